@@ -16,3 +16,11 @@ def home() -> Path:
     file system that the compute nodes share.
     """
     return Path(os.environ.get("WORKSHOP_HOME") or ROOT / ".workshop").expanduser().resolve()
+
+
+def shown(path: Path) -> str:
+    """Return `path` as messages show it: relative to the clone, or to the home folder (`~`)."""
+    for base, prefix in ((ROOT, ""), (Path.home(), "~/")):
+        if path.is_relative_to(base):
+            return f"{prefix}{path.relative_to(base)}"
+    return str(path)

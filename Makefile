@@ -1,0 +1,46 @@
+# Every command of the kit.  `make` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# pytest takes e.g. PYTEST='-m "not slow"'
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help tutorial test lab serve notebooks lint lock
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what came out
+	@$(BIN)/workshop tutorial
+
+test: $(INSTALLED) ## run every test: units, the wandb client, notebooks, SLURM, browser
+	@$(BIN)/pytest $(PYTEST)
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the local W&B server running
+	@$(BIN)/workshop lab
+
+serve: $(INSTALLED) ## run the local W&B server until Ctrl-C, to look at its pages
+	@$(BIN)/workshop server
+
+notebooks: $(INSTALLED) ## execute the notebooks and store their outputs in them
+	@$(BIN)/workshop notebooks
+
+lint: $(INSTALLED) ## check style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	    --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $(PYTHON) is older than Python 3.11; name a newer one, as in: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "Installing the packages of requirements.lock into $(VENV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@

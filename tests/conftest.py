@@ -1,0 +1,32 @@
+"""What all tests share: a home of their own, and one local W&B server for those that need it."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before anything of the kit or of wandb is imported: nothing of the user's environment counts,
+# and nothing is written outside of this folder.
+HOME = Path(tempfile.mkdtemp(prefix="sweep-workshop-tests-"))
+for variable in [name for name in os.environ if name.startswith(("WANDB_", "WORKSHOP_HOME"))]:
+    del os.environ[variable]
+os.environ.update(
+    HOME=str(HOME), WORKSHOP_HOME=str(HOME / "workshop"), WANDB_ERROR_REPORTING="false"
+)
+os.environ.pop("NETRC", None)
+
+
+def pytest_unconfigure() -> None:
+    """Remove what the tests wrote."""
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Run the local server, and connect this process to it."""
+    from workshop import backend
+
+    with backend.session("local") as connected:
+        yield connected

@@ -1,0 +1,77 @@
+import os
+import stat
+
+import pytest
+
+from workshop import backend, local_server, sweep
+from workshop.errors import WorkshopError
+from workshop.paths import home
+
+
+def test_local_server_is_announced_and_its_key_kept_in_a_private_file(server, capsys):
+    assert backend.connect("local") == server
+    line = capsys.readouterr().out
+    assert line.startswith(f"W&B: local server at {server.url} (entity local, data in ")
+    assert line.count("\n") == 1
+    assert stat.S_IMODE(local_server.netrc_file().stat().st_mode) == 0o600
+    key = (local_server.store() / "key").read_text().strip()
+    assert key in local_server.netrc_file().read_text()
+    assert key not in str(os.environ)
+
+
+def test_auto_takes_the_server_of_the_environment(server, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    assert backend.connect("auto").kind == "local server"
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(WorkshopError, match=r"http://127\.0\.0\.1:9 cannot be reached"):
+        backend.connect("auto")
+
+
+def test_key_of_an_account_is_not_sent_to_the_local_server(server, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert backend.connect("local").entity == "local"
+
+
+def test_unknown_choice_names_the_possible_ones():
+    with pytest.raises(WorkshopError, match="'locale' is not known: use 'auto', 'local'"):
+        backend.connect("locale")
+
+
+def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path, monkeypatch):
+    wrong = tmp_path / "netrc"
+    wrong.write_text(local_server.netrc_file().read_text().replace("local-", "local-0"))
+    monkeypatch.setattr(local_server, "netrc_file", lambda: wrong)
+    with pytest.raises(WorkshopError, match=r"takes no key from here .*wandb login --host"):
+        backend.connect("local")
+
+
+def test_restarted_server_has_the_same_address_and_sweeps(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
+    first = local_server.start()
+    try:
+        assert local_server.running() == first == local_server.start()
+    finally:
+        assert local_server.stop()
+    assert local_server.running() is None
+    assert not local_server.stop()
+    assert local_server.start() == first
+    local_server.stop()
+
+
+def test_server_that_cannot_start_says_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    (tmp_path / "server").write_text("a file where the store's folder should be")
+    with pytest.raises(WorkshopError, match=r"did not start: .*server.*\(see .*server\.log\)"):
+        local_server.start()
+
+
+def test_session_stops_only_what_it_started(server):
+    with backend.session("local"):
+        pass
+    assert local_server.running() == server.url
+
+
+def test_nothing_is_written_outside_of_the_home(server):
+    sweep.register(sweep.load("configs/sweep_config.yaml"), "folders")
+    for variable in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
+        assert os.environ[variable].startswith(str(home()))

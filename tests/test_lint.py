@@ -1,0 +1,101 @@
+import copy
+
+import pytest
+
+from workshop.errors import WorkshopError
+from workshop.lint import check, lint
+from workshop.paths import CONFIGS
+from workshop.sweep import load
+
+GOOD = {
+    "program": "workshop/wandb_sweep.py",
+    "method": "random",
+    "metric": {"name": "Validation Accuracy", "goal": "maximize"},
+    "run_cap": 3,
+    "parameters": {
+        "learning_rate": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1},
+        "optimizer": {"values": ["adam", "sgd"]},
+        "batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16},
+    },
+}
+
+
+def changed(path: str, value: object) -> dict:
+    """Return `GOOD` with the value at the dotted path replaced, or removed if it is None."""
+    config = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    section = config
+    for parent in parents:
+        section = section[parent]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return config
+
+
+def test_good_configuration_has_no_findings():
+    assert lint(GOOD) == []
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("sweep_config*.yaml")), ids=lambda p: p.name)
+def test_configurations_of_the_kit_are_good(path):
+    assert lint(load(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("metod", "grid", ["'metod'", "did you mean 'method'"]),
+        ("method", "randon", ["'randon'", "did you mean 'random'"]),
+        ("method", None, ["method is None", "grid, random, bayes"]),
+        ("program", "workshop/nothing.py", ["'workshop/nothing.py'", "does not exist"]),
+        ("program", None, ["'program' is missing"]),
+        ("run_cap", 0, ["run_cap is 0", "1 or more"]),
+        ("run_cap", True, ["run_cap is True"]),
+        ("metric.goal", "maximise", ["'maximise'", "minimize, maximize"]),
+        ("metric.name", "val_acc", ["'val_acc'", "never logs", "Validation Accuracy"]),
+        ("metric", "Validation Accuracy", ["a name and a goal"]),
+        ("parameters", {}, ["parameters is {}"]),
+        ("parameters.learning_rat", {"value": 0.1}, ["'learning_rat'", "'learning_rate'"]),
+        ("parameters.learning_rate", 0.1, ["'learning_rate' is 0.1", "values:"]),
+        ("parameters.learning_rate", {"values": 0.1}, ["values: 0.1", "no list", "[0.1]"]),
+        ("parameters.learning_rate", {"values": []}, ["no list"]),
+        ("parameters.learning_rate", {"value": "fast"}, ["'fast'", "number"]),
+        ("parameters.learning_rate", {"values": [0.1, 0.1]}, ["0.1 2 times"]),
+        ("parameters.learning_rate", {"min": 1.0, "max": 0.1}, ["min must be", "below max"]),
+        ("parameters.learning_rate", {"min": 0.1}, ["no value, values, or min and max"]),
+        ("parameters.learning_rate", {"value": 0.1, "mx": 1}, ["'mx'", "did you mean 'max'"]),
+        ("parameters.learning_rate.distribution", "log_unifrm", ["did you mean 'log_uniform'"]),
+        ("parameters.optimizer", {"values": ["adam", "sdg"]}, ["'sdg'", "'sgd'"]),
+        ("parameters.optimizer", {"value": True}, ["True"]),
+    ],
+)
+def test_fault_is_named_in_one_sentence(path, value, words):
+    findings = lint(changed(path, value))
+    assert findings
+    assert all(word in findings[0] for word in words), findings[0]
+    assert "\n" not in findings[0]
+
+
+def test_grid_cannot_enumerate_a_range():
+    findings = lint(GOOD | {"method": "grid"})
+    assert len(findings) == 1
+    assert "'learning_rate' has a range, which a grid cannot enumerate" in findings[0]
+
+
+def test_bayes_needs_a_metric():
+    config = {key: value for key, value in GOOD.items() if key != "metric"} | {"method": "bayes"}
+    assert "metric is None" in lint(config)[0]
+
+
+def test_log_uniform_takes_exponents_that_are_no_values_of_the_parameter():
+    config = changed(
+        "parameters.learning_rate", {"distribution": "log_uniform", "min": -9.2, "max": -2.3}
+    )
+    assert lint(config) == []
+
+
+def test_check_raises_the_first_finding_and_counts_the_others():
+    with pytest.raises(WorkshopError, match=r"sweep\.yaml: run_cap is 0.*\(and 1 more\)"):
+        check(GOOD | {"method": "x", "run_cap": 0}, "sweep.yaml")

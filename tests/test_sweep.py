@@ -1,0 +1,89 @@
+import copy
+import itertools
+import re
+import subprocess
+import sys
+
+import pytest
+
+from workshop import sweep
+from workshop.errors import WorkshopError
+
+GRID = sweep.load("configs/sweep_config.yaml")
+TINY = GRID | {"parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
+
+
+def test_grid_has_the_product_of_its_lists():
+    assert sweep.combinations(GRID) == 4 * 2
+
+
+def test_run_cap_ends_a_grid_early_and_gives_random_search_an_end():
+    assert sweep.combinations(GRID | {"run_cap": 3}) == 3
+    random = sweep.load("configs/sweep_config_random.yaml")
+    assert sweep.combinations(random) == random.pop("run_cap")
+    assert sweep.combinations(random) is None
+
+
+def test_preview_lists_the_combinations_of_a_grid_in_order():
+    table = sweep.preview(GRID)
+    assert list(table.columns) == ["learning_rate", "optimizer", "scale"]
+    rates, optimizers = [0.1, 0.01, 0.001, 0.0001], ["adam", "sgd"]
+    expected = [(*pair, "smoke") for pair in itertools.product(rates, optimizers)]
+    assert list(table.itertuples(index=False, name=None)) == expected
+
+
+def test_preview_enumerates_quantised_ranges():
+    config = GRID | {
+        "parameters": {"batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}}
+    }
+    assert sweep.combinations(config) == 4
+    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48, 64]
+
+
+def test_preview_describes_what_random_search_draws_from():
+    table = sweep.preview(sweep.load("configs/sweep_config_random.yaml")).set_index("parameter")
+    assert table.loc["learning_rate", "drawn from"] == "log_uniform_values, min 0.0001, max 0.1"
+    assert table.loc["scale", "drawn from"] == "always smoke"
+
+
+def test_missing_file_and_broken_yaml_are_named(tmp_path):
+    with pytest.raises(WorkshopError, match=r"configs/nothing\.yaml"):
+        sweep.load("configs/nothing.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("method: grid\nparameters: [\n")
+    with pytest.raises(WorkshopError, match=r"broken\.yaml.*line 3"):
+        sweep.load(broken)
+
+
+def test_sweep_is_registered_found_and_counted(server):
+    path = sweep.register(TINY, "found-again")
+    assert re.fullmatch(rf"{server.entity}/found-again/[a-z0-9]{{8}}", path)
+    assert sweep.newest("found-again") == path
+    assert sweep.remaining(path) == 2
+    assert sweep.states(path) == {}
+    assert sweep.get(path).config["parameters"] == TINY["parameters"]
+
+
+def test_newest_passes_over_cancelled_sweeps(server):
+    first = sweep.register(TINY, "cancelled")
+    second = sweep.register(TINY, "cancelled")
+    assert sweep.newest("cancelled") == second
+    subprocess.run([sys.executable, "-m", "wandb", "sweep", "--cancel", second], check=True)
+    assert sweep.newest("cancelled") == first
+
+
+def test_sweep_with_no_end_has_no_remaining_number(server):
+    endless = copy.deepcopy(TINY) | {"method": "random"}
+    assert sweep.remaining(sweep.register(endless, "endless")) is None
+
+
+def test_faulty_sweep_is_not_registered(server):
+    with pytest.raises(WorkshopError, match="method is 'gird'"):
+        sweep.register(TINY | {"method": "gird"}, "faulty")
+    with pytest.raises(WorkshopError, match="project local/faulty has no sweep: register one"):
+        sweep.newest("faulty")
+
+
+def test_unknown_sweep_is_an_error_with_the_form_of_a_path(server):
+    with pytest.raises(WorkshopError, match=r"'local/found-again/nothing1' was not found.*entity/"):
+        sweep.get("local/found-again/nothing1")

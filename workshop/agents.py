@@ -1,0 +1,146 @@
+"""Run a sweep's agents on this machine: step 3 without SLURM.
+
+An agent asks the server for a run's configuration, runs the program with it, and asks again.
+Here it is either a thread of this process, which keeps the libraries loaded between runs, or a
+`wandb agent` process of its own, as on a cluster.
+"""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from workshop import progress
+from workshop.errors import WorkshopError
+from workshop.paths import ROOT, home, shown
+from workshop.wandb_sweep import main
+
+# What the client's in-process agent sets for a run, and does not take back at its end.
+_RUN_VARIABLES = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
+
+
+def run_in_process(path: str, count: int | None = None) -> int:
+    """Run an agent in this process until the sweep has no more work.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        count: the number of runs after which to stop anyway.
+
+    Returns:
+        The number of runs that failed; each has said why in its output.
+    """
+    import wandb
+
+    failed = 0
+
+    def trial() -> None:
+        nonlocal failed
+        try:
+            main()
+        except WorkshopError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+        finally:
+            _free_memory()
+
+    with _restored_environment():
+        wandb.agent(path, function=trial, count=count)
+    return failed
+
+
+def run_processes(
+    path: str, tasks: int = 2, at_once: int = 2, count: int | None = None
+) -> list[Path]:
+    """Run `wandb agent` processes on this machine, as the array `1-TASKS%AT_ONCE` would.
+
+    The processes that run side by side share the CPUs evenly.  An interrupt ends them and
+    their trials.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        tasks: the number of processes in all.
+        at_once: how many of them run side by side.
+        count: the number of runs after which each process ends (`--count`); without it, it
+            ends when the sweep has no more work.
+
+    Returns:
+        The processes' log files.
+
+    Raises:
+        WorkshopError: an agent itself failed (a failed run is not the agent's failure).
+    """
+    folder = home() / "logs" / path.rsplit("/", 1)[-1]
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = [folder / f"agent-{number}.log" for number in range(tasks, 0, -1)]
+    logs: dict[subprocess.Popen, Path] = {}
+
+    def working() -> bool:
+        running = sum(agent.poll() is None for agent in logs)
+        while waiting and running < at_once:
+            log = waiting.pop()
+            logs[_start_agent(path, at_once, count, log)] = log
+            running += 1
+        return running > 0
+
+    try:
+        progress.follow(path, working)
+    finally:
+        for agent in logs:
+            _end(agent)
+    for agent, log in logs.items():
+        if agent.returncode:
+            last_line = (log.read_text().strip().splitlines() or ["nothing"])[-1]
+            raise WorkshopError(
+                f"an agent ended with exit status {agent.returncode}; "
+                f"its log {shown(log)} ends with: {last_line}"
+            )
+    return list(logs.values())
+
+
+def _start_agent(path: str, at_once: int, count: int | None, log: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "wandb", "agent"]
+    if count is not None:
+        command += ["--count", str(count)]
+    environment = os.environ | {"WORKSHOP_AGENTS": str(at_once)}
+    with log.open("w") as output:
+        # A session of its own, so that the agent and its trial can be ended together.
+        return subprocess.Popen(
+            [*command, path], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def _end(agent: subprocess.Popen) -> None:
+    """End an agent that still runs, and the trial that it started."""
+    if agent.poll() is None:
+        os.killpg(agent.pid, signal.SIGTERM)
+        try:
+            agent.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(agent.pid, signal.SIGKILL)
+            agent.wait()
+
+
+@contextmanager
+def _restored_environment():
+    before = {variable: os.environ.get(variable) for variable in _RUN_VARIABLES}
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
+
+
+def _free_memory() -> None:
+    """Give the ended trial's memory back, which the next trial in this process needs."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

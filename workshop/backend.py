@@ -1,0 +1,126 @@
+"""Which W&B is spoken to: the local server, a server in the class, or an account.
+
+`connect` decides, starts the local server if it is wanted and not running, and leaves in the
+environment what the `wandb` client reads, so that agents and jobs started from here speak to
+the same W&B.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from workshop import local_server
+from workshop.errors import WorkshopError
+from workshop.paths import home, shown
+from workshop.reach import check_reachable
+
+ACCOUNT_URL = "https://api.wandb.ai"
+PROJECT = "sweep-workshop"
+
+# Where the client stages and caches, which would otherwise fill a home folder's quota.
+_CLIENT_FOLDERS = {
+    "WANDB_DIR": "",
+    "WANDB_CACHE_DIR": "wandb/cache",
+    "WANDB_DATA_DIR": "wandb/data",
+    "WANDB_ARTIFACT_DIR": "wandb/artifacts",
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The W&B that is spoken to.
+
+    Attributes:
+        kind: `local server`, `server` (somebody else's) or `account` (W&B itself).
+        url: its base URL.
+        entity: the entity that runs are logged to unless another is named.
+    """
+
+    kind: str
+    url: str
+    entity: str
+
+    def __str__(self) -> str:
+        """Return one line for a reader."""
+        if self.kind == "local server":
+            data = f", data in {shown(local_server.store())}"
+        else:
+            data = ""
+        return f"W&B: {self.kind} at {self.url} (entity {self.entity}{data})"
+
+
+def connect(choice: str = "auto") -> Backend:
+    """Make the `wandb` client of this process and its children speak to one W&B.
+
+    Args:
+        choice: `local` for the local server, `wandb` for an account at W&B, the URL of any
+            other W&B server, or `auto`: the server that `WANDB_BASE_URL` names if it is set,
+            else the local one.
+
+    Returns:
+        The backend, after printing it as one line.
+
+    Raises:
+        WorkshopError: the choice is none of these, the server cannot be reached or started,
+            or it refuses the key.
+    """
+    if choice == "auto":
+        choice = os.environ.get("WANDB_BASE_URL") or "local"
+    if choice == "local":
+        kind, url = "local server", local_server.start()
+    elif choice == "wandb":
+        kind, url = "account", ACCOUNT_URL
+    elif choice.startswith(("http://", "https://")):
+        url = choice.rstrip("/")
+        kind = "local server" if url == local_server.running() else "server"
+    else:
+        raise WorkshopError(
+            f"backend {choice!r} is not known: use 'auto', 'local', 'wandb' or a server's URL"
+        )
+    check_reachable(url)
+    _set_environment(kind, url)
+    backend = Backend(kind, url, _entity(url))
+    print(backend)
+    return backend
+
+
+@contextmanager
+def session(choice: str = "auto") -> Iterator[Backend]:
+    """Connect; at the end stop the local server again if it was not running before."""
+    was_running = local_server.running()
+    try:
+        yield connect(choice)
+    finally:
+        if not was_running:
+            local_server.stop()
+
+
+def _set_environment(kind: str, url: str) -> None:
+    os.environ["WANDB_BASE_URL"] = url
+    if kind == "local server":
+        os.environ["NETRC"] = str(local_server.netrc_file())
+        # An account's key would go before the one in the netrc file, and be refused.
+        os.environ.pop("WANDB_API_KEY", None)
+    for variable, folder in _CLIENT_FOLDERS.items():
+        path = Path(os.environ.setdefault(variable, str(home() / folder)))
+        path.mkdir(parents=True, exist_ok=True)
+    # `wandb` in a shell and `python` in a sweep's command are to be those of this environment.
+    binaries = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != binaries:
+        os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", "")])
+
+
+def _entity(url: str) -> str:
+    """Ask the server who we are, which also proves that it takes the key."""
+    import wandb
+
+    try:
+        return wandb.Api().default_entity
+    except (wandb.errors.Error, wandb.errors.CommError) as error:
+        raise WorkshopError(
+            f"the W&B server at {url} takes no key from here ({str(error).splitlines()[0]}): "
+            f"run `wandb login --host {url}`, or use the backend 'local'"
+        ) from None

@@ -1,0 +1,123 @@
+"""The `workshop` command: a thin face over the modules."""
+
+import argparse
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workshop import backend, local_server
+from workshop.errors import WorkshopError, exit_status
+from workshop.paths import ROOT, shown
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status (2 for a problem that the user can solve)."""
+    # A plain SIGTERM would end this process before its servers and kernels are taken down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    try:
+        return exit_status(lambda: command(**options))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def tutorial(parameter: list[str], backend_choice: str) -> None:
+    """Execute notebooks 00 to 05 and print a summary."""
+    from workshop.tutorial import run
+
+    run(backend_choice, dict(_assignment(text) for text in parameter))
+
+
+def notebooks() -> None:
+    """Execute the notebooks and store their outputs in them."""
+    from workshop.execute import numbered_notebooks, store_outputs
+
+    with backend.session("local"):
+        store_outputs(numbered_notebooks())
+
+
+def lab() -> int:
+    """Open JupyterLab at the first notebook while the local server runs."""
+    command = [
+        sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
+        "notebooks/00_check_your_setup.ipynb",
+    ]  # fmt: skip
+    with backend.session("local"), subprocess.Popen(command) as jupyter:
+        try:
+            while True:
+                try:
+                    return jupyter.wait()
+                except KeyboardInterrupt:
+                    pass  # JupyterLab got it as well, and asks whether to stop
+        finally:
+            jupyter.terminate()
+
+
+def server() -> None:
+    """Run the local W&B server until Ctrl-C."""
+    was_running = local_server.running()
+    with backend.session("local") as chosen:
+        print(f"Its pages: {chosen.url}")
+        if was_running:
+            print("It was running already; `workshop stop` ends it.")
+        else:
+            print("Ctrl-C stops it; what was logged stays.")
+            signal.pause()
+
+
+def stop() -> None:
+    """Stop the local W&B server."""
+    print("stopped" if local_server.stop() else "the local W&B server was not running")
+
+
+def data(name: str, path: Path) -> None:
+    """Download a data set once, so that no run has to."""
+    from workshop.data import prepare
+
+    prepare(path)
+    print(f"{name} is in {shown(path)}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
+    return name, yaml.safe_load(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="workshop", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(function: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            function.__name__, help=function.__doc__, description=function.__doc__
+        )
+        command.set_defaults(command=function)
+        return command
+
+    command = add(tutorial)
+    command.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+        help="a notebook parameter; the value is YAML",
+    )  # fmt: skip
+    command.add_argument(
+        "--backend", dest="backend_choice", default="local", metavar="W&B",
+        help="local (default), wandb for an account, or a server's URL",
+    )  # fmt: skip
+    add(notebooks)
+    add(lab)
+    add(server)
+    add(stop)
+    command = add(data)
+    command.add_argument("name", choices=["cifar10"])
+    command.add_argument(
+        "--path", type=Path, default=ROOT / "data", help="the folder, as data_path in the config"
+    )
+    return parser

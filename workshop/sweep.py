@@ -1,0 +1,166 @@
+"""Define a sweep, register it, find it again: steps 1 and 2."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from workshop.config import read_mapping
+from workshop.errors import WorkshopError
+from workshop.lint import check
+from workshop.paths import ROOT, shown
+
+if TYPE_CHECKING:
+    import wandb
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read a sweep configuration.
+
+    Args:
+        path: a YAML file; a relative path is looked up in the clone.
+
+    Raises:
+        WorkshopError: there is no such file, it is not YAML, or `check` finds something in it.
+    """
+    path = ROOT / path
+    config = read_mapping(path)
+    check(config, shown(path))
+    return config
+
+
+def combinations(config: Mapping) -> int | None:
+    """Return how many runs the sweep consists of; None if it has no end.
+
+    A grid has the product of its lists, random and bayes go on until `run_cap`.
+    """
+    ends = []
+    if config["method"] == "grid":
+        ends.append(math.prod(len(values) for values in _grid(config).values()))
+    if "run_cap" in config:
+        ends.append(config["run_cap"])
+    return min(ends, default=None)
+
+
+def preview(config: Mapping) -> pd.DataFrame:
+    """Return what the sweep tries.
+
+    For a grid, a row per combination in the order in which W&B hands them out (the last
+    parameter in alphabetical order varies fastest); otherwise a row per parameter with its
+    distribution and range.
+    """
+    if config["method"] == "grid":
+        grid = _grid(config)
+        return pd.DataFrame(itertools.product(*grid.values()), columns=list(grid))
+    return pd.DataFrame(
+        [
+            {"parameter": name, "drawn from": _describe(specification)}
+            for name, specification in sorted(config["parameters"].items())
+        ]
+    )
+
+
+def _grid(config: Mapping) -> dict[str, list]:
+    """Return each parameter's values, the parameters in W&B's (alphabetical) order."""
+    return {
+        name: _values(specification) for name, specification in sorted(config["parameters"].items())
+    }
+
+
+def _values(specification: Mapping) -> list:
+    if "value" in specification:
+        return [specification["value"]]
+    if "values" in specification:
+        return list(specification["values"])
+    step = specification.get("q", 1)
+    count = math.floor((specification["max"] - specification["min"]) / step + 1e-9) + 1
+    return [specification["min"] + index * step for index in range(count)]
+
+
+def _describe(specification: Mapping) -> str:
+    if "value" in specification:
+        return f"always {specification['value']}"
+    if "values" in specification:
+        return f"one of {', '.join(map(str, specification['values']))}"
+    distribution = specification.get("distribution", "uniform")
+    options = {key: value for key, value in specification.items() if key != "distribution"}
+    return f"{distribution}, " + ", ".join(f"{key} {value}" for key, value in options.items())
+
+
+def register(config: Mapping, project: str) -> str:
+    """Register a sweep with the W&B that `backend.connect` chose.
+
+    Returns:
+        The sweep's path, `entity/project/ID`: what an agent anywhere needs to join in.
+
+    Raises:
+        WorkshopError: `lint` finds something, or the server refuses the configuration.
+    """
+    import wandb
+
+    check(config)
+    try:
+        sweep_id = wandb.sweep(dict(config), project=project)
+    except (wandb.errors.Error, ValueError) as error:
+        raise WorkshopError(f"the sweep was not registered: {error}") from None
+    return f"{wandb.Api().default_entity}/{project}/{sweep_id}"
+
+
+def newest(project: str) -> str:
+    """Return the path of the project's newest sweep; canceled ones do not count.
+
+    Raises:
+        WorkshopError: the project has none.
+    """
+    import wandb
+
+    api = wandb.Api()
+    entity = api.default_entity
+    try:
+        sweeps = list(api.project(project, entity).sweeps())
+    except (wandb.errors.Error, ValueError):
+        sweeps = []  # there is no such project yet
+    sweeps = [sweep for sweep in sweeps if sweep.state.upper() != "CANCELED"]
+    if not sweeps:
+        raise WorkshopError(
+            f"project {entity}/{project} has no sweep: register one first "
+            "(notebook 02_initialize_the_sweep, or `wandb sweep configs/sweep_config.yaml`)"
+        )
+    return "/".join(max(sweeps, key=lambda sweep: sweep.created_at).path)
+
+
+def get(path: str) -> "wandb.apis.public.Sweep":
+    """Return the registered sweep `entity/project/ID`.
+
+    Raises:
+        WorkshopError: there is none.
+    """
+    import wandb
+
+    try:
+        return wandb.Api().sweep(path)
+    except (wandb.errors.Error, ValueError) as error:
+        raise WorkshopError(
+            f"sweep {path!r} was not found ({error}): give entity/project/ID as "
+            "`wandb sweep` printed it"
+        ) from None
+
+
+def states(path: str) -> Counter:
+    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+    return Counter(run.state for run in get(path).runs)
+
+
+def remaining(path: str) -> int | None:
+    """Return how many runs the sweep will still hand out; None if it has no end.
+
+    A run that failed counts as handed out: W&B does not repeat it.
+    """
+    sweep = get(path)
+    if sweep.expected_run_count is None:
+        return None
+    return max(0, sweep.expected_run_count - len(sweep.runs))
