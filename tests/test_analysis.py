@@ -1,0 +1,324 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workshop import analysis
+from workshop.errors import WorkshopError
+
+METRIC = "Validation Accuracy"
+SCALES = {"learning_rate": "log", "optimizer": "category", "batch_size": "log"}
+
+
+def runs(accuracies, states=None, **columns):
+    count = len(accuracies)
+    return pd.DataFrame(
+        {
+            "run": [f"r{number}" for number in range(count)],
+            "name": [f"sweep-{number}" for number in range(count)],
+            "state": states or ["finished"] * count,
+            METRIC: np.array(accuracies, dtype=float),
+            **columns,
+        }
+    )
+
+
+def random_runs(count=40, seed=0):
+    draw = np.random.default_rng(seed)
+    return runs(
+        np.zeros(count),
+        learning_rate=10 ** draw.uniform(-4, -1, count),
+        optimizer=draw.choice(["adam", "sgd", "adamw"], count),
+        batch_size=draw.choice([32, 64, 128], count),
+    )
+
+
+class TestHyperparameters:
+    @pytest.mark.parametrize(
+        ("specification", "scale"),
+        [
+            ({"values": [0.1, 0.01, 0.001]}, "log"),
+            ({"values": [32, 64, 128]}, "log"),
+            ({"values": [10, 20, 30]}, "linear"),
+            ({"values": [0, 0.5, 5]}, "linear"),
+            ({"values": ["adam", "sgd"]}, "category"),
+            ({"values": [True, False]}, "category"),
+            ({"min": 0.1, "max": 0.9}, "linear"),
+            ({"min": 1e-4, "max": 1e-1, "distribution": "log_uniform_values"}, "log"),
+            ({"distribution": "normal", "mu": 0, "sigma": 1}, "linear"),
+        ],
+    )
+    def test_each_has_its_scale(self, specification, scale):
+        assert analysis.hyperparameters({"parameters": {"x": specification}}) == {"x": scale}
+
+    @pytest.mark.parametrize(
+        "specification", [{"value": 3}, {"values": [0.1]}, {"values": [1, 1]}, {"min": 2, "max": 2}]
+    )
+    def test_one_possible_value_does_not_vary(self, specification):
+        assert analysis.hyperparameters({"parameters": {"x": specification}}) == {}
+
+    def test_nested_ones_have_dotted_names(self):
+        config = {"parameters": {"sgd": {"parameters": {"momentum": {"values": [0.1, 0.9, 1.7]}}}}}
+        assert analysis.hyperparameters(config) == {"sgd.momentum": "linear"}
+
+
+class TestRank:
+    def test_best_comes_first_and_others_are_left_out_with_a_reason(self):
+        frame = runs(
+            [50, 90, math.nan, math.inf, 70, 99, 98],
+            states=["finished"] * 5 + ["crashed", "running"],
+        )
+        ranked = analysis.rank(frame, METRIC)
+        assert list(ranked["run"]) == ["r1", "r4", "r0"]
+        assert list(ranked.index) == [1, 2, 3]
+        assert list(analysis.rank(frame, METRIC, "minimize")["run"]) == ["r0", "r4", "r1"]
+
+        others = analysis.left_out(frame, METRIC)
+        assert list(others["run"]) == ["r2", "r3", "r5", "r6"]
+        for reason, why in zip(
+            others["reason"], ["not a number", "inf", "crashed", "still running"], strict=True
+        ):
+            assert why in reason
+            assert reason.startswith("Run sweep-")
+            assert reason.endswith(".")
+
+    def test_every_run_is_ranked_or_left_out(self):
+        states = ["finished", "pending", "preempted", "preempting", "failed", "killed", "running"]
+        frame = runs(range(len(states)), states=states)
+        listed = [*analysis.rank(frame, METRIC)["run"], *analysis.left_out(frame, METRIC)["run"]]
+        assert sorted(listed) == sorted(frame["run"])
+
+    def test_zero_runs(self):
+        frame = runs([])
+        assert analysis.rank(frame, METRIC).empty
+        assert analysis.left_out(frame, METRIC).empty
+
+    def test_misspelt_metric_and_goal_are_refused(self):
+        with pytest.raises(WorkshopError, match=r"'Accuracy'.*Validation Accuracy"):
+            analysis.rank(runs([1]), "Accuracy")
+        with pytest.raises(WorkshopError, match="'max'"):
+            analysis.rank(runs([1]), METRIC, "max")
+
+
+class TestImportance:
+    def test_the_only_parameter_that_matters_ranks_first(self):
+        frame = random_runs()
+        frame[METRIC] = 10 - 20 * np.log10(frame["learning_rate"])
+        table = analysis.importance(frame, METRIC, SCALES)
+        assert table.index[0] == "learning_rate"
+        assert table.loc["learning_rate", "importance"] > 0.95
+        assert table["importance"].sum() == pytest.approx(1)
+        # Linear in the logarithm, falling: only on the declared scale is it a straight line.
+        assert table.loc["learning_rate", "correlation"] == pytest.approx(-1)
+        assert abs(table.loc["batch_size", "correlation"]) < 0.5
+        assert (table["runs"] == 40).all()
+
+    def test_known_shares_of_two_parameters(self):
+        # Independent inputs explain shares of the variance: here 4/5 and 1/5.
+        draw = np.random.default_rng(1)
+        frame = runs(np.zeros(400), a=draw.uniform(size=400), b=draw.uniform(size=400))
+        frame[METRIC] = 2 * frame["a"] - frame["b"]
+        table = analysis.importance(frame, METRIC, {"a": "linear", "b": "linear"})
+        assert table.loc["a", "importance"] == pytest.approx(0.8, abs=0.05)
+        assert table.loc["b", "correlation"] == pytest.approx(-math.sqrt(0.2), abs=0.1)
+
+    def test_curve_has_importance_without_correlation(self):
+        values = np.linspace(-1, 1, 60)
+        frame = runs(-(values**2), x=values)
+        table = analysis.importance(frame, METRIC, {"x": "linear"})
+        assert table.loc["x", "importance"] == pytest.approx(1)
+        assert table.loc["x", "correlation"] == pytest.approx(0, abs=1e-9)
+
+    def test_category_counts_as_one_parameter_and_names_its_value(self):
+        frame = random_runs()
+        frame[METRIC] = np.where(frame["optimizer"] == "sgd", 40.0, 90.0)
+        table = analysis.importance(frame, METRIC, SCALES)
+        assert table.index[0] == "optimizer"
+        assert len(table) == 3
+        assert table.loc["optimizer", "correlation"] == pytest.approx(-1)
+        assert table.loc["optimizer", "category"] == "sgd"
+
+    def test_parameter_that_never_varied_is_said(self):
+        frame = random_runs()
+        frame["batch_size"] = 64
+        frame[METRIC] = np.log(frame["learning_rate"])
+        table = analysis.importance(frame, METRIC, SCALES)
+        assert table.index[-1] == "batch_size"
+        assert math.isnan(table.loc["batch_size", "importance"])
+        assert table.loc["batch_size", "remark"] == "It was 64 in every run."
+
+    @pytest.mark.parametrize("count", [0, 1, 4])
+    def test_too_few_runs_are_said(self, count):
+        frame = random_runs(8)
+        frame.loc[count:, METRIC] = math.nan
+        table = analysis.importance(frame, METRIC, SCALES)
+        assert table["importance"].isna().all()
+        assert (
+            f"at least 5 finished runs with a {METRIC}, there are {count}"
+            in table["remark"].iloc[0]
+        )
+
+    def test_metric_that_never_changed_is_said(self):
+        table = analysis.importance(random_runs(8), METRIC, SCALES)
+        assert table["importance"].isna().all()
+        assert set(table["remark"]) == {f"{METRIC} is 0 in every run."}
+
+    def test_failed_and_diverged_runs_do_not_count(self):
+        frame = random_runs(12)
+        frame[METRIC] = np.log(frame["learning_rate"])
+        frame.loc[:2, METRIC] = [math.nan, math.inf, 1e9]
+        frame.loc[2, "state"] = "failed"
+        assert analysis.importance(frame, METRIC, SCALES)["runs"].iloc[0] == 9
+
+
+class TestOverhead:
+    def test_time_without_a_run_is_shared_out(self):
+        # Two agents for 30 s: 60 s, of which 3 runs took 40 s.
+        begins = pd.to_timedelta([0, 2, 20, 0], unit="s")
+        frame = runs(
+            [1, 2, 3, 4],
+            started=pd.Timestamp("2026-01-02T10:00Z") + begins,
+            seconds=[14, 16, 10, math.nan],
+        )
+        found = analysis.overhead(frame, at_once=2)
+        assert found["runs"] == 3
+        assert found["seconds in all"] == 30
+        assert found["seconds per run"] == pytest.approx(40 / 3)
+        assert found["overhead per run"] == pytest.approx(20 / 3)
+
+    def test_no_runs_have_none(self):
+        frame = runs([], started=pd.to_datetime([], utc=True), seconds=[])
+        found = analysis.overhead(frame, at_once=2)
+        assert found["runs"] == 0
+        assert math.isnan(found["overhead per run"])
+
+
+@pytest.mark.parametrize(("count", "critical"), [(5, 0.878), (8, 0.707), (60, 0.254)])
+def test_chance_correlation_is_that_of_the_tables(count, critical):
+    assert analysis.chance_correlation(count) == pytest.approx(critical, abs=0.001)
+
+
+@pytest.fixture(scope="module")
+def sweep_path(server):
+    """Log four runs of a sweep: one that finishes, one that diverges, fails, still runs."""
+    import wandb
+
+    config = {
+        "method": "grid",
+        "parameters": {
+            "learning_rate": {"values": [0.1, 0.01]},
+            "sgd": {"parameters": {"momentum": {"values": [0.0, 0.9]}}},
+            "dataset": {"value": "digits"},
+        },
+    }
+    project = "analysis"
+    sweep_id = wandb.sweep(config, project=project)
+
+    def start(name, learning_rate):
+        return wandb.init(
+            project=project,
+            name=name,
+            config={
+                "learning_rate": learning_rate,
+                "sgd": {"momentum": 0.9},
+                "dataset": "digits",
+                "classes": ["a", "b"],
+                "host": "of the config",
+            },
+            settings=wandb.Settings(sweep_id=sweep_id, silent=True),
+        )
+
+    with start("good", 0.1) as run:
+        run.summary.update({"Host": "node1", "Array Task": "17_0"})
+        run.summary["Effective Learning Rate"] = 0.1
+        for epoch in (1, 2, 3):
+            run.log({"Epoch": epoch, "Train Loss": 1 / epoch, METRIC: 60.0 + epoch}, step=epoch)
+        run.log({"Epoch": 4, "Train Loss": 0.25}, step=4)
+    with start("diverged", 0.01) as run:
+        run.log({METRIC: math.nan})
+    start("broken", 0.01).finish(exit_code=1)
+    running = start("unfinished", 0.1)
+    yield f"{server.entity}/{project}/{sweep_id}"
+    running.finish()
+
+
+class TestServer:
+    def test_runs_are_a_tidy_frame(self, sweep_path):
+        frame = analysis.fetch_runs(sweep_path)
+        assert list(frame["name"]) == ["good", "diverged", "broken", "unfinished"]
+        assert list(frame["state"]) == ["finished", "finished", "failed", "running"]
+        good = frame.iloc[0]
+        assert good["learning_rate"] == good["Effective Learning Rate"] == 0.1
+        assert good["sgd.momentum"] == 0.9
+        assert good["Train Loss"] == 0.25
+        assert good[METRIC] == 63
+        assert good["dataset"] == "digits"
+        assert good["host"] == "node1"
+        assert good["config.host"] == "of the config"
+        assert good["array_task"] == "17_0"
+        assert frame["array_task"][1:].isna().all()
+        assert good["path"].split("/") == [*sweep_path.split("/")[:2], good["run"]]
+        assert str(frame["started"].dtype).endswith("UTC]")
+        assert abs(good["started"] - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=10)
+        assert 0 < good["seconds"] < 60
+        for column in [*analysis.SUMMARY, "seconds", "learning_rate", "sgd.momentum"]:
+            assert pd.api.types.is_float_dtype(frame[column]), column
+
+    def test_no_query_per_run(self, sweep_path, monkeypatch):
+        from wandb.apis.public.service_api import ServiceApi
+
+        queries = []
+        execute = ServiceApi.execute_graphql
+
+        def counting(self, query, *args, **options):
+            queries.append(query)
+            return execute(self, query, *args, **options)
+
+        monkeypatch.setattr(ServiceApi, "execute_graphql", counting)
+        monkeypatch.setattr(analysis, "RUNS_PER_PAGE", 2)
+        assert len(analysis.fetch_runs(sweep_path)) == 4
+        pages = [query for query in queries if "query Runs(" in query]
+        assert len(pages) == 2
+        assert len(queries) <= 2 + len(pages)  # who we are, and the sweep's configuration
+
+    def test_fetched_runs_can_be_ranked(self, sweep_path):
+        frame = analysis.fetch_runs(sweep_path)
+        assert list(analysis.rank(frame, METRIC)["name"]) == ["good"]
+        reasons = list(analysis.left_out(frame, METRIC)["reason"])
+        for reason, why in zip(reasons, ["not a number", "failed", "running"], strict=True):
+            assert why in reason
+
+    def test_history_is_complete(self, sweep_path):
+        paths = analysis.fetch_runs(sweep_path)["path"][:2]
+        frame = analysis.history(paths, ["Epoch", "Train Loss", METRIC])
+        good = frame[frame["run"] == paths[0].split("/")[-1]]
+        assert list(good["Epoch"]) == [1, 2, 3, 4]
+        assert list(good["step"]) == [1, 2, 3, 4]
+        assert list(good[METRIC][:3]) == [61, 62, 63]
+        assert math.isnan(good[METRIC].iloc[3])
+        assert frame[METRIC].isna().sum() == 2
+
+    def test_missing_rows_are_noticed(self, sweep_path, monkeypatch):
+        from wandb.apis.public import Run
+
+        scan = Run.scan_history
+        monkeypatch.setattr(Run, "scan_history", lambda *args, **options: list(scan(*args))[1:])
+        with pytest.raises(WorkshopError, match="logged 4 steps but 3 came back"):
+            analysis.history(analysis.fetch_runs(sweep_path)["path"][:1], ["Train Loss"])
+
+    def test_sweep_without_runs_is_an_empty_frame(self, server):
+        import wandb
+
+        config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
+        sweep_id = wandb.sweep(config, project="analysis")
+        frame = analysis.fetch_runs(f"{server.entity}/analysis/{sweep_id}")
+        assert frame.empty
+        assert {"learning_rate", METRIC, "started", "array_task"} <= set(frame)
+        assert analysis.rank(frame, METRIC).empty
+
+    def test_unknown_sweep_and_run_are_one_sentence(self, server):
+        with pytest.raises(WorkshopError, match="'local/analysis/nosuch'"):
+            analysis.fetch_runs("local/analysis/nosuch")
+        with pytest.raises(WorkshopError, match="local/analysis/nosuch"):
+            analysis.history(["local/analysis/nosuch"], ["Train Loss"])

@@ -1,0 +1,123 @@
+"""Figures and notebooks for readers without a kernel: a PNG, a page of HTML.
+
+Both are made on this machine, and need no internet when they are made or looked at.
+"""
+
+import asyncio
+import atexit
+import copy
+import html
+import io
+import threading
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import plotly.graph_objects as go
+import plotly.io
+import plotly.offline
+from nbformat import NotebookNode
+from PIL import Image
+
+WIDTH = 820
+"""Pixels of a picture; an interactive figure is as wide as the cell or page that it is in.
+
+JupyterLab shows pictures pixel by pixel: this is a cell on a laptop with the side bar open.
+"""
+
+PLOTLY_JSON = "application/vnd.plotly.v1+json"
+
+_NOTHING = "data:text/javascript,"
+"""The address of an empty script."""
+
+_SECONDS = 60
+"""How long a browser may take to start, or to draw one picture."""
+
+
+def png(figure: go.Figure) -> bytes | None:
+    """Return a figure as a PNG, `WIDTH` pixels wide; None without Chrome or Chromium.
+
+    One browser draws all pictures of a process and ends with it: the first picture costs about
+    two seconds, each other one 0.2.
+    """
+    draw = _browser()
+    return draw(figure) if draw else None
+
+
+def write_html(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as a page in which its plotly figures stay interactive.
+
+    A figure is announced by its alternative text (`layout.meta.alt`).  `plotly.min.js` is put
+    beside the page, so that the pages of a folder share it.
+
+    Args:
+        notebook: is not changed.
+        path: the `.html` file.
+    """
+    # Importing nbconvert takes two seconds, which a notebook that shows a figure need not wait.
+    from nbconvert import HTMLExporter
+
+    # nbconvert's page would load RequireJS and MathJax from the internet.  With RequireJS on it,
+    # plotly.min.js would register as a module there and not be found by the figures.
+    exporter = HTMLExporter(require_js_url="plotly.min.js", mathjax_url=_NOTHING)
+    page, _ = exporter.from_notebook_node(
+        _with_html_figures(notebook), resources={"metadata": {"name": path.stem}}
+    )
+    path.write_text(page)
+    (path.parent / "plotly.min.js").write_text(plotly.offline.get_plotlyjs())
+
+
+def _with_html_figures(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of the notebook with HTML for each plotly figure, which nbconvert prefers."""
+    notebook = copy.deepcopy(notebook)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        if figure := output.get("data", {}).get(PLOTLY_JSON):
+            alt = html.escape(figure["layout"].get("meta", {}).get("alt", "A figure"))
+            drawing = plotly.io.to_html(figure, include_plotlyjs=False, full_html=False)
+            output.data["text/html"] = f'<div role="img" aria-label="{alt}">{drawing}</div>'
+    return notebook
+
+
+def _compressed(picture: bytes) -> bytes:
+    """Return a PNG with a palette: a few colours suffice, and it takes a quarter of the space."""
+    smaller = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            smaller, "png", optimize=True
+        )
+    return smaller.getvalue()
+
+
+@cache
+def _browser() -> Callable[[go.Figure], bytes] | None:
+    """Start a browser in the background; return what draws a figure with it."""
+    from choreographer.browsers.chromium import Chromium
+    from kaleido import Kaleido
+
+    if not Chromium.find_browser(skip_local=False):
+        return None
+    # A loop of its own, because that of a notebook is already running; kaleido's own server for
+    # this waits forever when the browser does not start.
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def wait(coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(_SECONDS)
+
+    async def start():
+        return await Kaleido(mathjax=False, timeout=_SECONDS)
+
+    def draw(figure: go.Figure) -> bytes:
+        size = {"width": WIDTH, "height": figure.layout.height}
+        return _compressed(wait(kaleido.calc_fig(figure.to_dict(), opts={"format": "png", **size})))
+
+    try:
+        kaleido = wait(start())
+    except Exception as error:  # whatever a browser dies of, the interactive figure is there
+        reason = type(error).__name__
+        warnings.warn(f"no pictures of figures: the browser did not start ({reason})", stacklevel=3)
+        return None
+    atexit.register(lambda: wait(kaleido.close()))
+    return draw
