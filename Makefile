@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# pytest takes e.g. PYTEST='-m "not slow"'
+# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser
 PYTEST ?=
+LAB ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help tutorial test lab serve notebooks lint lock
@@ -20,7 +21,7 @@ test: $(INSTALLED) ## run every test: units, the wandb client, notebooks, SLURM,
 	@$(BIN)/pytest $(PYTEST)
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the local W&B server running
-	@$(BIN)/workshop lab
+	@$(BIN)/workshop lab $(LAB)
 
 serve: $(INSTALLED) ## run the local W&B server until Ctrl-C, to look at its pages
 	@$(BIN)/workshop server

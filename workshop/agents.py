@@ -7,9 +7,10 @@ Here it is either a thread of this process, which keeps the libraries loaded bet
 
 import gc
 import os
-import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def run_in_process(path: str, count: int | None = None) -> int:
         finally:
             _free_memory()
 
-    with _restored_environment():
+    with _agent_in_this_process():
         wandb.agent(path, function=trial, count=count)
     return failed
 
@@ -102,11 +103,14 @@ def run_processes(
 
 def _start_agent(path: str, at_once: int, count: int | None, log: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "wandb", "agent"]
+    # The agent passes the end on to its trial, and does not wait for it longer than this.
+    command += ["--forward-signals", "--term-timeout", "5"]
     if count is not None:
         command += ["--count", str(count)]
     environment = os.environ | {"WORKSHOP_AGENTS": str(at_once)}
+    environment.pop("WANDB_SERVICE", None)  # our client's background process is not the agent's
     with log.open("w") as output:
-        # A session of its own, so that the agent and its trial can be ended together.
+        # A session of its own, so that an interrupt of the notebook reaches it through us alone.
         return subprocess.Popen(
             [*command, path], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
@@ -116,25 +120,34 @@ def _start_agent(path: str, at_once: int, count: int | None, log: Path) -> subpr
 def _end(agent: subprocess.Popen) -> None:
     """End an agent that still runs, and the trial that it started."""
     if agent.poll() is None:
-        os.killpg(agent.pid, signal.SIGTERM)
+        agent.terminate()
         try:
-            agent.wait(timeout=10)
+            agent.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            os.killpg(agent.pid, signal.SIGKILL)
+            agent.kill()
             agent.wait()
 
 
 @contextmanager
-def _restored_environment():
-    before = {variable: os.environ.get(variable) for variable in _RUN_VARIABLES}
+def _agent_in_this_process() -> Iterator[None]:
+    """Keep the client from changing this process, and from drowning the trial's own lines."""
+    before = os.environ.copy()
+    hook = threading.excepthook
+    os.environ["WANDB_SILENT"] = "true"
+    threading.excepthook = lambda failure: _is_harmless(failure) or hook(failure)
     try:
         yield
     finally:
-        for variable, value in before.items():
-            if value is None:
-                os.environ.pop(variable, None)
-            else:
-                os.environ[variable] = value
+        threading.excepthook = hook
+        for variable in (*_RUN_VARIABLES, "WANDB_SILENT"):
+            os.environ.pop(variable, None)
+            if variable in before:
+                os.environ[variable] = before[variable]
+
+
+def _is_harmless(failure: threading.ExceptHookArgs) -> bool:
+    """Recognise the client's own clean-up, which fails after each run: what it frees is gone."""
+    return failure.thread is not None and failure.thread.name == "wandb-ServiceFinalizer"
 
 
 def _free_memory() -> None:

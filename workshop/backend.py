@@ -100,6 +100,8 @@ def session(choice: str = "auto") -> Iterator[Backend]:
 
 def _set_environment(kind: str, url: str) -> None:
     os.environ["WANDB_BASE_URL"] = url
+    # The background process of the client that started us, which ends when it likes.
+    os.environ.pop("WANDB_SERVICE", None)
     if kind == "local server":
         os.environ["NETRC"] = str(local_server.netrc_file())
         # An account's key would go before the one in the netrc file, and be refused.

@@ -42,11 +42,13 @@ def notebooks() -> None:
         store_outputs(numbered_notebooks())
 
 
-def lab() -> int:
+def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
     command = [
         sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
-        "notebooks/00_check_your_setup.ipynb",
+        # Others on a shared machine could otherwise listen to the kernels' messages.
+        "--KernelManager.transport_encryption=auto",
+        "notebooks/00_check_your_setup.ipynb", *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), subprocess.Popen(command) as jupyter:
         try:
@@ -112,7 +114,11 @@ def _parser() -> argparse.ArgumentParser:
         help="local (default), wandb for an account, or a server's URL",
     )  # fmt: skip
     add(notebooks)
-    add(lab)
+    command = add(lab)
+    command.add_argument(
+        "jupyter_options", nargs=argparse.REMAINDER, metavar="...",
+        help="options for JupyterLab, for example --no-browser --port 8899",
+    )  # fmt: skip
     add(server)
     add(stop)
     command = add(data)

@@ -13,11 +13,15 @@ import nbclient
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from workshop.config import closest
 from workshop.errors import WorkshopError
 from workshop.export import write_html
-from workshop.paths import NOTEBOOKS, shown
+from workshop.paths import NOTEBOOKS, ROOT, shown
+
+# Others on a shared machine could otherwise listen to the kernel's messages.
+ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 INDEX = jinja2.Template(
     """<!doctype html>
@@ -85,28 +89,32 @@ def execute(
 def store_outputs(notebooks: Iterable[Path]) -> None:
     """Execute notebooks with their own parameters and store the outputs in them.
 
+    Paths in the clone become relative to it, as they are to a reader.
+
     Raises:
         WorkshopError: a cell failed; that notebook is left as it was.
     """
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         client = nbclient.NotebookClient(
-            notebook, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
-        )
+            notebook, record_timing=False, resources={"metadata": {"path": str(path.parent)}},
+            config=ENCRYPTED,
+        )  # fmt: skip
         try:
             client.execute()
         except nbclient.exceptions.CellExecutionError as error:
             raise WorkshopError(f"{path.name} failed: {error.ename}: {error.evalue}") from None
-        notebook.metadata.pop("widgets", None)
-        nbformat.write(notebook, path)
+        text = nbformat.writes(notebook)
+        path.write_text(text.replace(f"{ROOT}/", "") + "\n")
 
 
 def _execute_one(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> None:
     print(notebook.stem, flush=True)
     try:
         papermill.execute_notebook(
-            notebook, output, parameters=parameters, cwd=notebook.parent, kernel_name="python3"
-        )
+            notebook, output, parameters, kernel_name="python3", cwd=notebook.parent,
+            config=ENCRYPTED,
+        )  # fmt: skip
     except PapermillExecutionError as error:
         cell = f"cell {error.cell_index}: {error.source.strip().splitlines()[0]}"
         problem = f"{error.ename}: {error.evalue}".splitlines()[0]

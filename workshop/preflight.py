@@ -53,7 +53,8 @@ def check_setup(config: TrainingConfig) -> pd.DataFrame:
         _disk(),
         _slurm(),
     ]
-    return pd.DataFrame([vars(finding) for finding in findings])
+    frame = pd.DataFrame([vars(finding) for finding in findings])
+    return frame.rename(columns={"next_step": "next step"})
 
 
 def _packages() -> Iterator[Finding]:
@@ -96,5 +97,6 @@ def _disk() -> Finding:
 
 def _slurm() -> Finding:
     if reason := slurm.available():
-        return Finding("SLURM", reason, "note", "run agents in the notebook or as processes")
-    return Finding("SLURM", "there")
+        found, _, next_step = reason.partition("; ")
+        return Finding("SLURM", found, "note", next_step)
+    return Finding("SLURM", "answers")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from workshop.sweep import get, states
 

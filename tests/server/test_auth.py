@@ -1,0 +1,112 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from workshop.server.app import make_app
+from workshop.server.auth import Gate, hash_key, is_loopback, read_or_make_key, socket_owner
+from workshop.server.errors import StartError
+from workshop.server.records import User
+
+KEY = "local-" + "0123456789" * 4
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2327 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
+   1: 0100007F:D431 0100007F:2327 01 00000000:00000000 00:00000000 00000000  1001        0 2
+   2: 0100007F:2327 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 3
+"""
+
+
+def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
+    key = read_or_make_key(tmp_path)
+    assert read_or_make_key(tmp_path) == key
+    assert key.startswith("local-")
+    assert len(key) == len("local-") + 40
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_empty_key_file_stops_the_start(tmp_path: Path):
+    (tmp_path / "key").touch()
+    with pytest.raises(StartError, match="holds no key; delete it"):
+        read_or_make_key(tmp_path)
+
+
+def test_the_store_holds_no_key_but_its_hash_and_follows_a_new_one(store):
+    Gate(store, KEY)
+    gate = Gate(store, KEY.replace("9", "8"))
+    (user,) = store.all(User)
+    assert user.key_hash == hash_key(KEY.replace("9", "8"))
+    assert gate.user_with_key(KEY) is None
+
+
+def test_the_system_tells_whose_process_is_at_the_other_end(tmp_path: Path):
+    table = tmp_path / "tcp"
+    table.write_text(TABLE)
+    client, server = ("127.0.0.1", 0xD431), ("127.0.0.1", 0x2327)
+    assert socket_owner(client, server, table) == 1001
+    assert socket_owner(("127.0.0.1", 1), server, table) is None
+    assert socket_owner(("::1", 0xD431), server, table) is None
+    assert socket_owner(client, server, tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]"])
+def test_loopback_names(host: str):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "example.org", "localhost.example.org", ""])
+def test_other_names(host: str):
+    assert not is_loopback(host)
+
+
+def test_pages_ask_strangers_for_the_key_and_remember_it(store):
+    app = make_app(store, Gate(store, KEY))
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as browser:
+        page = browser.get("/", headers={"Accept": "text/html"})
+        assert page.status_code == 401
+        assert 'name="key"' in page.text
+        assert browser.post("/", data={"key": "local-wrong"}).status_code == 401
+        signed = browser.post("/", data={"key": f" {KEY}\n"})
+        assert (signed.status_code, signed.headers["location"]) == (303, "./")
+        cookie = signed.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert KEY not in cookie
+        assert hash_key(KEY) not in cookie
+        assert browser.get("/").status_code == 200
+
+
+READ = """
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1] + "/", headers=dict([sys.argv[2].split("=")]))
+try:
+    print(urllib.request.urlopen(request, timeout=10).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system tells no socket owners")
+def test_the_owner_of_the_server_needs_no_key_on_the_same_machine(local_server):
+    def status(header: str = "X=y") -> str:
+        command = [sys.executable, "-c", READ, local_server.url, header]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    assert status() == "200"
+    assert status("Host=elsewhere.example") == "401"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no Python for other users")
+def test_another_user_of_the_machine_needs_the_key_and_cannot_borrow_a_connection(local_server):
+    host, port = local_server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as own:
+        borrowed = f"X-Forwarded-For=127.0.0.1:{own.getsockname()[1]}"
+        for header in ("X=y", borrowed):
+            command = ["/usr/bin/python3", "-c", READ, local_server.url, header]
+            other = subprocess.run(command, capture_output=True, text=True, user=65534)
+            assert other.stdout.strip() == "401", other.stderr

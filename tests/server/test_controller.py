@@ -1,0 +1,302 @@
+import json
+
+import pytest
+
+from workshop.server.controller import (
+    AGENT_SILENCE,
+    GRACE,
+    RUN_SILENCE,
+    STOPPED_RUN_SILENCE,
+    Controller,
+)
+from workshop.server.records import Agent, Project, Run, Sweep
+from workshop.server.store import Store
+
+CONFIG = """
+program: train.py
+method: grid
+parameters: {lr: {values: [0.1, 0.2]}}
+"""
+
+
+class Clock:
+    def __init__(self):
+        self.seconds = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class World:
+    """A sweep of two points, its controller and a clock that only the test moves."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.clock = Clock()
+        self.controller = Controller(store, self.clock)
+        now = self.clock()
+        project = store.add(Project, entity="local", name="p", created_at=now)
+        self.sweep_id = store.add(
+            Sweep,
+            project_id=project.id,
+            name="abcdefgh",
+            config=CONFIG,
+            state="PENDING",
+            created_at=now,
+            updated_at=now,
+        ).id
+
+    def restart(self) -> None:
+        self.controller = Controller(self.store, self.clock)
+
+    def agent(self, name: str = "a") -> int:
+        now = self.clock()
+        return self.store.add(
+            Agent,
+            sweep_id=self.sweep_id,
+            name=name,
+            user="local",
+            host="h",
+            created_at=now,
+            heartbeat_at=now,
+        ).id
+
+    def beat(self, agent: int, *alive: str, after: float = 5) -> list[dict]:
+        self.clock.seconds += after
+        state = json.dumps(dict.fromkeys(alive, True))
+        record = self.store.find(Agent, id=agent)
+        return json.loads(self.controller.heartbeat(record, state))
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass while the server is looking."""
+        for _ in range(seconds):
+            self.clock.seconds += 1
+            self.controller.tend()
+
+    def run(self, name: str) -> Run:
+        return self.store.find(Run, name=name)
+
+    def post(self, name: str, **body) -> Run:
+        return self.controller.posted(self.run(name), body)
+
+    @property
+    def sweep(self) -> Sweep:
+        return self.store.find(Sweep, id=self.sweep_id)
+
+    def set_state(self, state: str) -> None:
+        self.controller.set_state(self.sweep, state)
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+def test_two_points_are_given_out_one_after_the_other_then_the_agent_exits(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    assert first["type"] == "run"
+    assert first["program"] == "train.py"
+    assert first["args"] == {"lr": {"value": 0.1}}
+    assert world.sweep.state == "RUNNING"
+    assert world.beat(agent, first["run_id"]) == []
+    world.post(first["run_id"])
+    assert world.run(first["run_id"]).state == "running"
+    world.post(first["run_id"], complete=True, exitcode=0)
+    (second,) = world.beat(agent)
+    assert second["args"] == {"lr": {"value": 0.2}}
+    world.post(second["run_id"], complete=True, exitcode=1)
+    assert [world.run(name).state for name in (first["run_id"], second["run_id"])] == [
+        "finished",
+        "failed",
+    ]
+    assert world.sweep.state == "FINISHED"
+    assert world.beat(agent) == [{"type": "exit"}]
+
+
+def test_a_sweep_finishes_with_its_last_run_though_no_agent_beats_any_more(world: World):
+    one, two = world.agent("a"), world.agent("b")
+    (first,), (second,) = world.beat(one), world.beat(two)
+    world.post(first["run_id"], complete=True, exitcode=0)
+    assert world.sweep.state == "RUNNING"
+    world.post(second["run_id"], complete=True, exitcode=0)
+    assert world.sweep.state == "FINISHED"
+
+
+def test_a_repeated_heartbeat_gives_out_nothing_twice(world: World):
+    agent = world.agent()
+    first = world.beat(agent)
+    assert world.beat(agent, after=2) == first
+    assert len(world.store.all(Run)) == 1
+
+
+def test_what_the_script_does_to_its_config_does_not_confuse_the_grid(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.store.change(world.run(first["run_id"]), config='{"lr": {"value": 99}}')
+    world.post(first["run_id"], complete=True, exitcode=0)
+    (second,) = world.beat(agent)
+    assert second["args"] == {"lr": {"value": 0.2}}
+
+
+def test_a_child_that_ends_before_it_starts_a_run_has_failed(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    (second,) = world.beat(agent)
+    assert world.run(first["run_id"]).state == "failed"
+    assert second["run_id"] != first["run_id"]
+
+
+def test_a_run_whose_command_was_lost_when_the_server_died_is_given_out_again(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.clock.seconds += 10
+    world.restart()
+    (again,) = world.beat(agent)
+    assert again == first
+    (second,) = world.beat(agent)
+    assert second["run_id"] != first["run_id"]
+    assert world.run(first["run_id"]).state == "failed"
+
+
+def test_a_process_that_vanished_without_a_word_has_crashed_after_a_grace(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.beat(agent)
+    assert world.run(first["run_id"]).state == "running"
+    world.beat(agent, after=GRACE)
+    assert world.run(first["run_id"]).state == "crashed"
+
+
+def test_the_point_of_an_agent_that_vanished_before_it_began_goes_to_another(world: World):
+    (first,) = world.beat(world.agent("a"))
+    world.clock.seconds += AGENT_SILENCE + 1
+    (again,) = world.beat(world.agent("b"))
+    assert again == first
+
+
+def test_silence_makes_a_run_crashed_and_a_post_makes_it_running_again(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.wait(RUN_SILENCE + 1)
+    assert world.run(first["run_id"]).state == "crashed"
+    world.post(first["run_id"])
+    assert world.run(first["run_id"]).state == "running"
+
+
+def test_an_outage_of_the_server_is_not_taken_for_silence_of_the_run(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.clock.seconds += 10 * RUN_SILENCE
+    world.restart()
+    world.controller.tend()
+    assert world.run(first["run_id"]).state == "running"
+
+
+def test_a_laptop_that_slept_is_not_taken_for_silence_of_the_run(world: World):
+    (first,) = world.beat(world.agent())
+    world.post(first["run_id"])
+    world.controller.tend()
+    world.clock.seconds += 10 * RUN_SILENCE
+    world.controller.tend()
+    assert world.run(first["run_id"]).state == "running"
+
+
+def test_a_paused_sweep_gives_out_nothing_until_it_is_resumed(world: World):
+    agent = world.agent()
+    world.set_state("PAUSED")
+    assert world.beat(agent) == []
+    world.set_state("RUNNING")
+    assert world.beat(agent)[0]["type"] == "run"
+
+
+def test_a_stopped_sweep_lets_its_runs_end(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.set_state("FINISHED")
+    assert world.beat(agent, first["run_id"]) == []
+    world.post(first["run_id"], complete=True, exitcode=0)
+    assert world.run(first["run_id"]).state == "finished"
+    assert world.beat(agent) == [{"type": "exit"}]
+
+
+def test_a_canceled_sweep_kills_its_runs(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.set_state("CANCELED")
+    assert world.beat(agent, first["run_id"]) == [{"type": "exit"}]
+    assert world.run(first["run_id"]).state == "killed"
+    world.post(first["run_id"])
+    assert world.run(first["run_id"]).state == "killed"
+    assert world.sweep.state == "CANCELED"
+
+
+def test_an_agent_stops_the_run_that_is_ordered_to_stop(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.controller.order_stop(world.run(first["run_id"]))
+    stop = [{"type": "stop", "run_id": first["run_id"]}]
+    assert world.beat(agent, first["run_id"]) == stop
+    assert world.beat(agent)[0]["type"] == "run"
+    assert world.run(first["run_id"]).state == "killed"
+
+
+def test_a_stopped_run_that_says_goodbye_is_killed_too(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.controller.order_stop(world.run(first["run_id"]))
+    world.post(first["run_id"], complete=True, exitcode=255)
+    assert world.run(first["run_id"]).state == "killed"
+
+
+def test_a_stopped_run_is_killed_though_its_agent_ends_with_it(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.controller.order_stop(world.run(first["run_id"]))
+    world.beat(agent, first["run_id"])
+    world.wait(STOPPED_RUN_SILENCE + 1)
+    assert world.run(first["run_id"]).state == "killed"
+
+
+def test_a_preempted_run_goes_to_the_next_agent_under_its_own_id(world: World):
+    one, two = world.agent("a"), world.agent("b")
+    (first,) = world.beat(one)
+    world.post(first["run_id"], preempting=True)
+    assert world.run(first["run_id"]).state == "preempting"
+    world.post(first["run_id"], complete=True, exitcode=1)
+    assert world.run(first["run_id"]).state == "preempted"
+    (resume,) = world.beat(two)
+    assert resume == first | {"type": "resume"}
+
+
+def test_a_random_sweep_with_a_cap_ends(world: World):
+    world.store.change(
+        world.sweep,
+        config="{method: random, run_cap: 1, parameters: {a: {min: 0.0, max: 1.0}}}",
+    )
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    assert first["program"] is None
+    world.post(first["run_id"], complete=True, exitcode=0)
+    assert world.sweep.state == "FINISHED"
+
+
+def test_agents_are_running_finished_or_crashed(world: World):
+    def state(agent: int) -> str:
+        return world.controller.agent_state(world.store.find(Agent, id=agent))
+
+    one, two = world.agent("a"), world.agent("b")
+    (first,) = world.beat(one)
+    (second,) = world.beat(two)
+    world.post(first["run_id"], complete=True, exitcode=0)
+    world.post(second["run_id"])
+    assert (state(one), state(two)) == ("RUNNING", "RUNNING")
+    world.clock.seconds += AGENT_SILENCE + 1
+    assert (state(one), state(two)) == ("FINISHED", "CRASHED")

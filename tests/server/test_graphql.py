@@ -1,0 +1,271 @@
+import json
+
+import pytest
+
+from workshop.server.graphql import SCHEMA, checked, snake_case
+from workshop.server.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
+
+SWEEP = "{method: grid, program: train.py, parameters: {lr: {values: [0.1, 0.2]}}}"
+UPSERT_SWEEP = """
+mutation UpsertSweep($id: ID, $config: String, $project: String, $entity: String, $state: String) {
+  upsertSweep(input: {id: $id, config: $config, projectName: $project, entityName: $entity,
+                      state: $state}) {
+    sweep { id name state runCountExpected project { name entity { name } } }
+    configValidationWarnings
+  }
+}"""
+UPSERT_RUN = """
+mutation UpsertBucket($input: UpsertBucketInput!) {
+  upsertBucket(input: $input) {
+    bucket { id name displayName sweepName historyLineCount state config
+             project { name entity { name } } }
+    inserted
+  }
+}"""
+RUN = """
+query Run($project: String, $name: String!) {
+  project(name: $project) { run(name: $name) {
+    id state config summaryMetrics tags notes group jobType historyKeys exitcode
+  } }
+}"""
+
+
+def test_every_field_of_the_schema_has_an_answer():
+    nodes = {
+        "User": users.UserNode,
+        "Entity": users.EntityNode,
+        "Project": projects.ProjectNode,
+        "Sweep": sweeps.SweepNode,
+        "Agent": agents.AgentNode,
+        "Run": runs.RunNode,
+        "File": files.FileNode,
+    }
+    set_in_init = {
+        name for node in nodes.values() for name in node.__init__.__code__.co_names
+    } | set(runs.HistoryFields.__dict__)
+    missing = {
+        f"{kind}.{name}"
+        for kind, node in nodes.items()
+        for name in SCHEMA.type_map[kind].fields
+        if snake_case(name) not in set_in_init and not hasattr(node, snake_case(name))
+    }
+    assert missing == {"File.uploadUrl"}  # only the answer to createRunFiles has it
+    assert {snake_case(name) for name in SCHEMA.query_type.fields} == set(QUERY)
+    assert {snake_case(name) for name in SCHEMA.mutation_type.fields} == set(MUTATION)
+
+
+def test_a_document_is_parsed_once():
+    text = "query Viewer { viewer { id } }"
+    assert checked(text) is checked(text)
+
+
+def test_unknown_fields_of_input_variables_are_dropped(graphql):
+    values = {"name": "x", "modelName": "p", "cloudRegionID": None, "labels": ["a"]}
+    data = graphql(UPSERT_RUN, input=values)
+    assert data["upsertBucket"]["bucket"]["name"] == "x"
+
+
+def test_a_document_that_is_not_served_says_so(client):
+    query = "mutation CreateTeam { createTeam(input: {}) { entity { id } } }"
+    reply = client.post("/graphql", json={"query": query})
+    assert reply.status_code == 400
+    message = reply.json()["errors"][0]["message"]
+    assert message.startswith("CreateTeam is not served by the workshop's local W&B server")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"query": 3}',
+        b'{"query": "{"}',
+        b'{"query": "query A { viewer { id } } query B { viewer { id } }"}',
+        b'{"query": "query A { viewer { id } }", "operationName": "C"}',
+        b'{"query": "subscription A { viewer { id } }"}',
+        b'{"query": "query A($x: Int!) { models(first: $x) { edges { cursor } } }"}',
+        b'{"query": "query A { viewer { id } }", "variables": 3}',
+        b'{"query": "' + b"{a" * 5000 + b'"}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_request_that_cannot_be_read_is_refused_and_never_repeated(client, body):
+    reply = client.post("/graphql", content=body)
+    assert reply.status_code == 400
+    assert reply.json()["errors"][0]["message"].endswith((".", '"'))
+
+
+def test_a_request_above_the_cap_is_refused(client):
+    assert client.post("/graphql", content=b" " * (17 * 2**20)).status_code == 413
+
+
+def test_a_wrong_key_is_refused_with_a_sentence(client):
+    for auth in (("api", "local-" + "9" * 40), ("api", ""), None):
+        client.auth = auth
+        reply = client.post("/graphql", json={"query": "{ viewer { id } }"})
+        assert reply.status_code == 401
+        assert "API key" in reply.json()["errors"][0]["message"]
+
+
+def test_a_mutation_with_an_error_leaves_no_trace(client, graphql):
+    query = """mutation Two {
+      a: upsertModel(input: {name: "new"}) { inserted }
+      b: upsertModel(input: {name: "bad/name"}) { inserted }
+    }"""
+    assert client.post("/graphql", json={"query": query}).status_code == 400
+    data = graphql("{ models { edges { node { name } } } }")
+    assert data["models"]["edges"] == []
+
+
+def test_a_sweep_is_registered_in_a_project_that_is_made(graphql):
+    data = graphql(UPSERT_SWEEP, config=SWEEP, project="p")["upsertSweep"]
+    assert len(data["sweep"]["name"]) == 8
+    assert data["sweep"]["state"] == "PENDING"
+    assert data["sweep"]["runCountExpected"] == 2
+    assert data["sweep"]["project"] == {"name": "p", "entity": {"name": "local"}}
+    assert data["configValidationWarnings"] == []
+
+
+def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(graphql):
+    names = [
+        graphql(UPSERT_SWEEP, config=SWEEP, project="p")["upsertSweep"]["sweep"]["name"]
+        for _ in range(3)
+    ]
+    query = """query GetSweeps($after: String) { project(name: "p") {
+      totalSweeps
+      sweeps(first: 2, after: $after) { edges { node { name } } pageInfo { endCursor hasNextPage } }
+    } }"""
+    first = graphql(query)["project"]
+    after = first["sweeps"]["pageInfo"]["endCursor"]
+    second = graphql(query, after=after)["project"]
+    found = [e["node"]["name"] for page in (first, second) for e in page["sweeps"]["edges"]]
+    assert found == names[::-1]
+    assert first["totalSweeps"] == 3
+    assert not second["sweeps"]["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("{method: bayes, parameters: {a: {value: 1}}}", "searches by grid or random"),
+        (
+            "{method: grid, parameters: {a: {value: 1}}, early_terminate: {type: hyperband}}",
+            "early_terminate is not served",
+        ),
+        ("{method: [", "is no YAML"),
+        ("just text", "must be a mapping"),
+    ],
+)
+def test_a_sweep_that_cannot_be_served_is_refused_with_a_sentence(client, config, expected):
+    body = {"query": UPSERT_SWEEP, "variables": {"config": config, "project": "p"}}
+    reply = client.post("/graphql", json=body)
+    assert reply.status_code == 400
+    assert expected in reply.json()["errors"][0]["message"]
+
+
+def test_nobody_writes_to_an_entity_of_somebody_else(client):
+    body = {"query": UPSERT_SWEEP, "variables": {"config": SWEEP, "entity": "somebody"}}
+    reply = client.post("/graphql", json=body)
+    assert reply.status_code == 403
+    assert "WANDB_ENTITY" in reply.json()["errors"][0]["message"]
+
+
+def test_a_sweep_is_found_by_its_id_alone(graphql):
+    name = graphql(UPSERT_SWEEP, config=SWEEP, project="p")["upsertSweep"]["sweep"]["name"]
+    query = "query S($s: String!) { project { sweep(sweepName: $s) { name project { name } } } }"
+    assert graphql(query, s=name)["project"]["sweep"]["project"]["name"] == "p"
+    assert graphql(query, s="missing1")["project"]["sweep"] is None
+
+
+def test_the_heartbeat_of_an_unknown_agent_is_a_404_that_ends_the_agent(client):
+    query = 'mutation Heartbeat { agentHeartbeat(input: {id: "Agent:99"}) { commands } }'
+    assert client.post("/graphql", json={"query": query}).status_code == 404
+
+
+def test_commands_are_a_string_that_holds_a_list(graphql):
+    name = graphql(UPSERT_SWEEP, config=SWEEP, project="p")["upsertSweep"]["sweep"]["name"]
+    agent = graphql(
+        """mutation CreateAgent($sweep: String!) {
+          createAgent(input: {host: "h", sweep: $sweep}) { agent { id } } }""",
+        sweep=name,
+    )["createAgent"]["agent"]["id"]
+    commands = graphql(
+        """mutation Heartbeat($id: ID!) {
+          agentHeartbeat(input: {id: $id, runState: "{}", metrics: "{}"}) { commands } }""",
+        id=agent,
+    )["agentHeartbeat"]["commands"]
+    assert isinstance(commands, str)
+    (command,) = json.loads(commands)
+    assert command["args"] == {"lr": {"value": 0.1}}
+    again = graphql(UPSERT_RUN, input={"name": command["run_id"], "host": "h", "sweep": name})
+    assert again["upsertBucket"]["inserted"] is False
+    assert again["upsertBucket"]["bucket"]["sweepName"] == name
+    assert again["upsertBucket"]["bucket"]["project"]["name"] == "p"
+
+
+def test_null_leaves_what_is_known_about_a_run(graphql):
+    first = {"name": "r", "modelName": "p", "notes": "n", "tags": ["t"], "config": '{"a": {}}'}
+    graphql(UPSERT_RUN, input=first)
+    graphql(UPSERT_RUN, input={"name": "r", "modelName": "p", "notes": None, "jobType": "train"})
+    run = graphql(RUN, project="p", name="r")["project"]["run"]
+    assert (run["notes"], run["tags"], run["jobType"]) == ("n", ["t"], "train")
+    assert json.loads(run["config"]) == {"a": {}}
+
+
+def test_the_same_run_id_starts_afresh_unless_it_is_resumed(client, graphql):
+    start = {"name": "r", "modelName": "p", "host": "h"}
+    run_id = graphql(UPSERT_RUN, input=start)["upsertBucket"]["bucket"]["id"]
+    post = {
+        "files": {
+            "wandb-history.jsonl": {"offset": 0, "content": ['{"_step": 0}', '{"_step": 1}']}
+        },
+        "complete": True,
+        "exitcode": 3,
+    }
+    client.post("/files/local/p/r/file_stream", json=post)
+    assert graphql(RUN, project="p", name="r")["project"]["run"]["exitcode"] == 3
+    resumed = graphql(UPSERT_RUN, input=start | {"id": run_id})["upsertBucket"]["bucket"]
+    assert (resumed["historyLineCount"], resumed["state"]) == (2, "running")
+    afresh = graphql(UPSERT_RUN, input=start)["upsertBucket"]["bucket"]
+    assert (afresh["historyLineCount"], afresh["id"]) == (0, run_id)
+    history = graphql('{ project(name: "p") { run(name: "r") { history } } }')
+    assert history["project"]["run"]["history"] == []
+
+
+def test_a_run_counts_as_started_for_resuming_once_its_client_left_its_mark(graphql):
+    query = """query RunResumeStatus($name: String!) { model(name: "p") {
+      bucket(name: $name, missingOk: true) {
+        wandbConfig(keys: ["t"]) historyTail eventsTail historyLineCount logLineCount } } }"""
+    assert graphql(query, name="r")["model"] is None
+    graphql(UPSERT_RUN, input={"name": "r", "modelName": "p", "config": "{}"})
+    assert graphql(query, name="missing")["model"]["bucket"] is None
+    assert graphql(query, name="r")["model"]["bucket"]["wandbConfig"] == "{}"
+    config = json.dumps({"_wandb": {"value": {"t": {"1": [1]}, "x": 2}}})
+    graphql(UPSERT_RUN, input={"name": "r", "modelName": "p", "config": config})
+    bucket = graphql(query, name="r")["model"]["bucket"]
+    assert json.loads(bucket["wandbConfig"]) == {"t": {"1": [1]}}
+    assert bucket["historyTail"] == bucket["eventsTail"] == "[]"
+
+
+def test_runs_are_deleted_with_all_that_belongs_to_them(graphql, client, store):
+    run_id = graphql(UPSERT_RUN, input={"name": "r", "modelName": "p"})["upsertBucket"]["bucket"][
+        "id"
+    ]
+    post = {"files": {"wandb-history.jsonl": {"offset": 0, "content": ["{}"]}}, "complete": True}
+    client.post("/files/local/p/r/file_stream", json=post)
+    graphql("mutation D($id: ID!) { deleteRun(input: {id: $id}) { clientMutationId } }", id=run_id)
+    assert graphql(RUN, project="p", name="r")["project"]["run"] is None
+    assert store.execute("SELECT count(*) FROM history").fetchone()[0] == 0
+
+
+def test_a_sweeps_state_must_be_one(client, graphql):
+    sweep = graphql(UPSERT_SWEEP, config=SWEEP)["upsertSweep"]["sweep"]["id"]
+    body = {"query": UPSERT_SWEEP, "variables": {"id": sweep, "state": "SLEEPING"}}
+    assert client.post("/graphql", json=body).status_code == 400
+    changed = graphql(UPSERT_SWEEP, id=sweep, state="PAUSED")["upsertSweep"]["sweep"]
+    assert changed["state"] == "PAUSED"
+
+
+def test_the_client_is_told_no_optional_feature(graphql):
+    assert graphql("{ serverInfo { features { name isEnabled } } }")["serverInfo"]["features"] == []

@@ -1,0 +1,217 @@
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from workshop.server.store import Store, file_system, journal_mode
+
+
+def attempt(*arguments: str, **options) -> tuple[int, str]:
+    """Try to start a server that cannot; return its exit status and its error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop.server", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        **options,
+    )
+    return done.returncode, done.stderr
+
+
+def test_health_tells_which_store_is_served(local_server):
+    health = httpx2.get(f"{local_server.url}/health").json()
+    assert health["status"] == "ok"
+    assert health["store"] == str(local_server.store)
+    assert health["version"]
+
+
+def test_the_address_is_left_for_others_and_removed_at_a_stop(start_server):
+    server = start_server()
+    note = server.store / "server.json"
+    assert json.loads(note.read_text()) == {"url": server.url, "pid": server.process.pid}
+    for path in (note, server.store / "store.sqlite"):
+        assert path.stat().st_mode & 0o777 == 0o600
+    server.stop()
+    assert server.process.returncode == 0
+    assert not note.exists()
+
+
+def test_it_stops_within_two_seconds_with_connections_open(start_server):
+    server = start_server()
+    host, port = server.url.removeprefix("http://").split(":")
+    with (
+        httpx2.Client() as idle,
+        socket.create_connection((host, int(port))) as sending,
+    ):
+        idle.get(f"{server.url}/health")
+        sending.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.2)
+        begin = time.monotonic()
+        server.stop()
+    assert time.monotonic() - begin < 2
+
+
+def test_a_folder_that_is_in_use_is_refused(start_server):
+    server = start_server()
+    status, error = attempt("--store", str(server.store), "--port", "0")
+    assert status == 2
+    assert f"in use by another server ({server.url}, process {server.process.pid})" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_refused(start_server, tmp_path):
+    port = start_server().url.rsplit(":", 1)[1]
+    status, error = attempt("--store", str(tmp_path / "other"), "--port", port)
+    assert status == 2
+    assert f"Port {port} of 127.0.0.1 cannot be used (Address already in use)" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_port_that_is_none_is_refused(tmp_path):
+    status, error = attempt("--store", str(tmp_path), "--port", "99999")
+    assert (status, error) == (2, "error: --port is 99999, but must be between 0 and 65535.\n")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    status, error = attempt("--store", str(tmp_path / "file"), "--port", "0")
+    assert status == 2
+    assert "cannot be written" in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount a file system")
+def test_a_read_only_folder_is_refused(tmp_path):
+    folder = tmp_path / "mount"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", folder]).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        for store in (folder, folder / "store"):
+            status, error = attempt("--store", str(store), "--port", "0")
+            assert status == 2
+            assert "cannot be written (Read-only file system)" in error
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        ("PRAGMA user_version = 99", "has format 99, this server reads format 1"),
+        (None, "cannot be opened (file is not a database)"),
+    ],
+)
+def test_a_database_that_is_not_ours_is_refused(tmp_path, prepare, expected):
+    path = tmp_path / "store" / "store.sqlite"
+    path.parent.mkdir()
+    if prepare:
+        sqlite3.connect(path).execute(prepare).connection.close()
+    else:
+        path.write_bytes(b"something else " * 100)
+    status, error = attempt("--store", str(path.parent), "--port", "0")
+    assert status == 2
+    assert expected in error
+    assert len(error.splitlines()) == 1
+
+
+def test_the_journal_fits_the_file_system(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        f"root / ext4 rw 0 0\nserver:/x {tmp_path}/net\\040home nfs4 rw 0 0\n"
+        f"host {tmp_path}/net\\040home/scratch lustre rw 0 0\n"
+    )
+    assert file_system(tmp_path, mounts) == "ext4"
+    assert file_system(tmp_path / "net home" / "me", mounts) == "nfs4"
+    assert file_system(tmp_path / "net home" / "scratch" / "x", mounts) == "lustre"
+    assert file_system(tmp_path, tmp_path / "missing") == ""
+    assert journal_mode(tmp_path) in ("WAL", "DELETE")
+
+
+def test_a_store_with_the_rollback_journal_works_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr("workshop.server.store.journal_mode", lambda folder: "DELETE")
+    store = Store(tmp_path)
+    with store.writing():
+        store.execute("INSERT INTO projects VALUES (1, 'local', 'p', NULL, 0)")
+    assert not list(tmp_path.glob("*-wal"))
+    store.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount a file system")
+def test_a_full_disk_loses_nothing_that_was_acknowledged(start_server, tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder]
+    if subprocess.run(mount).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        server = start_server(store=folder / "store")
+        fill_up_and_make_room(server)
+        server.stop()
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill_up_and_make_room(server) -> None:
+    """Log until the disk is full, go on after there is room, and see every row in its place."""
+    ballast = server.store.parent / "ballast"
+    ballast.write_bytes(b"x" * 800_000)
+    server.graphql('mutation R { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }')
+    url = f"{server.url}/files/local/p/r/file_stream"
+    with httpx2.Client(auth=("api", server.key)) as client:
+
+        def post(offset: int) -> httpx2.Response:
+            content = [json.dumps({"_step": offset + i, "text": "x" * 1000}) for i in range(20)]
+            files = {"wandb-history.jsonl": {"offset": offset, "content": content}}
+            return client.post(url, json={"files": files})
+
+        offset = 0
+        while (reply := post(offset)).status_code == 200:
+            offset += 20
+            assert offset < 5000
+        assert reply.status_code == 507
+        assert "is full" in reply.json()["errors"][0]["message"]
+        assert post(offset).status_code == 507
+        count = '{ project(name: "p") { run(name: "r") { historyLineCount history } } }'
+        run = server.graphql(count)["project"]["run"]
+        assert run["historyLineCount"] == len(run["history"]) == offset
+        ballast.unlink()
+        assert post(offset).status_code == 200
+    run = server.graphql(count)["project"]["run"]
+    assert [json.loads(row)["_step"] for row in run["history"]] == list(range(offset + 20))
+    log = (server.home / "server.log").read_text()
+    assert log.count("is full") == 1
+    assert shutil.disk_usage(server.store).free > 0
+
+
+def test_help_names_every_option():
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop.server", "--help"], capture_output=True, text=True
+    )
+    for option in ("--store", "--host", "--port"):
+        assert option in done.stdout
+
+
+def test_the_server_imports_nothing_else_of_the_kit():
+    code = (
+        "import sys, workshop.server.app as a; "
+        "print([m for m in sys.modules if m.startswith('workshop.') "
+        "and not m.startswith('workshop.server')] "
+        "+ [m for m in ('torch', 'wandb', 'pandas', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_module_stays_short():
+    package = Path(__file__).parents[2] / "workshop" / "server"
+    long = {p.name for p in package.rglob("*.py") if len(p.read_text().splitlines()) > 400}
+    assert not long

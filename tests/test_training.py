@@ -1,0 +1,214 @@
+"""The trainer: what it logs, what the optimizer really sees, and going on after an interruption."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from workshop import training
+from workshop.config import METRICS, resolve
+from workshop.errors import WorkshopError
+from workshop.paths import home
+from workshop.training import SCHEDULES, build_optimizer, has_bfloat16, train
+
+# 144 training and 36 validation images: two epochs in about a second.
+TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "batch_size": 48}
+SPEED = ("Epoch Seconds", "Images per Second")
+
+
+class Recorder:
+    """What `train` uses of a run, kept in memory; optionally cut off after some epochs."""
+
+    def __init__(self, run_id="recorded", epochs=math.inf):
+        self.id = run_id
+        self.summary = {}
+        self.rows = []
+        self.epochs = epochs
+
+    def log(self, metrics, step, commit):
+        if len(self.rows) == self.epochs:
+            raise KeyboardInterrupt
+        assert step == metrics["Epoch"]
+        assert commit, "otherwise the row would not be sent before the next one"
+        self.rows.append(metrics)
+
+    def results(self):
+        """Return the rows without the speed, which differs from run to run."""
+        return [{k: v for k, v in row.items() if k not in SPEED} for row in self.rows]
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    monkeypatch.setenv("WORKSHOP_AGENTS", "2")
+    return tmp_path
+
+
+@pytest.fixture
+def learning_rates():
+    """The learning rate of every optimizer step, as torch itself reports it."""
+    seen = []
+
+    def record(optimizer, args, kwargs):
+        seen.extend(group["lr"] for group in optimizer.param_groups)
+
+    handle = register_optimizer_step_pre_hook(record)
+    yield seen
+    handle.remove()
+
+
+def trained(swept=None, run=None):
+    run = run or Recorder()
+    train(resolve(TINY, swept), run)
+    return run
+
+
+def test_what_is_logged(capsys):
+    run = trained()
+    assert [row["Epoch"] for row in run.rows] == [1, 2]
+    for row in run.rows:
+        assert set(METRICS) < set(row)
+        assert set(row) == {*METRICS, "Epoch", "Learning Rate", *SPEED}
+        assert all(isinstance(value, float) for name, value in row.items() if name != "Epoch")
+        assert 0 <= row["Validation Accuracy"] <= 100
+        assert 0 < 144 / row["Images per Second"] < row["Epoch Seconds"]
+    assert run.rows[1]["Train Loss"] < run.rows[0]["Train Loss"]
+
+    start, first, second = capsys.readouterr().out.splitlines()
+    assert start.startswith("digits: 144 training and 36 validation images · resnet18 at 32 px · ")
+    assert f"{torch.get_num_threads()} threads" in start
+    assert first.startswith(f"epoch 1/2 · Train Loss {run.rows[0]['Train Loss']:.3f} · Validation ")
+    assert second.startswith("epoch 2/2 · ")
+
+
+def test_where_it_ran(monkeypatch):
+    assert set(trained({"num_epochs": 1}).summary) == {"Effective Learning Rate", "Host"}
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert trained({"num_epochs": 1}).summary["Array Task"] == "17_3"
+
+
+def test_threads_are_the_fair_share():
+    torch.set_num_threads(2)
+    trained({"num_epochs": 1})
+    from workshop.threads import fair_share
+
+    assert torch.get_num_threads() == fair_share()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_the_optimizer_steps_with_the_swept_learning_rate(optimizer, learning_rates):
+    swept = {"learning_rate": 0.0123, "optimizer": optimizer, "scheduler": "none", "num_epochs": 1}
+    run = trained(swept)
+    assert learning_rates == [0.0123] * 3
+    assert run.summary["Effective Learning Rate"] == 0.0123
+    assert run.rows[0]["Learning Rate"] == 0.0123
+
+
+def test_the_scheduler_sees_the_whole_training(learning_rates):
+    run = trained({"learning_rate": 1.0, "scheduler": "step", "optimizer": "sgd", "num_epochs": 4})
+    assert learning_rates == pytest.approx([1.0] * 6 + [0.1] * 3 + [0.01] * 3)
+    assert [row["Learning Rate"] for row in run.rows] == pytest.approx([1.0, 1.0, 0.1, 0.01])
+    assert run.summary["Effective Learning Rate"] == 1.0
+
+
+def test_courses_of_the_learning_rate():
+    assert [SCHEDULES["cosine"](elapsed) for elapsed in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
+    assert {SCHEDULES["none"](elapsed / 10) for elapsed in range(11)} == {1.0}
+
+
+def test_options_reach_the_optimizer():
+    model = torch.nn.Linear(2, 2).requires_grad_(False)
+    model.bias.requires_grad_(True)
+    config = resolve({"optimizer": "sgd", "momentum": 0.7, "weight_decay": 0.3})
+    (group,) = build_optimizer(config, model).param_groups
+    assert (group["momentum"], group["weight_decay"]) == (0.7, 0.3)
+    assert group["params"] == [model.bias], "frozen weights are none of its business"
+
+
+def test_the_same_seed_gives_the_same_run():
+    assert trained().results() == trained().results()
+    assert trained({"seed": 1}).results() != trained().results()
+
+
+def test_bfloat16_changes_the_loss_little(monkeypatch):
+    if not has_bfloat16(torch.device("cpu")):
+        pytest.skip("this CPU has no instructions for bfloat16")
+    fast = trained({"num_epochs": 1}).rows[0]["Train Loss"]
+    monkeypatch.setattr(training, "has_bfloat16", lambda device: False)
+    exact = trained({"num_epochs": 1}).rows[0]["Train Loss"]
+    assert fast != exact
+    assert fast == pytest.approx(exact, rel=0.02)
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(own_home, capsys):
+    whole = trained({"num_epochs": 3})
+    cut = Recorder(epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        trained({"num_epochs": 3}, cut)
+    assert [file.name for file in (own_home / "checkpoints").iterdir()] == ["recorded.pt"]
+
+    rest = trained({"num_epochs": 3})
+    assert "resumed after epoch 1 from " in capsys.readouterr().out
+    assert cut.results() + rest.results() == whole.results()
+    assert rest.summary == whole.summary
+    assert not list((own_home / "checkpoints").iterdir()), "a finished run needs no checkpoint"
+
+
+def test_a_run_has_a_checkpoint_of_its_own(own_home):
+    with pytest.raises(KeyboardInterrupt):
+        trained(run=Recorder("one", epochs=1))
+    assert len(trained(run=Recorder("another")).rows) == 2
+    assert (own_home / "checkpoints" / "one.pt").exists()
+
+
+def test_a_checkpoint_of_another_config_is_ignored(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        trained({"learning_rate": 0.1}, Recorder(epochs=1))
+    run = trained({"learning_rate": 0.2, "seed": 3})
+    assert [row["Epoch"] for row in run.rows] == [1, 2]
+    assert "its learning_rate, seed differ from this run's config" in capsys.readouterr().out
+
+
+def test_divergence_ends_the_run_early_but_normally(capsys):
+    run = trained({"optimizer": "sgd", "learning_rate": 1e30, "num_epochs": 3})
+    assert len(run.rows) == 1
+    assert not math.isfinite(run.rows[0]["Train Loss"])
+    assert "diverged: learning_rate 1e+30 may be too high" in capsys.readouterr().out
+
+
+def test_missing_data_are_a_sentence(tmp_path):
+    with pytest.raises(WorkshopError, match="workshop data cifar10"):
+        trained({"dataset": "cifar10", "data_path": str(tmp_path)})
+
+
+FULL_DISK = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from test_training import Recorder, trained
+from workshop.errors import exit_status
+
+# Every file stops growing at one MiB: to a program, the same as a full disk.
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+run = Recorder()
+status = exit_status(lambda: trained(run=run) and None)
+print(len(run.rows), "logged")
+sys.exit(status)
+"""
+
+
+def test_a_full_disk_is_a_sentence(own_home, request):
+    program = FULL_DISK.format(tests=str(request.path.parent))
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stdout.splitlines()[-1] == "1 logged"
+    assert result.stderr.splitlines()[-1].startswith(
+        f"error: the checkpoint {home()}/checkpoints/recorded.pt cannot be written "
+        "([Errno 27] File too large): free space there, or set WORKSHOP_HOME "
+    )
+    assert not list((own_home / "checkpoints").iterdir())

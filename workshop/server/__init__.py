@@ -1,0 +1,17 @@
+"""A W&B server for one class, on one machine, without an account.
+
+It speaks what the unmodified `wandb` client, its command line and its public API need for sweeps,
+agents, runs, history and files.  It is not a replacement of W&B: no reports, no registry, no
+teams.  `python -m workshop.server --store FOLDER` serves; nothing else of the package `workshop`
+is imported here, and the rest of the package knows the server by its URL alone.
+
+From the outside in:
+
+- `app` has the routes, starts and stops; `__main__` is the command.
+- `graphql` executes the client's documents against `schema.graphql` with `resolvers`;
+  `filestream` takes what a run logs; `files` takes and gives the files of runs.
+- `controller` decides what an agent does next and what state runs and sweeps are in; `search`
+  makes the suggestions; `filters` selects and sorts runs.
+- `auth` knows who asks; `pages` shows it all to a browser.
+- `store` keeps everything in one SQLite file.
+"""

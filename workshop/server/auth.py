@@ -1,0 +1,172 @@
+"""Who asks, and what they may do.
+
+The API needs a key, always.  The server makes one for its user at its first start, in the file
+`key` (mode 0600) of the store's folder; the store itself holds only its SHA-256.
+
+Pages need no key for the person who runs the server: on a connection from this same machine,
+Linux tells whose process is at the other end (`/proc/net/tcp`), and the links that wandb prints
+open for them at once, also through an SSH tunnel or Jupyter's proxy, which run under the same
+user.  Everybody else on the machine, as on a cluster's login node, is asked for the key once per
+browser; a cookie remembers it.  The request must also name the server by a loopback name, so
+that a web page from elsewhere cannot read along under a name of its own (DNS rebinding).
+"""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import struct
+from pathlib import Path
+
+from starlette.requests import Request
+
+from workshop.server.errors import StartError
+from workshop.server.records import User
+from workshop.server.store import Store
+
+DEFAULT_USER = "local"
+
+
+class Gate:
+    """Recognizes users by their keys.
+
+    Args:
+        store: Where the users are.
+        key: The key of the user who runs the server.
+    """
+
+    def __init__(self, store: Store, key: str):
+        with store.writing():
+            store.execute(
+                "INSERT INTO users (name, entity, key_hash, is_admin) VALUES (?, ?, ?, 1) "
+                "ON CONFLICT (name) DO UPDATE SET key_hash = excluded.key_hash",
+                DEFAULT_USER,
+                DEFAULT_USER,
+                hash_key(key),
+            )
+            self._users = {user.key_hash: user for user in store.all(User)}
+        self.owner = self._users[hash_key(key)]
+        self._secret = hashlib.sha256(b"signatures:" + key.encode()).digest()
+        self._cookies = {self.cookie_for(user): user for user in self._users.values()}
+        # Browsers send the cookies of one port to all others: each server has a name of its own.
+        self.cookie_name = f"workshop-{self._sign('cookie')[:8]}"
+
+    def user_with_key(self, key: str) -> User | None:
+        """Return the user who has this key."""
+        return self._users.get(hash_key(key))
+
+    def api_user(self, request: Request) -> User | None:
+        """Return the user whose key is in the `Authorization` header, as the client sends it."""
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.user_with_key(value.strip())
+        if scheme.lower() != "basic":
+            return None
+        try:
+            _, _, key = base64.b64decode(value).decode().partition(":")
+        except ValueError:
+            return None
+        return self.user_with_key(key)
+
+    def page_user(self, request: Request) -> User | None:
+        """Return who looks at a page: by header, by cookie, or as the owner of the server."""
+        user = self.api_user(request) or self._cookies.get(
+            request.cookies.get(self.cookie_name, "")
+        )
+        if user is None and is_own_process(request):
+            return self.owner
+        return user
+
+    def cookie_for(self, user: User) -> str:
+        """Return what the cookie of a user holds: a signature, from which no key can be told."""
+        return self._sign(f"page:{user.name}")
+
+    def upload_token(self, run_id: int, name: str) -> str:
+        """Return the secret part of the address under which a run uploads one file."""
+        return self._sign(f"upload:{run_id}:{name}")[:40]
+
+    def allows_upload(self, run_id: int, name: str, token: str) -> bool:
+        """Tell whether a token is the one for this file of this run."""
+        return hmac.compare_digest(self.upload_token(run_id, name).encode(), token.encode())
+
+    def _sign(self, message: str) -> str:
+        return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
+
+
+def hash_key(key: str) -> str:
+    """Return the form in which the store keeps a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def read_or_make_key(folder: Path) -> str:
+    """Return the key in the store's folder, made with mode 0600 if there is none."""
+    path = folder / "key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return read_key(path)
+    key = f"local-{secrets.token_hex(20)}"
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{key}\n")
+    return key
+
+
+def read_key(path: Path) -> str:
+    """Return the key that a file holds; raise a StartError if it holds none."""
+    try:
+        key = path.read_text().strip()
+    except OSError as error:
+        raise StartError(f"The key file {path} cannot be read ({error.strerror}).") from error
+    if len(key) < 40:
+        raise StartError(f"The key file {path} holds no key; delete it, and a new one is made.")
+    return key
+
+
+def is_own_process(request: Request) -> bool:
+    """Tell whether a request comes from a process of the user who runs this server."""
+    host = request.url.hostname or ""
+    server, client = request.scope.get("server"), request.scope.get("client")
+    if not (is_loopback(host) and server and client and is_loopback(client[0])):
+        return False
+    return socket_owner(client, server) == os.getuid()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is one of this machine's loopback ones."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def socket_owner(
+    local: tuple[str, int], remote: tuple[str, int], table: Path = Path("/proc/net/tcp")
+) -> int | None:
+    """Return the user ID of the process that holds an IPv4 TCP connection on this machine.
+
+    Args:
+        local: Address and port of that process's end.
+        remote: Address and port of the other end.
+        table: The kernel's list of connections.
+
+    Returns:
+        The user ID, or None where the system does not tell or the connection is not IPv4.
+    """
+    try:
+        wanted = [kernel_address(*local), kernel_address(*remote)]
+        lines = table.read_text().splitlines()[1:]
+    except (OSError, ValueError):
+        return None
+    for line in lines:
+        fields = line.split()
+        if fields[1:3] == wanted:
+            return int(fields[7])
+    return None
+
+
+def kernel_address(host: str, port: int) -> str:
+    """Return an IPv4 address and port as `/proc/net/tcp` writes them."""
+    (number,) = struct.unpack("=I", ipaddress.IPv4Address(host).packed)
+    return f"{number:08X}:{port:04X}"

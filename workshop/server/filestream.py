@@ -1,0 +1,76 @@
+"""What a run logs while it goes on: the posts of its file stream.
+
+A post holds any of `files` (name → offset and lines), `preempting`, `complete` and `exitcode`;
+an empty one is a sign of life.  Everything in a post is kept before it is answered, or nothing.
+"""
+
+import operator
+
+from workshop.server import lines
+from workshop.server.controller import Controller
+from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.records import Project, Run
+from workshop.server.store import Store
+from workshop.server.values import shorten
+
+
+def take(store: Store, controller: Controller, path: tuple[str, str, str], body: object) -> dict:
+    """Keep a post of a run's file stream.
+
+    Args:
+        store: Where to.
+        controller: Decides the state that the run is in afterwards.
+        path: Entity, project and ID of the run.
+        body: The parsed post.
+
+    Returns:
+        The reply: whether the client shall stop the run.
+
+    Raises:
+        RequestError: There is no such run, or the post is not what a client sends.
+    """
+    entity, project_name, run_name = path
+    if not isinstance(body, dict) or not isinstance(body.get("exitcode") or 0, int):
+        raise RequestError(f"A post of a run must be a JSON object, not {shorten(body)}.")
+    contents = [
+        (name, *content_of(name, content))
+        for name, content in dict(body.get("files") or {}).items()
+    ]
+    with store.writing():
+        project = store.find(Project, entity=entity, name=project_name)
+        run = project and store.find(Run, project_id=project.id, name=run_name)
+        if run is None:
+            raise NotFoundError(f"There is no run {entity}/{project_name}/{run_name}.")
+        for name, offset, texts in contents:
+            if name in WRITERS and texts:
+                run = WRITERS[name](store, run, offset, texts)
+        run = controller.posted(run, body)
+    return {"stopped": bool(run.stop_ordered)}
+
+
+def content_of(name: str, content: object) -> tuple[int, list[str]]:
+    """Return the offset and the lines of one file of a post."""
+    try:
+        offset, texts = content["offset"], content["content"]
+        if not 0 <= operator.index(offset) < 2**62:
+            raise TypeError
+        # Half a character (a lone surrogate) cannot be stored.
+        return offset, [text.encode(errors="replace").decode() for text in texts]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RequestError(
+            f"The part {name} of a post must have an offset and lines of text."
+        ) from error
+
+
+def write_summary(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+    """Replace the summary: each of its lines is a whole one."""
+    lines.parse_row(texts[-1], offset, "summary")
+    return store.change(run, summary=texts[-1])
+
+
+WRITERS = {
+    "wandb-history.jsonl": lines.write_history,
+    "wandb-events.jsonl": lines.write_events,
+    "wandb-summary.json": write_summary,
+    "output.log": lines.write_console,
+}

@@ -1,0 +1,190 @@
+"""Executes the client's GraphQL documents against `schema.graphql`.
+
+GraphQL names are camelCase; the Python objects that answer have the same names in snake_case, as
+attributes or as methods that take the request's context and the arguments.
+
+A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
+"""
+
+import json
+import logging
+import re
+import sqlite3
+from functools import cache, lru_cache
+from http import HTTPStatus
+from pathlib import Path
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    build_schema,
+    execute_sync,
+    get_operation_ast,
+    parse,
+    type_from_ast,
+    validate,
+)
+
+from workshop.server.errors import RequestError
+from workshop.server.resolvers import MUTATION, QUERY
+from workshop.server.resolvers.context import Context
+from workshop.server.values import finite, shorten
+
+log = logging.getLogger(__name__)
+
+
+def load_schema() -> GraphQLSchema:
+    """Return the schema, with arguments and input fields arriving under Python names."""
+    schema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
+    schema.type_map["JSON"].coerce_output_value = finite
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            for name, field in kind.fields.items():
+                field.out_name = snake_case(name)
+        elif isinstance(kind, GraphQLObjectType):
+            for field in kind.fields.values():
+                for name, argument in field.args.items():
+                    argument.out_name = snake_case(name)
+    return schema
+
+
+@cache
+def snake_case(name: str) -> str:
+    """Return `runCountExpected` as `run_count_expected`."""
+    return re.sub(r"(?<=[a-z0-9])[A-Z]+", lambda match: "_" + match[0].lower(), name)
+
+
+SCHEMA = load_schema()
+ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
+
+
+def execute(context: Context, request: object) -> dict:
+    """Execute one request of the client.
+
+    Args:
+        context: Who asks, and what answers.
+        request: The parsed body: `query`, `variables`, `operationName`.
+
+    Returns:
+        The value of `data` in the reply.
+
+    Raises:
+        RequestError: The request cannot be served; the message is for the user.
+        sqlite3.Error: The store cannot be written or read.
+        OSError: The disk cannot be written or read.
+    """
+    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
+        raise RequestError("A GraphQL request must be a JSON object with a query.")
+    document = checked(request["query"])
+    name = request.get("operationName") or None
+    operation = get_operation_ast(document, name)
+    if operation is None or operation.operation not in ROOTS:
+        raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
+    variables = known_variables(operation, request.get("variables") or {})
+    mutating = operation.operation is OperationType.MUTATION
+    with context.store.writing() if mutating else context.store.reading():
+        result = execute_sync(
+            SCHEMA,
+            document,
+            root_value=ROOTS[operation.operation],
+            context_value=context,
+            variable_values=variables,
+            operation_name=name,
+            field_resolver=resolve,
+        )
+        if result.errors:
+            raise cause(result.errors[0], operation)
+    for action in context.afterwards:
+        action()
+    return result.data
+
+
+def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
+    """Answer a field from an attribute, a method or a dictionary's item of the same name."""
+    name = snake_case(info.field_name)
+    value = source.get(name) if isinstance(source, dict) else getattr(source, name)
+    return value(info.context, **arguments) if callable(value) else value
+
+
+@lru_cache(maxsize=500)
+def checked(text: str) -> DocumentNode:
+    """Return the parsed document; the client's are fixed texts, so each is parsed once.
+
+    Raises:
+        RequestError: The text is no GraphQL, or asks for what the schema does not have.
+    """
+    try:
+        document = parse(text, no_location=True)
+        errors = validate(SCHEMA, document, max_errors=1)
+    except (GraphQLError, RecursionError) as error:
+        raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
+    if errors:
+        operation = get_operation_ast(document)
+        name = operation.name.value if operation and operation.name else "This request"
+        raise RequestError(
+            f"{name} is not served by the workshop's local W&B server: {errors[0].message}"
+        )
+    return document
+
+
+def known_variables(operation: OperationDefinitionNode, variables: dict) -> dict:
+    """Return the variables without the input fields that the schema does not have.
+
+    Clients of other versions send more fields than the schema knows, mostly null.
+    """
+    if not isinstance(variables, dict):
+        raise RequestError("The variables of a GraphQL request must be a JSON object.")
+    kinds = {
+        definition.variable.name.value: type_from_ast(SCHEMA, definition.type)
+        for definition in operation.variable_definitions or ()
+    }
+    return {
+        name: known_fields(kinds[name], value) for name, value in variables.items() if name in kinds
+    }
+
+
+def known_fields(kind: object, value: object) -> object:
+    """Return an input value without unknown fields, at every depth."""
+    if isinstance(kind, GraphQLNonNull):
+        return known_fields(kind.of_type, value)
+    if isinstance(kind, GraphQLList) and isinstance(value, list):
+        return [known_fields(kind.of_type, item) for item in value]
+    if isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict):
+        return {
+            name: known_fields(kind.fields[name].type, item)
+            for name, item in value.items()
+            if name in kind.fields
+        }
+    return value
+
+
+def cause(error: GraphQLError, operation: OperationDefinitionNode) -> Exception:
+    """Return the error to raise for one that a resolver or the engine reported."""
+    original = error.original_error
+    if isinstance(original, (RequestError, sqlite3.Error, OSError)):
+        return original
+    if original is None or isinstance(original, GraphQLError):
+        return RequestError(error.message)
+    name = operation.name.value if operation.name else "A request"
+    log.error("%s failed at %s", name, error.path, exc_info=original)
+    return RequestError(
+        f"{name} failed inside the local W&B server; its log says more.", HTTPStatus.BAD_REQUEST
+    )
+
+
+def reply(data: dict) -> bytes:
+    """Return the body of a successful reply."""
+    return json.dumps({"data": data}, allow_nan=False, separators=(",", ":")).encode()
+
+
+def refusal(message: str) -> bytes:
+    """Return the body of a reply that tells an error."""
+    return json.dumps({"errors": [{"message": message}]}).encode()

@@ -1,0 +1,164 @@
+"""The numbered lines of a run: its history, system events and console.
+
+Lines are kept by the number that the client gave them, so that a repeated post changes nothing.
+A history row is the client's own JSON text.
+"""
+
+import json
+from collections.abc import Iterable
+
+from workshop.server.errors import RequestError
+from workshop.server.records import Run
+from workshop.server.store import Store
+from workshop.server.values import shorten
+
+
+def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+    """Keep history rows whose first one has line number `offset`; return the run as it is now."""
+    rows = [parse_row(text, offset + i, "history") for i, text in enumerate(texts)]
+    steps = [step_of(row, offset + i) for i, row in enumerate(rows)]
+    store.execute_many(
+        "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
+        [
+            (run.id, offset + i, step, text)
+            for i, (step, text) in enumerate(zip(steps, texts, strict=True))
+        ],
+    )
+    fresh = rows[max(0, run.history_lines - offset) :]
+    return store.change(
+        run,
+        history_lines=max(run.history_lines, offset + len(rows)),
+        last_step=max([run.last_step, *steps]),
+        history_keys=json.dumps(count_keys(json.loads(run.history_keys), fresh)),
+    )
+
+
+def write_events(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+    """Keep rows of system metrics, and the last one as the run's current system metrics."""
+    last = parse_row(texts[-1], offset + len(texts) - 1, "events")
+    write_rows(store, "events", run, offset, texts)
+    return store.change(
+        run,
+        events_lines=max(run.events_lines, offset + len(texts)),
+        system_metrics=json.dumps(last),
+    )
+
+
+def write_console(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+    """Keep console lines; the client sends a line again when a progress bar changes it."""
+    write_rows(store, "console", run, offset, texts)
+    return store.change(run, log_lines=max(run.log_lines, offset + len(texts)))
+
+
+def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]) -> None:
+    """Keep lines of a table that has nothing but the text."""
+    store.execute_many(
+        f"INSERT OR REPLACE INTO {table} (run_id, line, row) VALUES (?, ?, ?)",  # noqa: S608
+        [(run.id, offset + i, text) for i, text in enumerate(texts)],
+    )
+
+
+def clear(store: Store, run: Run) -> None:
+    """Forget all lines of a run."""
+    for table in ("history", "events", "console"):
+        store.execute(f"DELETE FROM {table} WHERE run_id = ?", run.id)  # noqa: S608
+
+
+def read_history(
+    store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
+) -> list[str]:
+    """Return the history rows with `first_step` <= step < `end_step`, in the order of lines."""
+    return [
+        row
+        for (row,) in store.execute(
+            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? ORDER BY line",
+            run.id,
+            -(2**63) if first_step is None else first_step,
+            2**63 - 1 if end_step is None else end_step,
+        )
+    ]
+
+
+def read_rows(store: Store, table: str, run: Run, first: int = 0, count: int = -1) -> list[tuple]:
+    """Return (line number, text) of a table's lines from number `first` on."""
+    return [
+        tuple(row)
+        for row in store.execute(
+            f"SELECT line, row FROM {table} WHERE run_id = ? AND line >= ? ORDER BY line LIMIT ?",  # noqa: S608
+            run.id,
+            first,
+            count,
+        )
+    ]
+
+
+def parse_row(text: object, line: int, what: str) -> dict:
+    """Return the JSON object of a line; raise a RequestError if there is none."""
+    try:
+        row = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise RequestError(f"Line {line} of the {what} is no JSON object: {shorten(text)}.")
+    return row
+
+
+def step_of(row: dict, line: int) -> int:
+    """Return a history row's step; its line number if it has none."""
+    step = row.get("_step")
+    return step if isinstance(step, int) and abs(step) < 2**63 else line
+
+
+def count_keys(known: dict, rows: list[dict]) -> dict:
+    """Add what rows hold to what is known of a run's keys, in the form in which W&B tells it.
+
+    Args:
+        known: {key: {"typeCounts": [{"type": …, "count": …}], "previousValue": …}}; keys of
+            nested dictionaries are dotted, and only numbers and short texts are remembered.
+        rows: The rows to add.
+
+    Returns:
+        `known`, changed.
+    """
+    for row in rows:
+        for key, value in flat(row):
+            facts = known.setdefault(key, {"typeCounts": []})
+            kind = kind_of(value)
+            for count in facts["typeCounts"]:
+                if count["type"] == kind:
+                    count["count"] += 1
+                    break
+            else:
+                facts["typeCounts"].append({"type": kind, "count": 1})
+            if kind == "number" or (kind == "string" and len(value) <= 100):
+                facts["previousValue"] = value
+    return known
+
+
+def flat(row: dict, prefix: str = "") -> Iterable[tuple[str, object]]:
+    """Yield (dotted key, value) of a row; media, which have a `_type`, are values."""
+    for key, value in row.items():
+        if isinstance(value, dict) and value and "_type" not in value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def kind_of(value: object) -> str:
+    """Return a value's type as W&B names it."""
+    if isinstance(value, dict):
+        return str(value.get("_type", "map"))
+    if isinstance(value, bool) or value is None:
+        return "bool" if value is not None else "nil"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "list" if isinstance(value, list) else "string"
+
+
+def evenly(rows: list, count: int | None) -> list:
+    """Return at most `count` rows, evenly spaced, the first and the last among them."""
+    if count is None or len(rows) <= count:
+        return rows
+    if count <= 1:
+        return rows[-1:] if count == 1 else []
+    return [rows[i * (len(rows) - 1) // (count - 1)] for i in range(count)]

@@ -1,0 +1,45 @@
+"""How values are written on a page."""
+
+import json
+import math
+from datetime import UTC, datetime
+
+
+def shown(value: object) -> str:
+    """Return a logged or configured value as a short text."""
+    if value is None:
+        return "—"
+    if isinstance(value, (bool, str)):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.5g}"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    return str(value)
+
+
+def moment(seconds: float) -> str:
+    """Return a time as `2026-11-23 18:24 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(seconds: float) -> str:
+    """Return a duration such as `1 h 5 min` or `12 s`."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes such as `1.2 kB`."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"
+
+
+FILTERS = {"shown": shown, "moment": moment, "span": span, "size": size}

@@ -1,0 +1,69 @@
+"""Agents of sweeps."""
+
+from workshop.server.records import Agent, Run
+from workshop.server.resolvers import runs, sweeps
+from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.values import new_id, parse_object, timestamp
+
+
+class AgentNode:
+    """An agent."""
+
+    def __init__(self, agent: Agent):
+        self.record = agent
+        self.id = global_id(agent)
+        self.name = agent.name
+        self.host = agent.host
+        self.created_at = timestamp(agent.created_at)
+        self.heartbeat_at = timestamp(agent.heartbeat_at)
+
+    def state(self, context: Context) -> str:
+        """Return RUNNING, FINISHED or CRASHED."""
+        return context.controller.agent_state(self.record)
+
+    def total_runs(self, context: Context) -> int:
+        """Return how many runs the agent was given."""
+        return context.store.count(Run, agent_id=self.record.id)
+
+    def runs(
+        self,
+        context: Context,
+        after: str | None = None,
+        before: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        order: str | None = None,
+    ) -> dict:
+        """Return a page of the agent's runs, the oldest first, which is what clients ask for."""
+        found = context.store.all(Run, agent_id=self.record.id)
+        return connection(found, runs.RunNode, first, after)
+
+
+def create_agent(context: Context, input: dict) -> dict:
+    """Register an agent for a sweep."""
+    sweep = sweeps.sweep_by_name(
+        context, input["sweep"], input.get("project_name"), input.get("entity_name")
+    )
+    context.require_owner(context.project_of(sweep).entity)
+    now = context.controller.now()
+    agent = context.store.add(
+        Agent,
+        sweep_id=sweep.id,
+        name=new_id(),
+        user=context.user.name,
+        host=input["host"],
+        created_at=now,
+        heartbeat_at=now,
+    )
+    return {"agent": AgentNode(agent)}
+
+
+def agent_heartbeat(context: Context, input: dict) -> dict:
+    """Tell an agent what to do."""
+    agent = context.by_global_id(Agent, input["id"])
+    run_state = input.get("run_state") or "{}"
+    parse_object(run_state, "runState")
+    return {"agent": AgentNode(agent), "commands": context.controller.heartbeat(agent, run_state)}
+
+
+MUTATION = {"create_agent": create_agent, "agent_heartbeat": agent_heartbeat}

@@ -1,0 +1,132 @@
+"""What a resolver may use while it answers one request, and how it finds things."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workshop.server.auth import Gate
+from workshop.server.controller import Controller
+from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
+from workshop.server.files import Files
+from workshop.server.records import Agent, File, Project, Run, Sweep, User
+from workshop.server.store import Store
+from workshop.server.values import shorten
+
+DEFAULT_PROJECT = "uncategorized"
+FORBIDDEN_IN_NAMES = set("/\\#?%:")
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request of a user.
+
+    Attributes:
+        user: Who asks.
+        base_url: The server's address as the client knows it.
+        store: Where everything is.
+        controller: Decides states and gives out runs.
+        gate: Signs upload addresses.
+        files: The bytes of uploaded files.
+        afterwards: What to do once the request is kept, such as deleting bytes.
+    """
+
+    user: User
+    base_url: str
+    store: Store
+    controller: Controller
+    gate: Gate
+    files: Files
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+
+    def project(self, name: str | None, entity: str | None) -> Project | None:
+        """Return a project to read from; entity and name default as they do for writing."""
+        return self.store.find(
+            Project, entity=entity or self.user.entity, name=name or DEFAULT_PROJECT
+        )
+
+    def project_to_write(self, name: str | None, entity: str | None) -> Project:
+        """Return a project to write to, made if it does not exist.
+
+        Raises:
+            RequestError: The entity is not the user's, or the name cannot be a project's.
+        """
+        entity, name = entity or self.user.entity, name or DEFAULT_PROJECT
+        self.require_owner(entity)
+        if project := self.store.find(Project, entity=entity, name=name):
+            return project
+        check_name(name, "a project's name")
+        return self.store.add(Project, entity=entity, name=name, created_at=self.controller.now())
+
+    def require_owner(self, entity: str) -> None:
+        """Raise a ForbiddenError unless the user may write to an entity."""
+        if entity != self.user.entity:
+            raise ForbiddenError(
+                f"You cannot write to the entity {entity!r} on this server; yours is "
+                f"{self.user.entity!r}: leave the entity away or unset WANDB_ENTITY."
+            )
+
+    def sweep(self, name: str, project: Project | None) -> Sweep | None:
+        """Return a sweep by its ID, which is unique over all projects."""
+        sweep = self.store.find(Sweep, name=name)
+        fits = sweep and (project is None or sweep.project_id == project.id)
+        return sweep if fits else None
+
+    def by_global_id(self, kind: type[Run | Sweep | Agent | File], global_id: str):
+        """Return the record that a global ID such as `Run:12` names, if the user may write it.
+
+        Raises:
+            RequestError: There is no such record, or it belongs to someone else.
+        """
+        prefix, _, number = global_id.partition(":")
+        known = prefix == kind.__name__ and number.isdecimal() and len(number) < 19
+        record = self.store.find(kind, id=int(number)) if known else None
+        if record is None:
+            raise NotFoundError(f"There is no {kind.__name__.lower()} with the ID {global_id!r}.")
+        self.require_owner(self.project_of(record).entity)
+        return record
+
+    def project_of(self, record: Run | Sweep | Agent | File) -> Project:
+        """Return the project that a record belongs to."""
+        if isinstance(record, Agent):
+            record = self.store.find(Sweep, id=record.sweep_id)
+        elif isinstance(record, File):
+            record = self.store.find(Run, id=record.run_id)
+        return self.store.find(Project, id=record.project_id)
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise a RequestError if a name cannot stand in an address, by W&B's rule."""
+    if FORBIDDEN_IN_NAMES & set(name) or len(name) > 128:
+        raise RequestError(
+            f"{shorten(name)} cannot be {what}: use at most 128 characters, none of / \\ # ? % :"
+        )
+
+
+def global_id(record: object) -> str:
+    """Return the ID by which the API names a record: its kind and number."""
+    return f"{type(record).__name__}:{record.id}"
+
+
+def connection(
+    records: list, node: Callable[[object], object], first: int | None, after: str | None
+) -> dict:
+    """Return a page of records as GraphQL's connections show it.
+
+    Args:
+        records: All of them, in order.
+        node: Makes the object that answers for a record.
+        first: How many to return; all if None.
+        after: The cursor behind which to start.
+    """
+    start = int(after) if after and after.isdecimal() else 0
+    page = records[start:] if first is None else records[start : start + max(0, first)]
+    end = start + len(page)
+    return {
+        "edges": [
+            {"node": node(record), "cursor": str(start + i)}
+            for i, record in enumerate(page, start=1)
+        ],
+        "page_info": {
+            "end_cursor": str(end) if page else None,
+            "has_next_page": end < len(records),
+        },
+    }

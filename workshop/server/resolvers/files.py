@@ -1,0 +1,90 @@
+"""Files of runs."""
+
+import re
+from functools import partial
+
+from workshop.server.errors import NotFoundError
+from workshop.server.files import clean_name, download_path, mimetype, upload_path
+from workshop.server.records import File, Project, Run
+from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.values import timestamp
+
+
+class FileNode:
+    """A file that a run uploaded."""
+
+    def __init__(self, file: File, run: Run, project: Project, base_url: str):
+        self.id = global_id(file)
+        self.name = file.name
+        self.size_bytes = file.size
+        self.mimetype = mimetype(file.name)
+        self.updated_at = timestamp(file.updated_at)
+        self.md5 = file.md5
+        self.direct_url = base_url + download_path(project, run, file.name)
+
+    def url(self, context: Context, upload: bool | None = None) -> str:
+        """Return where to fetch the file."""
+        return self.direct_url
+
+
+class FileFields:
+    """The fields of a run that list its files."""
+
+    record: Run
+
+    def file_count(self, context: Context) -> int:
+        """Return how many files there are."""
+        return context.store.count(File, run_id=self.record.id)
+
+    def files(
+        self,
+        context: Context,
+        names: list[str] | None = None,
+        after: str | None = None,
+        first: int | None = None,
+        pattern: str | None = None,
+    ) -> dict:
+        """Return a page of the files, all or those of some names or of an SQL LIKE pattern."""
+        found = context.store.all(File, "name", run_id=self.record.id)
+        if names:
+            wanted = {clean_name(name) for name in names}
+            found = [file for file in found if file.name in wanted]
+        elif pattern:
+            expression = re.compile(like_to_regex(pattern), re.DOTALL)
+            found = [file for file in found if expression.fullmatch(file.name)]
+        project = context.project_of(self.record)
+        return connection(
+            found, lambda file: FileNode(file, self.record, project, context.base_url), first, after
+        )
+
+
+def like_to_regex(pattern: str) -> str:
+    """Return the regular expression of an SQL LIKE pattern, in which % and _ are wild."""
+    wild = {"%": ".*", "_": "."}
+    return "".join(wild.get(character, re.escape(character)) for character in pattern)
+
+
+def create_run_files(context: Context, input: dict) -> dict:
+    """Give out an upload address for each of some names."""
+    project = context.project_to_write(input.get("project_name"), input.get("entity_name"))
+    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
+    if run is None:
+        raise NotFoundError(f"There is no run {input['run_name']} in project {project.name}.")
+    targets = []
+    for name in input["files"]:
+        stored = clean_name(name)
+        path = upload_path(context.gate.upload_token(run.id, stored), run, stored)
+        targets.append({"name": name, "upload_url": context.base_url + path})
+    return {"run_id": global_id(run), "upload_headers": [], "files": targets}
+
+
+def delete_files(context: Context, input: dict) -> dict:
+    """Delete files."""
+    for file_id in input["files"]:
+        file = context.by_global_id(File, file_id)
+        context.store.remove(file)
+        context.afterwards.append(partial(context.files.remove, file))
+    return {"success": True}
+
+
+MUTATION = {"create_run_files": create_run_files, "delete_files": delete_files}

@@ -1,0 +1,115 @@
+"""What a run logged: history, system events, console."""
+
+import json
+import re
+
+from workshop.server import lines
+from workshop.server.records import Run
+from workshop.server.resolvers.context import Context
+from workshop.server.values import lookup, parse_object
+
+# 2026-11-23T16:18:04.486185 text, after ERROR if it went to stderr
+CONSOLE_LINE = re.compile(r"(?:(?P<level>[A-Z]+) +)?(?P<timestamp>\d{4}-\d\d-\d\dT[\d:.]+Z?) ?")
+DEFAULT_SAMPLES = 500
+
+
+class HistoryFields:
+    """The fields of a run that tell what it logged."""
+
+    record: Run
+
+    def history_keys(self, context: Context) -> dict | None:
+        """Return the last step, and what is known of each key: see `lines.count_keys`."""
+        if not self.record.history_lines:
+            return None
+        return {"lastStep": self.record.last_step, "keys": json.loads(self.record.history_keys)}
+
+    def history_tail(self, context: Context) -> str:
+        """Return the last row, in a list."""
+        return tail(context, "history", self.record, self.record.history_lines)
+
+    def events_tail(self, context: Context) -> str:
+        """Return the last row of system metrics, in a list."""
+        return tail(context, "events", self.record, self.record.events_lines)
+
+    def history(
+        self,
+        context: Context,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        samples: int | None = None,
+    ) -> list[str]:
+        """Return the rows from `min_step` to before `max_step`, or `samples` of all rows."""
+        rows = lines.read_history(context.store, self.record, min_step, max_step)
+        return rows if max_step is not None else lines.evenly(rows, samples)
+
+    def events(self, context: Context, samples: int | None = None) -> list[str]:
+        """Return rows of system metrics."""
+        rows = lines.read_rows(context.store, "events", self.record)
+        return lines.evenly([row for _, row in rows], samples)
+
+    def sampled_history(self, context: Context, specs: list[str]) -> list[list[dict]]:
+        """Return for each specification a sample of the rows that have all its keys.
+
+        A specification is JSON with `keys`, `samples`, and `minStep` and `maxStep` (inclusive).
+        """
+        return [self._sampled(context, parse_object(spec, "A history spec")) for spec in specs]
+
+    def _sampled(self, context: Context, spec: dict) -> list[dict]:
+        keys = spec.get("keys") or []
+        end = spec.get("maxStep")
+        texts = lines.read_history(
+            context.store, self.record, spec.get("minStep"), None if end is None else end + 1
+        )
+        rows = ({key: lookup(row, key) for key in keys} for row in map(json.loads, texts))
+        whole = [row for row in rows if None not in row.values()] if keys else []
+        return lines.evenly(whole, spec.get("samples", DEFAULT_SAMPLES))
+
+    def parquet_history(self, context: Context, live_keys: list[str]) -> dict:
+        """Return that no history is in parquet files and all of it live, from its first row on."""
+        first = lines.read_rows(context.store, "history", self.record, 0, 1)
+        rows = [json.loads(text) for _, text in first]
+        live = [{"_step": lines.step_of(row, 0), **row} for row in rows]
+        return {
+            "parquet_urls": [],
+            "live_data": [{key: r.get(key) for key in live_keys} for r in live],
+        }
+
+    def log_lines(
+        self,
+        context: Context,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        use_improved_pagination: bool | None = None,
+    ) -> dict:
+        """Return console lines: the first ones behind a cursor, or the last ones."""
+        total = self.record.log_lines
+        start = max(0, total - last) if last else int(after) + 1 if after else 0
+        found = lines.read_rows(context.store, "console", self.record, start, first or -1)
+        end = found[-1][0] if found else None
+        return {
+            "edges": [{"node": console_line(number, text)} for number, text in found],
+            "page_info": {
+                "end_cursor": None if end is None else str(end),
+                "has_next_page": end is not None and end + 1 < total,
+            },
+        }
+
+
+def tail(context: Context, table: str, run: Run, count: int) -> str:
+    """Return JSON text of a list with the last line of a table, as the client resumes from it."""
+    found = lines.read_rows(context.store, table, run, max(0, count - 1))
+    return json.dumps([text for _, text in found])
+
+
+def console_line(number: int, text: str) -> dict:
+    """Return a console line with time and level taken off its front."""
+    match = CONSOLE_LINE.match(text)
+    return {
+        "number": number,
+        "timestamp": match["timestamp"] if match else None,
+        "level": ((match and match["level"]) or "INFO").lower(),
+        "label": "",
+        "line": text[match.end() :] if match else text,
+    }

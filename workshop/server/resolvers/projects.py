@@ -1,0 +1,150 @@
+"""Projects, with their runs and sweeps."""
+
+import json
+
+from workshop.server.errors import RequestError
+from workshop.server.filters import Facts, ordered, select
+from workshop.server.records import Project, Run, Sweep, User
+from workshop.server.resolvers import runs, sweeps
+from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.users import EntityNode, UserNode
+from workshop.server.values import shorten, timestamp
+
+
+class ProjectNode:
+    """A project."""
+
+    access = "PRIVATE"
+    views = "{}"
+    is_benchmark = False
+
+    def __init__(self, project: Project):
+        self.record = project
+        self.id = global_id(project)
+        self.internal_id = project.id
+        self.name = project.name
+        self.entity_name = project.entity
+        self.entity = EntityNode(project.entity)
+        self.description = project.description
+        self.created_at = timestamp(project.created_at)
+
+    def read_only(self, context: Context) -> bool:
+        """Whether the user may not write."""
+        return context.user.entity != self.entity_name
+
+    def user(self, context: Context) -> UserNode:
+        """Whose project it is."""
+        return UserNode(context.store.find(User, entity=self.entity_name))
+
+    def run(self, context: Context, name: str, desc: str | None = None) -> "runs.RunNode | None":
+        """Return a run by its ID; `desc` says nothing."""
+        run = context.store.find(Run, project_id=self.record.id, name=name)
+        return run and runs.RunNode(run)
+
+    def bucket(
+        self, context: Context, name: str, missing_ok: bool | None = None
+    ) -> "runs.RunNode | None":
+        """Return a run by its ID, as the client asks before it resumes one."""
+        return self.run(context, name)
+
+    def run_count(self, context: Context, filters: str | None = None) -> int:
+        """Return how many runs pass the filters."""
+        return len(self._select(context, filters))
+
+    def runs(
+        self,
+        context: Context,
+        filters: str | None = None,
+        after: str | None = None,
+        first: int | None = None,
+        order: str | None = None,
+    ) -> dict:
+        """Return a page of the runs that pass the filters."""
+        found = ordered(self._select(context, filters), order)
+        names = {facts.run.id: facts.sweep for facts in found}
+        return connection(
+            [facts.run for facts in found],
+            lambda run: runs.RunNode(run, names[run.id]),
+            first,
+            after,
+        )
+
+    def total_sweeps(self, context: Context) -> int:
+        """Return how many sweeps there are."""
+        return context.store.count(Sweep, project_id=self.record.id)
+
+    def sweep(self, context: Context, sweep_name: str) -> "sweeps.SweepNode | None":
+        """Return a sweep by its ID."""
+        sweep = context.sweep(sweep_name, self.record)
+        return sweep and sweeps.SweepNode(sweep)
+
+    def sweeps(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
+        """Return a page of the sweeps, the newest first."""
+        found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
+        return connection(found, sweeps.SweepNode, first, after)
+
+    def _select(self, context: Context, filters: str | None) -> list[Facts]:
+        try:
+            condition = json.loads(filters or "{}")
+        except ValueError as error:
+            raise RequestError(f"The filter {shorten(filters)} is no JSON: {error}.") from error
+        names = {
+            sweep.id: sweep.name for sweep in context.store.all(Sweep, project_id=self.record.id)
+        }
+        found = context.store.all(Run, project_id=self.record.id)
+        return select([Facts(run, names.get(run.sweep_id)) for run in found], condition)
+
+
+class AnyProjectNode:
+    """Stands for the project that the user did not name: a sweep's ID alone is enough."""
+
+    def __getattr__(self, name: str):
+        raise RequestError("This request must name a project: use ENTITY/PROJECT/ID.")
+
+    def sweep(self, context: Context, sweep_name: str) -> "sweeps.SweepNode | None":
+        """Return a sweep by its ID."""
+        sweep = context.sweep(sweep_name, None)
+        return sweep and sweeps.SweepNode(sweep)
+
+
+def project(
+    context: Context, name: str | None = None, entity_name: str | None = None
+) -> ProjectNode | AnyProjectNode | None:
+    """Return a project."""
+    if name is None:
+        return AnyProjectNode()
+    found = context.project(name, entity_name)
+    return found and ProjectNode(found)
+
+
+def model(
+    context: Context, name: str | None = None, entity_name: str | None = None
+) -> ProjectNode | None:
+    """Return a project under its old name, by which the client asks before it resumes a run."""
+    found = context.project(name, entity_name)
+    return found and ProjectNode(found)
+
+
+def models(
+    context: Context,
+    entity_name: str | None = None,
+    after: str | None = None,
+    first: int | None = None,
+) -> dict:
+    """Return a page of an entity's projects."""
+    found = context.store.all(Project, "name", entity=entity_name or context.user.entity)
+    return connection(found, ProjectNode, first, after)
+
+
+def upsert_model(context: Context, input: dict) -> dict:
+    """Make a project, or change its description."""
+    known = context.project(input.get("name"), input.get("entity_name"))
+    record = context.project_to_write(input.get("name"), input.get("entity_name"))
+    if input.get("description") is not None:
+        record = context.store.change(record, description=input["description"])
+    node = ProjectNode(record)
+    return {"project": node, "model": node, "inserted": known is None}
+
+
+QUERY = {"project": project, "model": model, "models": models}
+MUTATION = {"upsert_model": upsert_model}

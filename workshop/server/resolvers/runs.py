@@ -1,0 +1,205 @@
+"""Runs."""
+
+import json
+from functools import partial
+
+from workshop.server import lines
+from workshop.server.errors import RequestError
+from workshop.server.names import run_name
+from workshop.server.records import Run, Sweep
+from workshop.server.resolvers import projects, sweeps
+from workshop.server.resolvers.context import Context, check_name, global_id
+from workshop.server.resolvers.files import FileFields
+from workshop.server.resolvers.history import HistoryFields
+from workshop.server.values import new_id, parse_object, timestamp
+
+# Column of the store by field of UpsertBucketInput, where nothing but a value is set.
+PLAIN = {
+    "display_name": "display_name",
+    "notes": "notes",
+    "description": "description",
+    "group_name": "run_group",
+    "job_type": "job_type",
+    "commit": "git_commit",
+    "host": "host",
+    "job_program": "program",
+    "job_repo": "git_repo",
+}
+
+
+class RunNode(HistoryFields, FileFields):
+    """A run.
+
+    Args:
+        run: The run.
+        sweep_name: The ID of its sweep, if that is known already.
+    """
+
+    read_only = False
+
+    def __init__(self, run: Run, sweep_name: str | None = None):
+        self.record = run
+        self._sweep_name = sweep_name
+        self.id = global_id(run)
+        self.name = run.name
+        self.display_name = run.display_name
+        self.project_id = run.project_id
+        self.state = run.state
+        self.user = {"id": f"User:{run.user}", "name": run.user, "username": run.user}
+        self.config = run.config
+        self.summary_metrics = run.summary
+        self.system_metrics = run.system_metrics
+        self.tags = json.loads(run.tags)
+        self.notes = run.notes
+        self.description = run.description
+        self.group = run.run_group
+        self.job_type = run.job_type
+        self.commit = run.git_commit
+        self.host = run.host
+        self.created_at = timestamp(run.created_at)
+        self.heartbeat_at = timestamp(run.heartbeat_at)
+        self.exitcode = run.exit_code
+        self.should_stop = self.stopped = bool(run.stop_ordered)
+        self.failed = run.state in ("failed", "crashed")
+        self.running = run.is_live
+        self.history_line_count = run.history_lines
+        self.events_line_count = run.events_lines
+        self.log_line_count = run.log_lines
+
+    def project(self, context: Context) -> "projects.ProjectNode":
+        """Return the run's project."""
+        return projects.ProjectNode(context.project_of(self.record))
+
+    def sweep_name(self, context: Context) -> str | None:
+        """Return the ID of the run's sweep."""
+        if self._sweep_name is None and self.record.sweep_id:
+            self._sweep_name = context.store.find(Sweep, id=self.record.sweep_id).name
+        return self._sweep_name
+
+    def wandb_config(self, context: Context, keys: list[str] | None = None) -> str:
+        """Return what the client keeps in the config for itself.
+
+        A run whose client has not started yet has nothing there, and counts as not started.
+        """
+        own = json.loads(self.record.config).get("_wandb") or {}
+        values = own.get("value") or {}
+        wanted = values if keys is None else {key: values[key] for key in keys if key in values}
+        return json.dumps(wanted)
+
+
+def upsert_bucket(context: Context, input: dict) -> dict:
+    """Start a run, resume it, or change what is known about it.
+
+    The first request of a client's process tells its host.  If it does not ask to resume (by the
+    run's global ID), a run of the same ID that has logged already starts afresh.
+    """
+    known = find_run(context, input)
+    starting = input.get("host") is not None
+    run = known or create(context, input)
+    if known and starting:
+        run = restart(context, run, resumed=bool(input.get("id")))
+    run = context.store.change(run, **given(input))
+    return {"bucket": RunNode(run), "inserted": known is None}
+
+
+def find_run(context: Context, values: dict) -> Run | None:
+    """Return the run that a request means, by global ID or by project and run ID."""
+    if values.get("id"):
+        return context.by_global_id(Run, values["id"])
+    if not values.get("name"):
+        return None
+    project = context.project_to_write(*place(context, values))
+    return context.store.find(Run, project_id=project.id, name=values["name"])
+
+
+def place(context: Context, values: dict) -> tuple[str | None, str | None]:
+    """Return project and entity of a request; a sweep's run belongs to the sweep's project."""
+    if not values.get("sweep"):
+        return values.get("model_name"), values.get("entity_name")
+    sweep = sweeps.sweep_by_name(context, values["sweep"], None, values.get("entity_name"))
+    project = context.project_of(sweep)
+    return project.name, project.entity
+
+
+def create(context: Context, values: dict) -> Run:
+    """Create a run that is running, or pending if the request says so."""
+    project = context.project_to_write(*place(context, values))
+    sweep = None
+    if values.get("sweep"):
+        sweep = sweeps.sweep_by_name(context, values["sweep"], project.name, project.entity)
+    name = values.get("name") or new_id()
+    check_name(name, "a run ID")
+    number = context.store.count(Run, project_id=project.id) + 1
+    now = context.controller.now()
+    return context.store.add(
+        Run,
+        project_id=project.id,
+        name=name,
+        sweep_id=sweep and sweep.id,
+        user=context.user.name,
+        display_name=run_name(number),
+        state="pending" if values.get("state") == "pending" else "running",
+        created_at=now,
+        heartbeat_at=now,
+    )
+
+
+def restart(context: Context, run: Run, resumed: bool) -> Run:
+    """Set a run going again, with what it logged if it is resumed, without if not."""
+    changes = {
+        "state": "running",
+        "heartbeat_at": context.controller.now(),
+        "missing_since": None,
+        "exit_code": None,
+        "preempting": 0,
+    }
+    sweep = run.sweep_id and context.store.find(Sweep, id=run.sweep_id)
+    if not (sweep and sweep.state == "CANCELED"):
+        changes["stop_ordered"] = 0
+    if not resumed:
+        lines.clear(context.store, run)
+        changes |= {
+            "history_lines": 0,
+            "events_lines": 0,
+            "log_lines": 0,
+            "last_step": -1,
+            "history_keys": "{}",
+            "summary": "{}",
+            "system_metrics": "{}",
+        }
+    if run.state == "pending":
+        changes["created_at"] = changes["heartbeat_at"]
+    return context.store.change(run, **changes)
+
+
+def given(values: dict) -> dict:
+    """Return the columns that a request sets; null means to leave a value as it is."""
+    changes = {
+        column: values[field] for field, column in PLAIN.items() if values.get(field) is not None
+    }
+    for field, column in (("config", "config"), ("summary_metrics", "summary")):
+        if values.get(field) is not None:
+            parse_object(values[field], f"A run's {column}")
+            changes[column] = values[field]
+    if values.get("tags") is not None:
+        changes["tags"] = json.dumps(values["tags"])
+    return changes
+
+
+def stop_run(context: Context, input: dict) -> dict:
+    """Have a run stopped: its client learns it with its next post, its agent with its next beat."""
+    context.controller.order_stop(context.by_global_id(Run, input["id"]))
+    return {"success": True}
+
+
+def delete_run(context: Context, input: dict) -> dict:
+    """Delete a run and its files."""
+    run = context.by_global_id(Run, input["id"])
+    if run.is_live:
+        raise RequestError(f"The run {run.name} is {run.state}; stop it before you delete it.")
+    context.store.remove(run)
+    context.afterwards.append(partial(context.files.remove_all, run))
+    return {"client_mutation_id": None}
+
+
+MUTATION = {"upsert_bucket": upsert_bucket, "stop_run": stop_run, "delete_run": delete_run}

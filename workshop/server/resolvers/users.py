@@ -1,0 +1,61 @@
+"""The server, its users and their entities."""
+
+from importlib.metadata import version
+
+from workshop.server.records import User
+from workshop.server.resolvers.context import Context
+
+
+class EntityNode:
+    """An entity: the home of one user's projects."""
+
+    is_team = False
+    organization = None
+
+    def __init__(self, name: str):
+        self.id = f"Entity:{name}"
+        self.name = name
+
+
+class UserNode:
+    """A user."""
+
+    flags = "{}"
+    deleted_at = None
+
+    def __init__(self, user: User):
+        self.id = f"User:{user.name}"
+        self.name = self.username = user.name
+        self.email = f"{user.name}@localhost"
+        self.entity = user.entity
+        self.admin = bool(user.is_admin)
+        self.api_keys = {"edges": []}
+        self.teams = {"edges": []}
+
+
+def viewer(context: Context) -> UserNode:
+    """Return who asks."""
+    return UserNode(context.user)
+
+
+def users(context: Context, query: str | None = None) -> dict:
+    """Return the users whose name contains a text."""
+    found = [user for user in context.store.all(User) if (query or "") in user.name]
+    return {"edges": [{"node": UserNode(user)} for user in found]}
+
+
+def entity(context: Context, name: str) -> EntityNode | None:
+    """Return an entity of this server."""
+    return EntityNode(name) if context.store.find(User, entity=name) else None
+
+
+def server_info(context: Context) -> dict:
+    """Return what the server can do: none of W&B's optional features."""
+    client = version("wandb")
+    return {
+        "features": [],
+        "cli_version_info": {"min_cli_version": "0.0.1", "max_cli_version": client},
+    }
+
+
+QUERY = {"viewer": viewer, "users": users, "entity": entity, "server_info": server_info}

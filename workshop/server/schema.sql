@@ -1,0 +1,118 @@
+-- The store.  Times are seconds since 1970 in UTC.  `config`, `summary` and history rows are the
+-- client's own JSON text, in which NaN and Infinity may stand bare.  AUTOINCREMENT: no number is given
+-- twice, since API and upload addresses name things by it.
+
+CREATE TABLE users (
+    name      TEXT PRIMARY KEY,
+    entity    TEXT NOT NULL UNIQUE,
+    key_hash  TEXT NOT NULL UNIQUE,     -- SHA-256 of the API key
+    is_admin  INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE projects (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    entity      TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    description TEXT,
+    created_at  REAL NOT NULL,
+    UNIQUE (entity, name)
+);
+
+CREATE TABLE sweeps (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id   INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name         TEXT NOT NULL UNIQUE,  -- the 8 characters that users see as the sweep's ID
+    config       TEXT NOT NULL,         -- YAML
+    state        TEXT NOT NULL,
+    display_name TEXT,
+    description  TEXT,
+    created_at   REAL NOT NULL,
+    updated_at   REAL NOT NULL
+);
+CREATE INDEX sweeps_of_project ON sweeps (project_id);
+
+CREATE TABLE agents (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    sweep_id     INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    name         TEXT NOT NULL UNIQUE,
+    user         TEXT NOT NULL,
+    host         TEXT NOT NULL,
+    created_at   REAL NOT NULL,
+    heartbeat_at REAL NOT NULL,
+    run_state    TEXT,                  -- of the last heartbeat, as it was sent
+    commands     TEXT                   -- what the last heartbeat was answered with
+);
+CREATE INDEX agents_of_sweep ON agents (sweep_id);
+
+CREATE TABLE runs (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id     INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name           TEXT NOT NULL,       -- the run ID that users see
+    sweep_id       INTEGER REFERENCES sweeps ON DELETE SET NULL,
+    agent_id       INTEGER REFERENCES agents ON DELETE SET NULL,
+    user           TEXT NOT NULL,
+    display_name   TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    created_at     REAL NOT NULL,
+    heartbeat_at   REAL NOT NULL,
+    missing_since  REAL,                -- since when the agent has not listed a live run
+    exit_code      INTEGER,
+    stop_ordered   INTEGER NOT NULL DEFAULT 0,
+    preempting     INTEGER NOT NULL DEFAULT 0,
+    suggestion     TEXT,                -- what the search gave to a sweep's run: {parameter: value}
+    config         TEXT NOT NULL DEFAULT '{}',
+    summary        TEXT NOT NULL DEFAULT '{}',
+    system_metrics TEXT NOT NULL DEFAULT '{}',
+    tags           TEXT NOT NULL DEFAULT '[]',
+    notes          TEXT,
+    description    TEXT,
+    run_group      TEXT,
+    job_type       TEXT,
+    host           TEXT,
+    program        TEXT,
+    git_commit     TEXT,
+    git_repo       TEXT,
+    history_lines  INTEGER NOT NULL DEFAULT 0,
+    events_lines   INTEGER NOT NULL DEFAULT 0,
+    log_lines      INTEGER NOT NULL DEFAULT 0,
+    last_step      INTEGER NOT NULL DEFAULT -1,
+    history_keys   TEXT NOT NULL DEFAULT '{}',  -- as the API tells them, by key
+    UNIQUE (project_id, name)
+);
+CREATE INDEX runs_of_sweep ON runs (sweep_id);
+CREATE INDEX runs_of_agent ON runs (agent_id);
+CREATE INDEX live_runs ON runs (state) WHERE state IN ('pending', 'running', 'preempting');
+
+-- One row per line that the client sent, by its line number: repeating a post changes nothing.
+CREATE TABLE history (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line   INTEGER NOT NULL,
+    step   INTEGER NOT NULL,
+    row    TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+CREATE INDEX history_by_step ON history (run_id, step);
+
+CREATE TABLE events (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line   INTEGER NOT NULL,
+    row    TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+
+CREATE TABLE console (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line   INTEGER NOT NULL,
+    row    TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+
+CREATE TABLE files (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id     INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    name       TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    md5        TEXT NOT NULL,           -- base64, as the client compares it
+    updated_at REAL NOT NULL,
+    UNIQUE (run_id, name)
+);

@@ -1,0 +1,81 @@
+"""Small conversions between the store and the wire."""
+
+import json
+import math
+import secrets
+import string
+from datetime import UTC, datetime
+
+from workshop.server.errors import RequestError
+
+ALPHABET = string.ascii_lowercase + string.digits
+
+
+def new_id() -> str:
+    """Return a fresh ID of 8 characters, as W&B's runs and sweeps have."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(8))
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since 1970 as W&B writes times: `YYYY-MM-DDTHH:MM:SSZ`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_object(text: str, what: str) -> dict:
+    """Return the JSON object that a text holds; bare NaN and Infinity may stand in it.
+
+    Raises:
+        RequestError: The text is no JSON object.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise RequestError(f"{what} must be a JSON object, not {shorten(text)}.")
+    return value
+
+
+def shorten(text: object, length: int = 60) -> str:
+    """Return the representation of a value, cut to a length that fits into a sentence."""
+    text = repr(text)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def finite(value: object) -> object:
+    """Return a JSON value with NaN and the infinities as strings, which plain JSON can carry."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return value
+
+
+def lookup(value: object, path: str) -> object:
+    """Return what a dotted path leads to inside nested dictionaries, None if to nothing.
+
+    Keys may contain dots themselves, so the longest matching key wins at every level.
+    """
+    if not isinstance(value, dict):
+        return None
+    if path in value:
+        return value[path]
+    dot = path.rfind(".")
+    while dot > 0:
+        if path[:dot] in value:
+            found = lookup(value[path[:dot]], path[dot + 1 :])
+            if found is not None:
+                return found
+        dot = path.rfind(".", 0, dot)
+    return None
+
+
+def unwrap(config: dict) -> dict:
+    """Return a run's config without the `{"value": …}` around each item and W&B's own item."""
+    return {
+        key: item["value"] if isinstance(item, dict) and "value" in item else item
+        for key, item in config.items()
+        if key != "_wandb"
+    }

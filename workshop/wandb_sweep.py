@@ -1,0 +1,33 @@
+"""The program that an agent runs: one trial of the sweep, with the values that W&B picked."""
+
+import sys
+from collections.abc import Sequence
+
+import wandb
+
+from workshop.config import parse_arguments, resolve
+from workshop.errors import exit_status
+from workshop.reach import finishing, starting
+from workshop.training import train
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Train once.
+
+    Args:
+        arguments: The command line, `--learning_rate=0.1` and so on; a sweep's values win.
+
+    Raises:
+        WorkshopError: Something that a user can solve went wrong; the run counts as failed.
+    """
+    given = parse_arguments(arguments)
+    with starting():
+        run = wandb.init(resume="allow")  # an agent's environment names the run and the sweep
+    with finishing(run):
+        config = resolve(given, swept=dict(run.config))  # run.config: what the sweep picked
+        run.config.setdefaults(config.model_dump())  # from now on: everything that is used
+        train(config, run)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(lambda: main(sys.argv[1:])))
