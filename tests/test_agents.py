@@ -45,7 +45,7 @@ def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, ca
 
 
 @pytest.mark.slow
-def test_processes_share_the_sweep(server):
+def test_processes_share_the_sweep(server, capsys):
     path = register("processes", learning_rate=[0.1, 0.01, 0.001])
     logs = agents.run_processes(path, tasks=3, at_once=2, count=1)
     runs = fetch_runs(path)
@@ -53,6 +53,9 @@ def test_processes_share_the_sweep(server):
     assert list(runs["learning_rate"]) == list(runs["Effective Learning Rate"])
     assert set(runs["state"]) == {"finished"}
     assert len(logs) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].endswith("3 of 3 ended · 3 finished")
+    assert any("2 running" in line for line in lines)
     assert all("1 threads" in log.read_text() for log in logs)
     assert sweep.remaining(path) == 0
 

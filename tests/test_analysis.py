@@ -184,14 +184,14 @@ class TestOverhead:
         found = analysis.overhead(frame, at_once=2)
         assert found["runs"] == 3
         assert found["seconds in all"] == 30
-        assert found["seconds per run"] == pytest.approx(40 / 3)
-        assert found["overhead per run"] == pytest.approx(20 / 3)
+        assert found["seconds of a run"] == pytest.approx(40 / 3)
+        assert found["seconds between runs"] == pytest.approx(20)
 
     def test_no_runs_have_none(self):
         frame = runs([], started=pd.to_datetime([], utc=True), seconds=[])
         found = analysis.overhead(frame, at_once=2)
         assert found["runs"] == 0
-        assert math.isnan(found["overhead per run"])
+        assert math.isnan(found["seconds between runs"])
 
 
 @pytest.mark.parametrize(("count", "critical"), [(5, 0.878), (8, 0.707), (60, 0.254)])

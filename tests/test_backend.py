@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -37,12 +39,24 @@ def test_unknown_choice_names_the_possible_ones():
         backend.connect("locale")
 
 
-def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path, monkeypatch):
+def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path):
+    """Connect in a process of its own: a client that has logged in once keeps its key."""
     wrong = tmp_path / "netrc"
     wrong.write_text(local_server.netrc_file().read_text().replace("local-", "local-0"))
-    monkeypatch.setattr(local_server, "netrc_file", lambda: wrong)
-    with pytest.raises(WorkshopError, match=r"takes no key from here .*wandb login --host"):
-        backend.connect("local")
+    program = (
+        "from pathlib import Path\n"
+        "from workshop import backend, errors, local_server\n"
+        f"local_server.netrc_file = lambda: Path({str(wrong)!r})\n"
+        "raise SystemExit(errors.exit_status(lambda: backend.connect('local')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f"the W&B server at {server.url} takes no key from here" in line
+    assert f"run `wandb login --host {server.url}`" in line
+    assert "Traceback" not in done.stderr
 
 
 def test_restarted_server_has_the_same_address_and_sweeps(tmp_path, monkeypatch):

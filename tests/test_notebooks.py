@@ -69,7 +69,7 @@ def test_notebook_opens_and_closes_as_a_lesson(path):
     assert first.startswith("# ")
     for words in ("**What you will do.**", "**What you will learn.**", "**What you need.**"):
         assert words in first
-    assert re.search(r"\*About .*minutes? to read.*to run", first) or "minutes" in first
+    assert re.search(r"\*About \d+ minutes to read[,;] .*\.\*", first)
     assert last.startswith("## Recap")
     assert "**Next:**" in last or path == NOTEBOOK_FILES[-1]
 
@@ -114,7 +114,7 @@ def test_every_cell_was_executed_in_order(path):
 def test_outputs_hold_no_error_path_or_key(path):
     text = path.read_text()
     assert not [output for output in outputs(path) if output.output_type == "error"]
-    assert "Traceback" not in text
+    assert "Traceback (most recent call last)" not in text
     assert not re.search(r"(?<![\w.~])/(?:root|home|Users|tmp|work)/", text)
     assert not re.search(r"local-[0-9a-f]{40}|\b[0-9a-f]{40}\b", text)
 

@@ -12,7 +12,7 @@ from workshop.paths import ROOT
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A name with a folder or an ending that files of this kit have.
 FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|yaml|md|ipynb|slrm|toml|lock|graphql)|[\w.-]+/)`")
-MADE_ELSEWHERE = {"executed/", ".venv/", ".workshop/"}
+MADE_BY_USE = {"executed/", ".venv/", ".workshop/", "files/", "key", "server.lock"}
 
 
 def targets() -> set[str]:
@@ -25,7 +25,7 @@ def test_files_exist(document):
     missing = [
         name
         for name in FILE.findall(text)
-        if name not in MADE_ELSEWHERE and not list(ROOT.glob(name)) and not in_package(name)
+        if name not in MADE_BY_USE and not list(ROOT.glob(name)) and not in_package(name)
     ]
     assert missing == []
 

@@ -286,21 +286,23 @@ def overhead(frame: pd.DataFrame, at_once: int) -> pd.Series:
 
     Args:
         frame: runs as `fetch_runs` returns them; those that never started do not count.
-        at_once: how many agents ran side by side.
+        at_once: how many agents ran side by side, fewer than there are runs.
 
     Returns:
-        `runs`, `seconds in all` (by the clock), `seconds per run` (in the mean, of the run
-        itself) and `overhead per run` (seconds in which an agent had no run, shared out).
+        `runs`, `seconds in all` (by the clock), `seconds of a run` (in the mean), and `seconds
+        between runs`, in which an agent had none (the mean over the gaps).
     """
     runs = frame.dropna(subset=["started", "seconds"])
     ends = runs["started"] + pd.to_timedelta(runs["seconds"], unit="s")
     elapsed = (ends.max() - runs["started"].min()).total_seconds()
+    gaps = len(runs) - at_once
+    idle = at_once * elapsed - runs["seconds"].sum()
     return pd.Series(
         {
             "runs": len(runs),
             "seconds in all": elapsed,
-            "seconds per run": runs["seconds"].mean(),
-            "overhead per run": at_once * elapsed / max(len(runs), 1) - runs["seconds"].mean(),
+            "seconds of a run": runs["seconds"].mean(),
+            "seconds between runs": idle / gaps if gaps > 0 else math.nan,
         }
     )
 

@@ -32,14 +32,14 @@ def run(choice: str = "local", parameters: Mapping[str, Any] | None = None) -> P
 
 def summary(chosen: backend.Backend, path: str, folder: Path) -> str:
     """Return what a reader wants to know after the notebooks ran."""
+    definition = sweep.get(path).config
+    metric = definition["metric"]["name"]
     runs = analysis.fetch_runs(path)
-    metric = "Validation Accuracy"
-    ranked = analysis.rank(runs, metric, "maximize")
-    table = ranked[["name", "learning_rate", "Effective Learning Rate", metric]].rename(
-        columns={
-            "learning_rate": "requested learning rate",
-            "Effective Learning Rate": "effective learning rate",
-        }
+    ranked = analysis.rank(runs, metric, definition["metric"]["goal"])
+    rate, effective = "learning_rate", "Effective Learning Rate"
+    others = [name for name in analysis.hyperparameters(definition) if name != rate]
+    table = ranked[["name", *others, rate, effective, metric]].rename(
+        columns={rate: "requested learning rate", effective: "effective learning rate"}
     )
     best = ranked.iloc[0]
     return f"""
@@ -49,7 +49,6 @@ Sweep: {path}, {len(runs)} runs
 
 {table.to_string(index=False, float_format="{:g}".format)}
 
-Best run: {best["name"]} with learning rate {best["learning_rate"]:g}, \
-{metric} {best[metric]:.1f} %
+Best run: {best["name"]} with learning rate {best[rate]:g}, {metric} {best[metric]:.1f} %
 Written to: {shown(folder)}/index.html
 To look at it: `make lab` opens the notebooks, `make serve` the pages of the runs."""

@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     with starting():
         run = wandb.init(resume="allow")  # an agent's environment names the run and the sweep
     with finishing(run):
-        config = resolve(given, swept=dict(run.config))  # run.config: what the sweep picked
+        picked = dict(run.config)  # by the sweep, for this run
+        print(run.name, picked, flush=True)
+        config = resolve(given, swept=picked)
         run.config.setdefaults(config.model_dump())  # from now on: everything that is used
         train(config, run)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from workshop import local_server
 from workshop.execute import numbered_notebooks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -64,5 +63,4 @@ def test_a_notebook_runs_in_the_browser(lab, page):
     page.wait_for_selector(".jp-Notebook h1")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
-    page.wait_for_selector(f"text=entity local", timeout=90_000)
-    assert local_server  # the notebook's own server is the one that `workshop lab` started
+    page.wait_for_selector("text=entity local", timeout=90_000)
