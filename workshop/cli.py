@@ -18,8 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status (2 for a problem that the user can solve)."""
     # A plain SIGTERM would end this process before its servers and kernels are taken down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    options = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    known, others = parser.parse_known_args(arguments)
+    options = vars(known)
     command = options.pop("command")
+    if command is lab:
+        options["jupyter_options"] = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         return exit_status(lambda: command(**options))
     except KeyboardInterrupt:
@@ -114,11 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help="local (default), wandb for an account, or a server's URL",
     )  # fmt: skip
     add(notebooks)
-    command = add(lab)
-    command.add_argument(
-        "jupyter_options", nargs=argparse.REMAINDER, metavar="...",
-        help="options for JupyterLab, for example --no-browser --port 8899",
-    )  # fmt: skip
+    add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
     add(server)
     add(stop)
     command = add(data)
