@@ -53,9 +53,9 @@ def test_processes_share_the_sweep(server, capsys):
     assert list(runs["learning_rate"]) == list(runs["Effective Learning Rate"])
     assert set(runs["state"]) == {"finished"}
     assert len(logs) == 3
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if " ended · " in line]
+    assert lines[0].endswith("0 of 3 ended · no run yet")
     assert lines[-1].endswith("3 of 3 ended · 3 finished")
-    assert any("2 running" in line for line in lines)
     assert all("1 threads" in log.read_text() for log in logs)
     assert sweep.remaining(path) == 0
 
