@@ -72,10 +72,12 @@ def server() -> None:
     was_running = local_server.running()
     with backend.session("local") as chosen:
         print(f"Its pages: {chosen.url}")
+        print("To use it from another terminal:")
+        print(f"  export WANDB_BASE_URL={chosen.url} NETRC={local_server.netrc_file()}")
         if was_running:
             print("It was running already; `workshop stop` ends it.")
         else:
-            print("Ctrl-C stops it; what was logged stays.")
+            print("Ctrl-C stops it; what was logged stays.", flush=True)
             signal.pause()
 
 
