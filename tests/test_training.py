@@ -10,6 +10,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from workshop import training
 from workshop.config import METRICS, resolve
+from workshop.data import Images
 from workshop.errors import WorkshopError
 from workshop.paths import home
 from workshop.training import SCHEDULES, build_optimizer, has_bfloat16, train
@@ -132,6 +133,20 @@ def test_options_reach_the_optimizer():
 def test_the_same_seed_gives_the_same_run():
     assert trained().results() == trained().results()
     assert trained({"seed": 1}).results() != trained().results()
+
+
+def test_every_epoch_has_an_order_of_its_own(monkeypatch):
+    seeds = []
+    shuffled = Images.shuffled_batches
+
+    def record(part, size, seed):
+        seeds.append(seed)
+        return shuffled(part, size, seed)
+
+    monkeypatch.setattr(Images, "shuffled_batches", record)
+    trained()
+    trained({"seed": 1})
+    assert len(set(seeds)) == 4
 
 
 def test_bfloat16_changes_the_loss_little(monkeypatch):

@@ -100,6 +100,7 @@ def session(choice: str = "auto") -> Iterator[Backend]:
 
 def _set_environment(kind: str, url: str) -> None:
     os.environ["WANDB_BASE_URL"] = url
+    os.environ.setdefault("WANDB_PROJECT", PROJECT)
     # The background process of the client that started us, which ends when it likes.
     os.environ.pop("WANDB_SERVICE", None)
     if kind == "local server":

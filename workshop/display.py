@@ -1,0 +1,28 @@
+"""Frames and files as a notebook shows them to a reader."""
+
+import pandas as pd
+from IPython.display import Markdown
+from pandas.io.formats.style import Styler
+
+from workshop.paths import ROOT
+
+_LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
+
+
+def table(frame: pd.DataFrame) -> Styler:
+    """Return a frame with four digits, text at the left, and no row numbers."""
+    numbers = frame.select_dtypes("float").columns
+    texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
+    left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
+    styler = frame.style.format("{:.4g}", subset=numbers).set_table_styles(left)
+    return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
+
+
+def source(path: str) -> Markdown:
+    """Return a file of the clone, highlighted by JupyterLab, GitHub and nbconvert alike.
+
+    Args:
+        path: relative to the clone, for example `configs/config.yaml`.
+    """
+    file = ROOT / path
+    return Markdown(f"```{_LANGUAGES[file.suffix]}\n{file.read_text().rstrip()}\n```")
