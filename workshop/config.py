@@ -179,7 +179,8 @@ def read_mapping(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
-        raise WorkshopError(f"{shown(file)} cannot be read ({error}): check its path") from error
+        problem = getattr(error, "strerror", None) or error
+        raise WorkshopError(f"{shown(file)} cannot be read ({problem}): check its path") from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f" in line {place.line + 1}" if place else ""
