@@ -152,7 +152,12 @@ def get(path: str) -> "wandb.apis.public.Sweep":
 
 def states(path: str) -> Counter:
     """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
-    return Counter(run.state for run in get(path).runs)
+    import wandb
+
+    entity, project, sweep_id = path.split("/")
+    # The runs of wandb's own sweep object would come ten to a query.
+    runs = wandb.Api().runs(f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=500)
+    return Counter(run.state for run in runs)
 
 
 def remaining(path: str) -> int | None:
