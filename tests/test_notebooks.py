@@ -52,7 +52,9 @@ def test_notebooks_run_and_checked_outputs_are_the_stored_ones(tmp_path, monkeyp
         local_server.stop()
     assert f"Sweep: {path}, 8 runs" in summary
     assert "Data: digits" in summary
-    rows = re.findall(r"^ *[a-z-]+-\d+ +(\S+) +(\S+) +(\S+)$", summary, re.MULTILINE)
+    rows = re.findall(
+        r"^ *[a-z]+-sweep-\d+ +(?:adam|sgd) +(\S+) +(\S+) +(\S+)$", summary, re.MULTILINE
+    )
     assert len(rows) == 8
     assert [requested for requested, _, _ in rows] == [effective for _, effective, _ in rows]
     assert {float(requested) for requested, _, _ in rows} == {0.1, 0.01, 0.001, 0.0001}
