@@ -122,7 +122,7 @@ def _entity(url: str) -> str:
 
     try:
         return wandb.Api().default_entity
-    except (wandb.errors.Error, wandb.errors.CommError) as error:
+    except wandb.errors.Error as error:
         raise WorkshopError(
             f"the W&B server at {url} takes no key from here ({str(error).splitlines()[0]}): "
             f"run `wandb login --host {url}`, or use the backend 'local'"
