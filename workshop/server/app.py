@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from workshop.server import filestream, graphql, pages
 from workshop.server.auth import Gate, read_or_make_key
+from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError, StartError
 from workshop.server.files import Files, download, upload
@@ -50,6 +51,7 @@ async def graphql_endpoint(request: Request) -> Response:
         controller=state.controller,
         gate=state.gate,
         files=state.files,
+        compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
 
@@ -204,6 +206,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.compute.close()
 
     app = Starlette(
         routes=ROUTES,
@@ -221,6 +224,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     app.state.gate = gate
     app.state.controller = Controller(store)
     app.state.files = Files(store)
+    app.state.compute = Compute()
     app.state.outage = None
     return app
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workshop.server.auth import Gate
+from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
 from workshop.server.files import Files
@@ -26,6 +27,7 @@ class Context:
         controller: Decides states and gives out runs.
         gate: Signs upload addresses.
         files: The bytes of uploaded files.
+        compute: The process for what takes seconds; not to be waited for inside a transaction.
         afterwards: What to do once the request is kept, such as deleting bytes.
     """
 
@@ -35,6 +37,7 @@ class Context:
     controller: Controller
     gate: Gate
     files: Files
+    compute: Compute
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     def project(self, name: str | None, entity: str | None) -> Project | None:
