@@ -67,11 +67,12 @@ def clear(store: Store, run: Run) -> None:
 def read_history(
     store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
 ) -> list[str]:
-    """Return the history rows with `first_step` <= step < `end_step`, in the order of lines."""
+    """Return the history rows with `first_step` <= step < `end_step`, in the order of steps."""
     return [
         row
         for (row,) in store.execute(
-            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? ORDER BY line",
+            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? "
+            "ORDER BY step, line",
             run.id,
             -(2**63) if first_step is None else first_step,
             2**63 - 1 if end_step is None else end_step,
