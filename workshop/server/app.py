@@ -27,6 +27,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError, StartError
 from workshop.server.files import Files, download, upload
+from workshop.server.listings import Listings
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -51,6 +52,7 @@ async def graphql_endpoint(request: Request) -> Response:
         controller=state.controller,
         gate=state.gate,
         files=state.files,
+        listings=state.listings,
         compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
@@ -224,6 +226,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     app.state.gate = gate
     app.state.controller = Controller(store)
     app.state.files = Files(store)
+    app.state.listings = Listings(store)
     app.state.compute = Compute()
     app.state.outage = None
     return app
@@ -290,8 +293,11 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise StartError(f"--port is {port}, but must be between 0 and 65535.")
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        # asyncio sends small replies at once (TCP_NODELAY) only if the protocol is named.
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)

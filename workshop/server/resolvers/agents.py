@@ -2,7 +2,7 @@
 
 from workshop.server.records import Agent, Run
 from workshop.server.resolvers import runs, sweeps
-from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.context import Context, global_id, runs_connection
 from workshop.server.values import new_id, parse_object, timestamp
 
 
@@ -35,8 +35,12 @@ class AgentNode:
         order: str | None = None,
     ) -> dict:
         """Return a page of the agent's runs, the oldest first, which is what clients ask for."""
-        found = context.store.all(Run, agent_id=self.record.id)
-        return connection(found, runs.RunNode, first, after)
+
+        def find() -> list[int]:
+            found = context.store.columns(Run, ("id",), "id", agent_id=self.record.id)
+            return [run.id for run in found]
+
+        return runs_connection(context, ("agent", self.record.id), find, runs.RunNode, first, after)
 
 
 def create_agent(context: Context, input: dict) -> dict:

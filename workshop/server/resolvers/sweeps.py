@@ -6,7 +6,12 @@ from workshop.server import search
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.records import Agent, Run, Sweep
 from workshop.server.resolvers import agents, projects, runs
-from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.context import (
+    Context,
+    connection,
+    global_id,
+    runs_connection,
+)
 from workshop.server.values import new_id, timestamp
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
@@ -54,8 +59,19 @@ class SweepNode:
 
     def runs(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the sweep's runs, the oldest first."""
-        found = context.store.all(Run, sweep_id=self.record.id)
-        return connection(found, lambda run: runs.RunNode(run, self.name), first, after)
+
+        def find() -> list[int]:
+            found = context.store.columns(Run, ("id",), "id", sweep_id=self.record.id)
+            return [run.id for run in found]
+
+        return runs_connection(
+            context,
+            ("sweep", self.record.id),
+            find,
+            lambda run: runs.RunNode(run, self.name),
+            first,
+            after,
+        )
 
     def agents(self, context: Context) -> dict:
         """Return the sweep's agents."""
