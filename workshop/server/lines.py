@@ -72,10 +72,38 @@ def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]
     )
 
 
-def clear(store: Store, run: Run) -> None:
-    """Forget all lines of a run."""
-    for table in ("history", "events", "console"):
+def forget(store: Store, run: Run, after_step: int | None = None) -> Run:
+    """Forget what a run has logged, or what it has logged after a step; return it as it is now.
+
+    The client then numbers history rows on from those that are left, all other lines from 0, and
+    knows nothing of the summary: it is made of the rows that are left.
+    """
+    (first,) = store.execute(
+        "SELECT min(line) FROM history WHERE run_id = ? AND step > ?",
+        run.id,
+        -(2**63) if after_step is None else after_step,
+    ).fetchone()
+    if after_step is None or first is not None:
+        store.execute("DELETE FROM history WHERE run_id = ? AND line >= ?", run.id, first or 0)
+    for table in ("events", "console"):
         store.execute(f"DELETE FROM {table} WHERE run_id = ?", run.id)  # noqa: S608
+    left = read_rows(store, "history", run)
+    rows = [json.loads(text) for _, text in left]
+    summary: dict = {}
+    for row in rows:
+        summary |= row
+    return store.change(
+        run,
+        history_lines=left[-1][0] + 1 if left else 0,
+        events_lines=0,
+        log_lines=0,
+        last_step=max(
+            (step_of(row, line) for (line, _), row in zip(left, rows, strict=True)), default=-1
+        ),
+        history_keys=json.dumps(count_keys({}, rows)),
+        summary=json.dumps(summary),
+        system_metrics="{}",
+    )
 
 
 def read_history(

@@ -9,6 +9,7 @@ from workshop.server.controller import Controller
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
 from workshop.server.files import Files
 from workshop.server.listings import Listings
+from workshop.server.proposals import Prepared
 from workshop.server.records import Agent, File, Project, Run, Sweep, User
 from workshop.server.store import Store
 from workshop.server.values import shorten
@@ -31,6 +32,7 @@ class Context:
         listings: The lists that clients read page by page.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
         afterwards: What to do once the request is kept, such as deleting bytes.
+        prepared: The point that was computed for this request, if it was postponed.
     """
 
     user: User
@@ -42,6 +44,7 @@ class Context:
     listings: Listings
     compute: Compute
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    prepared: Prepared | None = None
 
     def project(self, name: str | None, entity: str | None) -> Project | None:
         """Return a project to read from; entity and name default as they do for writing."""

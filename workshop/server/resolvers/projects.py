@@ -64,7 +64,7 @@ class ProjectNode:
         """Return how many runs pass the filters."""
         condition = parse_condition(filters)
         if not condition:
-            return context.store.count(Run, project_id=self.record.id)
+            return context.store.count(Run, project_id=self.record.id, is_hidden=0)
         return len(context.listings.current(*self._listing(context, condition, None)).ids)
 
     def runs(
@@ -96,7 +96,7 @@ class ProjectNode:
                 wanted = where.pop("sweep")
                 where["sweep_id"] = [i for i, name in names.items() if name in wanted]
             else:
-                where["project_id"] = self.record.id
+                where |= {"project_id": self.record.id, "is_hidden": 0}
             seen = columns(condition, order)
             found = context.store.columns(Run, {"id", *seen}, oldest_first, **where)
             if not seen:
@@ -115,10 +115,17 @@ class ProjectNode:
         sweep = context.sweep(sweep_name, self.record)
         return sweep and sweeps.SweepNode(sweep)
 
-    def sweeps(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
-        """Return a page of the sweeps, the newest first."""
+    def sweeps(
+        self,
+        context: Context,
+        after: str | None = None,
+        first: int | None = None,
+        filters: str | None = None,
+    ) -> dict:
+        """Return a page of the sweeps that pass the filters, the newest first."""
         found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
-        return connection(found, sweeps.SweepNode, first, after)
+        facts = select([sweeps.SweepFacts(sweep) for sweep in found], parse_condition(filters))
+        return connection([fact.sweep for fact in facts], sweeps.SweepNode, first, after)
 
 
 def sweep_names(context: Context, project: Project) -> dict[int, str]:
