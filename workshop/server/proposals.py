@@ -140,7 +140,8 @@ class Proposals:
             "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
             sweep.id,
         )
-        needed = sweep.settings["method"] == "bayes" or "target" in sweep.settings.get("metric", ())
+        settings = sweep.settings
+        needed = settings["method"] == "bayes" or "target" in (settings.get("metric") or ())
         metric = sweep.metric if needed else None
         return [
             search.Trial(

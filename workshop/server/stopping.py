@@ -52,7 +52,7 @@ class Stopping:
 
     def to_stop(self, sweep: Sweep) -> list[Run]:
         """Return the runs of a sweep to be stopped now; none if its configuration asks for none."""
-        if not sweep.is_searched_here or "early_terminate" not in sweep.settings:
+        if not sweep.is_searched_here or sweep.settings.get("early_terminate") is None:
             return []
         values = self._sweeps.get(sweep.id)
         if values is None or values.metric != sweep.metric:

@@ -5,6 +5,11 @@ from importlib.metadata import version
 from workshop.server.records import User
 from workshop.server.resolvers.context import Context
 
+FEATURES = (  # of W&B's optional ones
+    "SWEEPS_LOCAL_SCHEDULER",
+    "SWEEPS_QUERY_FILTERING",
+)
+
 
 class EntityNode:
     """An entity: the home of one user's projects."""
@@ -50,10 +55,10 @@ def entity(context: Context, name: str) -> EntityNode | None:
 
 
 def server_info(context: Context) -> dict:
-    """Return what the server can do: none of W&B's optional features."""
+    """Return what the server can do."""
     client = version("wandb")
     return {
-        "features": [],
+        "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"min_cli_version": "0.0.1", "max_cli_version": client},
     }
 
