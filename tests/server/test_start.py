@@ -106,7 +106,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("prepare", "expected"),
     [
-        ("PRAGMA user_version = 99", "has format 99, this server reads format 1"),
+        ("PRAGMA user_version = 99", "has format 99, this server reads format 2"),
         (None, "cannot be opened (file is not a database)"),
     ],
 )

@@ -23,10 +23,11 @@ from starlette.routing import Route
 
 from workshop.server import filestream, graphql, pages
 from workshop.server.auth import Gate, read_or_make_key
+from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_blob
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError, StartError
-from workshop.server.files import Files, download, upload
+from workshop.server.files import Files, download, preflight, upload
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -51,6 +52,7 @@ async def graphql_endpoint(request: Request) -> Response:
         controller=state.controller,
         gate=state.gate,
         files=state.files,
+        blobs=state.blobs,
         compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
@@ -87,7 +89,11 @@ ROUTES = [
     Route("/graphql", graphql_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/file_stream", file_stream_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/{name:path}", download, methods=["GET"]),
+    Route("/files/{entity}/{project}/{run}/{name:path}", preflight, methods=["OPTIONS"]),
     Route("/uploads/{run_id:int}/{token}/{name:path}", upload, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", upload_blob, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", download_blob, methods=["GET"]),
+    Route("/artifactsV2/{path:path}", download_by_key, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
     *pages.ROUTES,
 ]
@@ -224,6 +230,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     app.state.gate = gate
     app.state.controller = Controller(store)
     app.state.files = Files(store)
+    app.state.blobs = Blobs(store)
     app.state.compute = Compute()
     app.state.outage = None
     return app

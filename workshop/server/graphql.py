@@ -8,9 +8,8 @@ A mutation is one transaction: it is kept as a whole before it is answered, or l
 
 import json
 import logging
-import re
 import sqlite3
-from functools import cache, lru_cache
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from graphql import (
 from workshop.server.errors import RequestError
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
-from workshop.server.values import finite, shorten
+from workshop.server.values import finite, shorten, snake_case
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +53,6 @@ def load_schema() -> GraphQLSchema:
                 for name, argument in field.args.items():
                     argument.out_name = snake_case(name)
     return schema
-
-
-@cache
-def snake_case(name: str) -> str:
-    """Return `runCountExpected` as `run_count_expected`."""
-    return re.sub(r"(?<=[a-z0-9])[A-Z]+", lambda match: "_" + match[0].lower(), name)
 
 
 SCHEMA = load_schema()
@@ -99,6 +92,7 @@ def execute(context: Context, request: object) -> dict:
             variable_values=variables,
             operation_name=name,
             field_resolver=resolve,
+            type_resolver=concrete_type,
         )
         if result.errors:
             raise cause(result.errors[0], operation)
@@ -114,6 +108,11 @@ def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     return value(info.context, **arguments) if callable(value) else value
 
 
+def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
+    """Return the type of an object where the schema allows several: its `typename`."""
+    return value.typename
+
+
 @lru_cache(maxsize=500)
 def checked(text: str) -> DocumentNode:
     """Return the parsed document; the client's are fixed texts, so each is parsed once.
@@ -123,7 +122,7 @@ def checked(text: str) -> DocumentNode:
     """
     try:
         document = parse(text, no_location=True)
-        errors = validate(SCHEMA, document, max_errors=1)
+        errors = validate(SCHEMA, document, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workshop.server.auth import Gate
+from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
@@ -27,6 +28,7 @@ class Context:
         controller: Decides states and gives out runs.
         gate: Signs upload addresses.
         files: The bytes of uploaded files.
+        blobs: The bytes of artifacts.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
         afterwards: What to do once the request is kept, such as deleting bytes.
     """
@@ -37,6 +39,7 @@ class Context:
     controller: Controller
     gate: Gate
     files: Files
+    blobs: Blobs
     compute: Compute
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
@@ -124,6 +127,7 @@ def connection(
     page = records[start:] if first is None else records[start : start + max(0, first)]
     end = start + len(page)
     return {
+        "total_count": len(records),
         "edges": [
             {"node": node(record), "cursor": str(start + i)}
             for i, record in enumerate(page, start=1)

@@ -6,12 +6,13 @@ from workshop.server.errors import RequestError
 from workshop.server.filters import Facts, ordered, select
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
+from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
 from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.resolvers.users import EntityNode, UserNode
 from workshop.server.values import shorten, timestamp
 
 
-class ProjectNode:
+class ProjectNode(ProjectArtifactFields):
     """A project."""
 
     access = "PRIVATE"

@@ -5,6 +5,21 @@ from importlib.metadata import version
 from workshop.server.records import User
 from workshop.server.resolvers.context import Context
 
+# W&B's names for what newer servers can do; the client asks before it uses it.
+FEATURES = (
+    "ARTIFACT_COLLECTIONS_FILTERING_SORTING",
+    "ARTIFACT_COLLECTION_MEMBERSHIP_FILES",
+    "ARTIFACT_TAGS",
+    "CLIENT_IDS",
+    "FILESTREAM_GZIP",
+    "LARGE_FILENAMES",
+    "MARK_RUN_FILES_UPLOADED",
+    "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP",
+    "STRUCTURED_CONSOLE_LOGS",
+    "TOTAL_COUNT_IN_FILE_CONNECTION",
+    "USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION",
+)
+
 
 class EntityNode:
     """An entity: the home of one user's projects."""
@@ -20,6 +35,7 @@ class EntityNode:
 class UserNode:
     """A user."""
 
+    typename = "User"
     flags = "{}"
     deleted_at = None
 
@@ -31,6 +47,12 @@ class UserNode:
         self.admin = bool(user.is_admin)
         self.api_keys = {"edges": []}
         self.teams = {"edges": []}
+
+
+def user(context: Context, name: str) -> UserNode | None:
+    """Return a user by name."""
+    found = context.store.find(User, name=name)
+    return found and UserNode(found)
 
 
 def viewer(context: Context) -> UserNode:
@@ -50,10 +72,10 @@ def entity(context: Context, name: str) -> EntityNode | None:
 
 
 def server_info(context: Context) -> dict:
-    """Return what the server can do: none of W&B's optional features."""
+    """Return what the server can do."""
     client = version("wandb")
     return {
-        "features": [],
+        "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"min_cli_version": "0.0.1", "max_cli_version": client},
     }
 
