@@ -28,6 +28,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError, StartError
 from workshop.server.files import Files, download, preflight, upload
+from workshop.server.listings import Listings
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -53,6 +54,7 @@ async def graphql_endpoint(request: Request) -> Response:
         gate=state.gate,
         files=state.files,
         blobs=state.blobs,
+        listings=state.listings,
         compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
@@ -231,6 +233,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.blobs = Blobs(store)
+    app.state.listings = Listings(store)
     app.state.compute = Compute()
     app.state.outage = None
     return app
@@ -297,8 +300,11 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise StartError(f"--port is {port}, but must be between 0 and 65535.")
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        # asyncio sends small replies at once (TCP_NODELAY) only if the protocol is named.
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)

@@ -4,11 +4,14 @@ GraphQL names are camelCase; the Python objects that answer have the same names 
 attributes or as methods that take the request's context and the arguments.
 
 A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
+What takes seconds is done between two attempts at it, so that nobody else waits.
 """
 
 import json
 import logging
 import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -33,6 +36,7 @@ from graphql import (
 )
 
 from workshop.server.errors import RequestError
+from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
 from workshop.server.values import finite, shorten, snake_case
@@ -83,22 +87,47 @@ def execute(context: Context, request: object) -> dict:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
     variables = known_variables(operation, request.get("variables") or {})
     mutating = operation.operation is OperationType.MUTATION
-    with context.store.writing() if mutating else context.store.reading():
-        result = execute_sync(
-            SCHEMA,
-            document,
-            root_value=ROOTS[operation.operation],
-            context_value=context,
-            variable_values=variables,
-            operation_name=name,
-            field_resolver=resolve,
-            type_resolver=concrete_type,
-        )
-        if result.errors:
-            raise cause(result.errors[0], operation)
-    for action in context.afterwards:
-        action()
-    return result.data
+
+    def transact(context: Context) -> dict:
+        with context.store.writing() if mutating else context.store.reading():
+            result = execute_sync(
+                SCHEMA,
+                document,
+                root_value=ROOTS[operation.operation],
+                context_value=context,
+                variable_values=variables,
+                operation_name=name,
+                field_resolver=resolve,
+                type_resolver=concrete_type,
+            )
+            if result.errors:
+                raise cause(result.errors[0], operation)
+        for action in context.afterwards:
+            action()
+        return result.data
+
+    try:
+        return transact(context)
+    except Postponed as postponed:
+        return once_prepared(transact, context, postponed)
+
+
+def once_prepared(
+    transact: Callable[[Context], dict], context: Context, postponed: Postponed
+) -> dict:
+    """Repeat a transaction that needs a point which takes long to compute.
+
+    Whoever had to wait for somebody else's computation looks first whether a point is still
+    needed.
+    """
+    with postponed.turn() as granted:
+        prepared = Prepared(postponed.sweep.config, None)
+        if granted:
+            try:
+                return transact(replace(context, afterwards=[]))
+            except Postponed as again:
+                prepared = again.work(context.compute)
+        return transact(replace(context, afterwards=[], prepared=prepared))
 
 
 def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
@@ -168,7 +197,7 @@ def known_fields(kind: object, value: object) -> object:
 def cause(error: GraphQLError, operation: OperationDefinitionNode) -> Exception:
     """Return the error to raise for one that a resolver or the engine reported."""
     original = error.original_error
-    if isinstance(original, (RequestError, sqlite3.Error, OSError)):
+    if isinstance(original, (Postponed, RequestError, sqlite3.Error, OSError)):
         return original
     if original is None or isinstance(original, GraphQLError):
         return RequestError(error.message)

@@ -4,7 +4,10 @@ Each class mirrors one table of `schema.sql`; see there for what the columns mea
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
+
+import yaml
 
 LIVE_STATES = ("pending", "running", "preempting")
 
@@ -44,8 +47,41 @@ class Sweep:
     state: str
     display_name: str | None
     description: str | None
+    controller: str | None
+    scheduler: str | None
     created_at: float
     updated_at: float
+
+    @property
+    def settings(self) -> dict:
+        """The configuration; shared, so not to be changed."""
+        return parse_yaml(self.config)
+
+    @property
+    def metric(self) -> str | None:
+        """The name of the metric that the sweep optimizes."""
+        return (self.settings.get("metric") or {}).get("name")
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether `wandb sweep-scheduler` searches, in a user's process."""
+        return bool(self.settings.get("scheduler"))
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether `wandb sweep --controller` searches, in a user's process."""
+        return (self.settings.get("controller") or {}).get("type") == "local"
+
+    @property
+    def is_searched_here(self) -> bool:
+        """Whether the server searches."""
+        return not (self.is_scheduled or self.is_controlled)
+
+
+@lru_cache(maxsize=200)
+def parse_yaml(text: str) -> dict:
+    """Return what a configuration that was checked holds."""
+    return yaml.safe_load(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +119,7 @@ class Run:
     exit_code: int | None
     stop_ordered: int
     preempting: int
+    is_hidden: int
     suggestion: str | None
     config: str
     summary: str

@@ -26,6 +26,8 @@ CREATE TABLE sweeps (
     state        TEXT NOT NULL,
     display_name TEXT,
     description  TEXT,
+    controller   TEXT,                  -- JSON of the local controller: points to try, runs to stop
+    scheduler    TEXT,                  -- JSON for it: which run each of its points became
     created_at   REAL NOT NULL,
     updated_at   REAL NOT NULL
 );
@@ -59,6 +61,7 @@ CREATE TABLE runs (
     exit_code      INTEGER,
     stop_ordered   INTEGER NOT NULL DEFAULT 0,
     preempting     INTEGER NOT NULL DEFAULT 0,
+    is_hidden      INTEGER NOT NULL DEFAULT 0,  -- holds the console of a sweep's scheduler
     suggestion     TEXT,                -- what the search gave to a sweep's run: {parameter: value}
     config         TEXT NOT NULL DEFAULT '{}',
     summary        TEXT NOT NULL DEFAULT '{}',
@@ -79,7 +82,8 @@ CREATE TABLE runs (
     history_keys   TEXT NOT NULL DEFAULT '{}',  -- as the API tells them, by key
     UNIQUE (project_id, name)
 );
-CREATE INDEX runs_of_sweep ON runs (sweep_id);
+CREATE INDEX runs_of_project ON runs (project_id, created_at);
+CREATE INDEX runs_of_sweep ON runs (sweep_id, state);
 CREATE INDEX runs_of_agent ON runs (agent_id);
 CREATE INDEX live_runs ON runs (state) WHERE state IN ('pending', 'running', 'preempting');
 

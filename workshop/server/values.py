@@ -61,6 +61,13 @@ def finite(value: object) -> object:
     return value
 
 
+def number(value: object) -> float | None:
+    """Return a finite number as it is, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
+
+
 def lookup(value: object, path: str) -> object:
     """Return what a dotted path leads to inside nested dictionaries, None if to nothing.
 

@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable
 from functools import partial
 
-from workshop.server.errors import RequestError
-from workshop.server.filters import ordered, select
+from workshop.server.filters import ordered, parse_condition, select
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
@@ -17,7 +16,7 @@ from workshop.server.resolvers.artifacts.find import (
     version_of,
 )
 from workshop.server.resolvers.context import Context, connection
-from workshop.server.values import lookup, shorten, snake_case, timestamp
+from workshop.server.values import lookup, snake_case, timestamp
 
 
 class TypeNode:
@@ -234,11 +233,7 @@ def collection_page(
 
 def chosen(found: Iterable[Facts], filters: str | None, order: str | None) -> list:
     """Return the records that pass the filters, JSON in MongoDB's language, in an order."""
-    try:
-        condition = json.loads(filters or "{}")
-    except ValueError as error:
-        raise RequestError(f"The filter {shorten(filters)} is no JSON: {error}.") from error
-    return [facts.record for facts in ordered(select(list(found), condition), order)]
+    return [facts.record for facts in ordered(select(list(found), parse_condition(filters)), order)]
 
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:
