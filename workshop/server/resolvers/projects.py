@@ -2,6 +2,7 @@
 
 import json
 
+from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
 from workshop.server.filters import Facts, ordered, select
 from workshop.server.records import Project, Run, Sweep, User
@@ -30,7 +31,7 @@ class ProjectNode:
 
     def read_only(self, context: Context) -> bool:
         """Whether the user may not write."""
-        return context.user.entity != self.entity_name
+        return not may_write(context.user, self.entity_name)
 
     def user(self, context: Context) -> UserNode:
         """Whose project it is."""
