@@ -36,6 +36,7 @@ query Run($project: String, $name: String!) {
 def test_every_field_of_the_schema_has_an_answer():
     nodes = {
         "User": users.UserNode,
+        "Member": users.UserNode,
         "Entity": users.EntityNode,
         "Project": projects.ProjectNode,
         "Sweep": sweeps.SweepNode,
@@ -169,11 +170,13 @@ def test_a_sweep_that_cannot_be_served_is_refused_with_a_sentence(client, config
     assert expected in reply.json()["errors"][0]["message"]
 
 
-def test_nobody_writes_to_an_entity_of_somebody_else(client):
+def test_nobody_writes_to_an_entity_that_does_not_exist(client):
     body = {"query": UPSERT_SWEEP, "variables": {"config": SWEEP, "entity": "somebody"}}
     reply = client.post("/graphql", json=body)
-    assert reply.status_code == 403
-    assert "WANDB_ENTITY" in reply.json()["errors"][0]["message"]
+    assert reply.status_code == 404
+    message = reply.json()["errors"][0]["message"]
+    assert "no entity 'somebody' on this server; yours is 'local'" in message
+    assert "WANDB_ENTITY" in message
 
 
 def test_a_sweep_is_found_by_its_id_alone(graphql):

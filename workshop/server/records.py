@@ -14,12 +14,12 @@ LIVE_STATES = ("pending", "running", "preempting")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with an API key, and the entity whose projects are theirs."""
+    """Somebody with an entity whose projects are theirs, and a key unless they are locked out."""
 
     TABLE: ClassVar = "users"
     name: str
     entity: str
-    key_hash: str
+    key_hash: str | None
     is_admin: int
 
 

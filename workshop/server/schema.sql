@@ -5,9 +5,17 @@
 CREATE TABLE users (
     name      TEXT PRIMARY KEY,
     entity    TEXT NOT NULL UNIQUE,
-    key_hash  TEXT NOT NULL UNIQUE,     -- SHA-256 of the API key
+    key_hash  TEXT UNIQUE,              -- SHA-256 of the API key; NULL locks the user out
     is_admin  INTEGER NOT NULL DEFAULT 0
 );
+
+-- When a user first did what no other table tells.
+CREATE TABLE activity (
+    user TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    step TEXT NOT NULL,
+    at   REAL NOT NULL,
+    PRIMARY KEY (user, step)
+) WITHOUT ROWID;
 
 CREATE TABLE projects (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

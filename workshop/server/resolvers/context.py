@@ -3,11 +3,11 @@
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from workshop.server.auth import Gate
+from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.files import Files
 from workshop.server.listings import Listings
 from workshop.server.proposals import Prepared
@@ -66,15 +66,16 @@ class Context:
         if project := self.store.find(Project, entity=entity, name=name):
             return project
         check_name(name, "a project's name")
+        if self.store.find(User, entity=entity) is None:
+            raise NotFoundError(
+                f"There is no entity {shorten(entity)} on this server; yours is "
+                f"{self.user.entity!r}: leave the entity away or unset WANDB_ENTITY."
+            )
         return self.store.add(Project, entity=entity, name=name, created_at=self.controller.now())
 
     def require_owner(self, entity: str) -> None:
         """Raise a ForbiddenError unless the user may write to an entity."""
-        if entity != self.user.entity:
-            raise ForbiddenError(
-                f"You cannot write to the entity {entity!r} on this server; yours is "
-                f"{self.user.entity!r}: leave the entity away or unset WANDB_ENTITY."
-            )
+        require_owner(self.user, entity)
 
     def sweep(self, name: str, project: Project | None) -> Sweep | None:
         """Return a sweep by its ID, which is unique over all projects."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Hashable
 
+from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
 from workshop.server.filters import (
     Facts,
@@ -44,7 +45,7 @@ class ProjectNode(ProjectArtifactFields):
 
     def read_only(self, context: Context) -> bool:
         """Whether the user may not write."""
-        return context.user.entity != self.entity_name
+        return not may_write(context.user, self.entity_name)
 
     def user(self, context: Context) -> UserNode:
         """Whose project it is."""
