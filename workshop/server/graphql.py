@@ -9,11 +9,10 @@ What takes seconds is done between two attempts at it, so that nobody else waits
 
 import json
 import logging
-import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -40,7 +39,7 @@ from workshop.server.errors import RequestError
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
-from workshop.server.values import finite, shorten
+from workshop.server.values import finite, shorten, snake_case
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +57,6 @@ def load_schema() -> GraphQLSchema:
                 for name, argument in field.args.items():
                     argument.out_name = snake_case(name)
     return schema
-
-
-@cache
-def snake_case(name: str) -> str:
-    """Return `runCountExpected` as `run_count_expected`."""
-    return re.sub(r"(?<=[a-z0-9])[A-Z]+", lambda match: "_" + match[0].lower(), name)
 
 
 SCHEMA = load_schema()
@@ -105,6 +98,7 @@ def execute(context: Context, request: object) -> dict:
                 variable_values=variables,
                 operation_name=name,
                 field_resolver=resolve,
+                type_resolver=concrete_type,
             )
             if result.errors:
                 raise cause(result.errors[0], operation)
@@ -143,6 +137,11 @@ def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     return value(info.context, **arguments) if callable(value) else value
 
 
+def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
+    """Return the type of an object where the schema allows several: its `typename`."""
+    return value.typename
+
+
 @lru_cache(maxsize=500)
 def checked(text: str) -> DocumentNode:
     """Return the parsed document; the client's are fixed texts, so each is parsed once.
@@ -152,7 +151,7 @@ def checked(text: str) -> DocumentNode:
     """
     try:
         document = parse(text, no_location=True)
-        errors = validate(SCHEMA, document, max_errors=1)
+        errors = validate(SCHEMA, document, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:

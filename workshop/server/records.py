@@ -14,12 +14,12 @@ LIVE_STATES = ("pending", "running", "preempting")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with an API key, and the entity whose projects are theirs."""
+    """Somebody with an entity whose projects are theirs, and a key unless they are locked out."""
 
     TABLE: ClassVar = "users"
     name: str
     entity: str
-    key_hash: str
+    key_hash: str | None
     is_admin: int
 
 
@@ -156,3 +156,83 @@ class File:
     size: int
     md5: str
     updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The versions of one artifact: a name and a type."""
+
+    TABLE: ClassVar = "collections"
+    id: int
+    project_id: int
+    type: str
+    name: str
+    description: str | None
+    tags: str
+    next_version: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One version of an artifact, or one that is still arriving."""
+
+    TABLE: ClassVar = "artifacts"
+    id: int
+    collection_id: int
+    run_id: int | None
+    user: str
+    version: int | None
+    client_id: str | None
+    distributed_id: str | None
+    digest: str
+    aliases: str
+    description: str | None
+    metadata: str | None
+    tags: str
+    ttl_seconds: int | None
+    history_step: int | None
+    manifest: str | None
+    size: int
+    file_count: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that points to one version of a collection, such as `latest`."""
+
+    TABLE: ClassVar = "aliases"
+    id: int
+    collection_id: int
+    artifact_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A list of files that an artifact is put together from; `md5` names its bytes."""
+
+    TABLE: ClassVar = "manifests"
+    id: int
+    artifact_id: int
+    run_name: str
+    name: str
+    type: str
+    base_id: int | None
+    md5: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a run told with `run.alert`."""
+
+    TABLE: ClassVar = "alerts"
+    id: int
+    run_id: int
+    title: str
+    text: str
+    severity: str
+    created_at: float

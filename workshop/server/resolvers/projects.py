@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Hashable
 
+from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
 from workshop.server.filters import (
     Facts,
@@ -14,6 +15,7 @@ from workshop.server.filters import (
 )
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
+from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
 from workshop.server.resolvers.context import (
     Context,
     connection,
@@ -24,7 +26,7 @@ from workshop.server.resolvers.users import EntityNode, UserNode
 from workshop.server.values import timestamp
 
 
-class ProjectNode:
+class ProjectNode(ProjectArtifactFields):
     """A project."""
 
     access = "PRIVATE"
@@ -43,7 +45,7 @@ class ProjectNode:
 
     def read_only(self, context: Context) -> bool:
         """Whether the user may not write."""
-        return context.user.entity != self.entity_name
+        return not may_write(context.user, self.entity_name)
 
     def user(self, context: Context) -> UserNode:
         """Whose project it is."""

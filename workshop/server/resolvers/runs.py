@@ -5,8 +5,10 @@ from functools import partial
 
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.names import run_name
-from workshop.server.records import Project, Run, Sweep
+from workshop.server.records import Artifact, Project, Run, Sweep
 from workshop.server.resolvers import projects, sweeps
+from workshop.server.resolvers.artifacts import edits
+from workshop.server.resolvers.artifacts.nodes import RunArtifactFields
 from workshop.server.resolvers.context import Context, check_name, global_id
 from workshop.server.resolvers.files import FileFields
 from workshop.server.resolvers.history import HistoryFields
@@ -26,7 +28,7 @@ PLAIN = {
 }
 
 
-class RunNode(HistoryFields, FileFields):
+class RunNode(HistoryFields, FileFields, RunArtifactFields):
     """A run.
 
     Args:
@@ -34,6 +36,7 @@ class RunNode(HistoryFields, FileFields):
         sweep_name: The ID of its sweep, if that is known already.
     """
 
+    typename = "Run"
     read_only = False
 
     def __init__(self, run: Run, sweep_name: str | None = None):
@@ -192,10 +195,13 @@ def rewind_run(context: Context, input: dict) -> dict:
 
 
 def delete_run(context: Context, input: dict) -> dict:
-    """Delete a run and its files."""
+    """Delete a run and its files, and the artifacts that it logged first if that is asked."""
     run = context.by_global_id(Run, input["id"])
     if run.is_live:
         raise RequestError(f"The run {run.name} is {run.state}; stop it before you delete it.")
+    if input.get("delete_artifacts"):
+        for artifact in context.store.all(Artifact, run_id=run.id):
+            edits.remove(context, artifact)
     context.store.remove(run)
     context.afterwards.append(partial(context.files.remove_all, run))
     return {"client_mutation_id": None}
