@@ -128,7 +128,7 @@ class Proposals:
     def is_exhausted(self, sweep: Sweep) -> bool:
         """Tell whether nothing is left to try in a sweep, as far as the server knows."""
         if sweep.is_scheduled:
-            return False
+            return False  # the scheduler finishes it
         if sweep.is_controlled:
             entry = self._entry(sweep)
             return entry is not None and entry["data"]["args"] is None
