@@ -2,10 +2,11 @@
 
 import itertools
 import math
+from collections.abc import Iterable
 
 from workshop.server.search.distributions import step
 from workshop.server.search.parameters import distribution
-from workshop.server.search.points import Trial, key, nest, same
+from workshop.server.search.points import MISSING, Trial, at, nest, same
 
 
 def next_point(parameters: dict[tuple, dict], trials: list[Trial]) -> dict | None:
@@ -16,12 +17,29 @@ def next_point(parameters: dict[tuple, dict], trials: list[Trial]) -> dict | Non
         trials: What was tried so far.
     """
     axes = [{same(value): value for value in axis(settings)} for settings in parameters.values()]
-    tried = {key(trial.point, parameters) for trial in trials}
+    names = [names_within(values.values()) for values in axes]
+    tried = set()
+    for trial in trials:
+        values = [at(trial.point, path) for path in parameters]
+        if MISSING not in values:
+            tried.add(tuple(same(only(*pair)) for pair in zip(values, names, strict=True)))
     for keys in itertools.product(*axes):
         if keys not in tried:
             values = (values[key] for values, key in zip(axes, keys, strict=True))
             return nest(dict(zip(parameters, values, strict=True)))
     return None
+
+
+def names_within(values: Iterable) -> set[str]:
+    """Return the keys of those values that are dictionaries."""
+    return {name for value in values if isinstance(value, dict) for name in value}
+
+
+def only(value: object, names: set[str]) -> object:
+    """Return a value without keys that no value of the grid has: a program may have added them."""
+    if names and isinstance(value, dict):
+        return {name: part for name, part in value.items() if name in names}
+    return value
 
 
 def size(parameters: dict[tuple, dict]) -> int:
@@ -37,7 +55,7 @@ def axis(settings: dict) -> list:
     if kind == "int_uniform":
         return list(range(settings["min"], settings["max"] + 1))
     if kind == "q_uniform":
-        q = step(settings)
-        steps = math.ceil((settings["max"] - settings["min"]) / q)
-        return [settings["min"] + i * q for i in range(steps)]
+        low, q = settings["min"], step(settings)
+        spacing = low + q - low  # not always q: so numpy's arange reckons, which W&B uses
+        return [low + i * spacing for i in range(math.ceil((settings["max"] - low) / q))]
     return settings["values"]

@@ -2,7 +2,7 @@
 
 https://docs.wandb.ai/models/sweeps/sweep-config-keys#stopping-algorithms-for-early_terminate and
 `hyperband_stopping.py` of https://github.com/wandb/sweeps.  What counts as an iteration is a logged
-value of the metric, not a step.
+value of the metric, not a step.  `strict` is off unless it is asked for, as the documentation says.
 """
 
 import math
@@ -10,6 +10,7 @@ import math
 from workshop.server.search.parameters import SearchError, is_count, is_number
 
 ETA = 3
+MOST_BRACKETS = 100  # as many as W&B's engine knows
 KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
@@ -27,6 +28,10 @@ def check(settings: object) -> None:
             raise SearchError(
                 f"early_terminate has {key} {value!r}, but must be a whole number of at least 1."
             )
+    if settings.get("s", 1) > MOST_BRACKETS:
+        raise SearchError(
+            f"early_terminate has s {settings['s']}, but must have at most {MOST_BRACKETS}."
+        )
     eta, strict = settings.get("eta", ETA), settings.get("strict", False)
     if not is_number(eta) or eta <= 1:
         raise SearchError(f"early_terminate has eta {eta!r}, but must be a number above 1.")
@@ -95,7 +100,7 @@ def brackets(settings: dict, longest: int) -> list[int]:
             found.append(int(bracket))
         return [bracket for bracket in found if bracket <= longest]
     bracket = settings["min_iter"]
-    while bracket <= longest:
+    while int(bracket) <= longest and len(found) < MOST_BRACKETS:
         found.append(int(bracket))
         bracket *= eta
     return found

@@ -51,7 +51,7 @@ def is_number(value: object) -> bool:
 
 def is_count(value: object) -> bool:
     """Tell whether a value is a whole number of at least 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and is_number(value) and value >= 1
 
 
 def is_single(settings: dict) -> bool:
