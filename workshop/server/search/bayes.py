@@ -118,8 +118,7 @@ def tamed(ended: list[tuple[dict, float | None]], known: list[float]) -> list[tu
     """Return trials with losses that differ by no more than a Gaussian process can bear.
 
     A run that failed counts as bad as the worst one, as with W&B.  A run that diverged would make
-    all others look equal, so no loss counts as more than `FARTHEST` times as far from the median as the
-    best one.
+    all others look equal, so none counts as farther from the median than `FARTHEST` times the best.
     """
     best, middle, worst = min(known), median(known), max(known)
     limit = min(worst, middle + FARTHEST * (middle - best)) if middle > best else worst

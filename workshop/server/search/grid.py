@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from workshop.server.search.distributions import step
 from workshop.server.search.parameters import distribution
@@ -16,18 +16,26 @@ def next_point(parameters: dict[tuple, dict], trials: list[Trial]) -> dict | Non
         parameters: Path and settings of each parameter, in order.
         trials: What was tried so far.
     """
-    axes = [{same(value): value for value in axis(settings)} for settings in parameters.values()]
-    names = [names_within(values.values()) for values in axes]
-    tried = set()
-    for trial in trials:
-        values = [at(trial.point, path) for path in parameters]
-        if MISSING not in values:
-            tried.add(tuple(same(only(*pair)) for pair in zip(values, names, strict=True)))
-    for keys in itertools.product(*axes):
+    values = {
+        path: settings["value"] for path, settings in parameters.items() if is_fixed(settings)
+    }
+    axes = {
+        path: {same(value): value for value in axis(settings)}
+        for path, settings in parameters.items()
+        if path not in values
+    }
+    names = {path: names_within(choices.values()) for path, choices in axes.items()}
+    tried = {tuple(keys_of(trial.point, names)) for trial in trials}
+    for keys in itertools.product(*axes.values()):
         if keys not in tried:
-            values = (values[key] for values, key in zip(axes, keys, strict=True))
-            return nest(dict(zip(parameters, values, strict=True)))
+            values |= {path: axes[path][key] for path, key in zip(axes, keys, strict=True)}
+            return nest({path: values[path] for path in parameters})
     return None
+
+
+def is_fixed(settings: dict) -> bool:
+    """Tell whether a parameter is constant; W&B does not look at its value in earlier runs."""
+    return distribution(settings) == "constant"
 
 
 def names_within(values: Iterable) -> set[str]:
@@ -35,11 +43,20 @@ def names_within(values: Iterable) -> set[str]:
     return {name for value in values if isinstance(value, dict) for name in value}
 
 
-def only(value: object, names: set[str]) -> object:
-    """Return a value without keys that no value of the grid has: a program may have added them."""
-    if names and isinstance(value, dict):
-        return {name: part for name, part in value.items() if name in names}
-    return value
+def keys_of(point: dict, names: dict[tuple, set[str]]) -> Iterator[str]:
+    """Yield what places a point on each axis of the grid, where it has a value for it.
+
+    Args:
+        point: The point.
+        names: For each path, the keys of the grid's values that are dictionaries.  Other keys do
+            not count: a program may have added them.
+    """
+    for path, known in names.items():
+        value = at(point, path)
+        if known and isinstance(value, dict):
+            value = {name: part for name, part in value.items() if name in known}
+        if value is not MISSING:
+            yield same(value)
 
 
 def size(parameters: dict[tuple, dict]) -> int:

@@ -14,12 +14,16 @@ def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tu
     """Yield (path, settings) of each parameter, alphabetically; nested ones have longer paths.
 
     Raises:
-        SearchError: They are nested too deeply, as those that contain themselves are.
+        SearchError: They are nested too deeply, as those that contain themselves are, or a name is
+            no text.
     """
     if len(prefix) > DEEPEST:
         raise SearchError(f"parameters are nested in more than {DEEPEST} levels; use fewer.")
-    for name, settings in sorted(parameters.items(), key=lambda item: str(item[0])):
-        path = (*prefix, str(name))
+    for name in parameters:
+        if not isinstance(name, str):
+            raise SearchError(f"Parameter {name!r} has no text as its name; put it in quotes.")
+    for name, settings in sorted(parameters.items()):
+        path = (*prefix, name)
         if isinstance(settings, dict) and isinstance(settings.get("parameters"), dict):
             yield from flatten(settings["parameters"], path)
         else:
