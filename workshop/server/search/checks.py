@@ -30,11 +30,19 @@ def check(config: object) -> None:
     cap = config.get("run_cap")
     if cap is not None and not is_count(cap):
         raise SearchError(f"run_cap is {shorten(cap)}, but must be a whole number of at least 1.")
-    check_metric(config)
+    # A local controller stops runs by rules of its own.
+    stopping = config.get("early_terminate") if "custom" not in methods else None
+    if stopping is not None:
+        hyperband.check(stopping)
+    if config.get("metric") is not None:
+        check_metric(config["metric"])
+    elif method == "bayes" or stopping is not None:
+        raise SearchError(
+            f"{'method bayes' if method == 'bayes' else 'early_terminate'} needs to know what is "
+            "good: add a metric such as {name: loss, goal: minimize}."
+        )
     if config.get("parameters") is not None or config.get("scheduler") is None:
         check_parameters(config.get("parameters"), method)
-    if config.get("early_terminate") is not None and methods is METHODS:
-        hyperband.check(config["early_terminate"])
 
 
 def methods_of(config: dict) -> tuple[str, ...]:
@@ -66,17 +74,8 @@ def methods_of(config: dict) -> tuple[str, ...]:
     return ENGINES[engine]
 
 
-def check_metric(config: dict) -> None:
-    """Raise a SearchError if a metric is missing that the sweep needs, or has no sense."""
-    metric = config.get("metric")
-    if metric is None:
-        needing = "method bayes" if config["method"] == "bayes" else "early_terminate"
-        if config["method"] == "bayes" or config.get("early_terminate") is not None:
-            raise SearchError(
-                f"{needing} needs to know what is good: add a metric such as "
-                "{name: loss, goal: minimize}."
-            )
-        return
+def check_metric(metric: object) -> None:
+    """Raise a SearchError if a metric has no name, or a goal or a target without sense."""
     name = metric.get("name") if isinstance(metric, dict) else None
     if not isinstance(name, str) or not name:
         raise SearchError(
