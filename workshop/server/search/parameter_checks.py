@@ -25,7 +25,7 @@ def check_parameter(name: str, settings: object, method: str) -> None:
         raise SearchError(
             f"Parameter {name} has distribution {shorten(kind)}, expected one of {expected}."
             if kind
-            else f"Parameter {name} needs value, values, min and max, or a distribution."
+            else f"Parameter {name} needs value, values, min and max, a distribution, or parameters."
         )
     needed, optional = keys_of(kind)
     for key in needed:

@@ -24,8 +24,9 @@ def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tu
             raise SearchError(f"Parameter {name!r} has no text as its name; put it in quotes.")
     for name, settings in sorted(parameters.items()):
         path = (*prefix, name)
-        if isinstance(settings, dict) and isinstance(settings.get("parameters"), dict):
-            yield from flatten(settings["parameters"], path)
+        nested = settings.get("parameters") if isinstance(settings, dict) else None
+        if nested and isinstance(nested, dict) and len(settings) == 1:
+            yield from flatten(nested, path)
         else:
             yield path, settings
 
