@@ -1,15 +1,20 @@
 """Every distribution of W&B's documentation: its shape by scipy, its values by W&B's own engine."""
 
+import json
 import random
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
 from scipy import stats
 from sweeps.params import HyperParameter
 
 from workshop.server import search
 from workshop.server.search.axes import axis_of
 from workshop.server.search.distributions import DISTRIBUTIONS, sample
+from workshop.server.search.parameter_checks import keys_of
 from workshop.server.search.parameters import distribution
 
 SETTINGS = [
@@ -38,8 +43,8 @@ SETTINGS = [
     {"distribution": "beta", "a": 2, "b": 5.5},
     {"distribution": "q_beta", "a": 0.5, "b": 0.5, "q": 0.1},
 ]
-IDS = [settings.get("distribution", str(number)) for number, settings in enumerate(SETTINGS)]
-each = pytest.mark.parametrize("settings", SETTINGS, ids=IDS)
+IDS = [parameter.get("distribution", str(number)) for number, parameter in enumerate(SETTINGS)]
+each = pytest.mark.parametrize("parameter", SETTINGS, ids=IDS)
 
 
 class Fixed(random.Random):
@@ -60,16 +65,16 @@ class Fixed(random.Random):
 
 
 def test_all_documented_distributions_are_known():
-    tested = {distribution(settings) for settings in SETTINGS}
+    tested = {distribution(parameter) for parameter in SETTINGS}
     assert tested == set(DISTRIBUTIONS)
 
 
 @each
-def test_a_value_is_the_one_that_the_engine_of_wandb_draws(settings):
-    theirs = HyperParameter("a", settings)
+def test_a_value_is_the_one_that_the_engine_of_wandb_draws(parameter):
+    theirs = HyperParameter("a", parameter)
     for number in np.linspace(0.003, 0.997, 101):
         expected = theirs.ppf(number)
-        value = sample(settings, Fixed(number))
+        value = sample(parameter, Fixed(number))
         if isinstance(expected, (float, np.floating)):
             assert value == pytest.approx(float(expected), rel=1e-9)
         else:
@@ -78,39 +83,39 @@ def test_a_value_is_the_one_that_the_engine_of_wandb_draws(settings):
 
 
 @each
-def test_drawn_values_have_the_shape(settings):
-    kind = distribution(settings)
+def test_drawn_values_have_the_shape(parameter):
+    kind = distribution(parameter)
     rng = random.Random(5)
-    drawn = [sample(settings, rng) for _ in range(2000)]
+    drawn = [sample(parameter, rng) for _ in range(2000)]
     if kind in ("constant", "categorical"):
-        seen = [drawn.count(value) for value in settings.get("values", [settings.get("value")])]
+        seen = [drawn.count(value) for value in parameter.get("values", [parameter.get("value")])]
         assert stats.chisquare(seen).pvalue > 0.01 or len(seen) == 1
     elif kind == "categorical_w_probabilities":
-        seen = [drawn.count(value) for value in settings["values"]]
-        assert stats.chisquare(seen, np.multiply(settings["probabilities"], 2000)).pvalue > 0.01
+        seen = [drawn.count(value) for value in parameter["values"]]
+        assert stats.chisquare(seen, np.multiply(parameter["probabilities"], 2000)).pvalue > 0.01
     elif kind == "int_uniform":
         assert stats.chisquare(np.unique(drawn, return_counts=True)[1]).pvalue > 0.01
     elif kind.startswith("q_"):
-        q = settings["q"]
+        q = parameter["q"]
         steps = [value / q for value in drawn]
         assert steps == pytest.approx([round(step) for step in steps])
-        smooth = HyperParameter("a", settings)
+        smooth = HyperParameter("a", parameter)
         for edge in np.unique(np.round(steps)) + 0.5:  # what rounds to at most this step
             share = np.mean(np.array(steps) < edge)
             assert share == pytest.approx(smooth.cdf(max(edge * q, 1e-9)), abs=0.035)
     else:
-        assert stats.kstest(drawn, HyperParameter("a", settings).cdf).pvalue > 0.01
+        assert stats.kstest(drawn, HyperParameter("a", parameter).cdf).pvalue > 0.01
 
 
 @each
-def test_bayes_finds_the_place_of_every_value(settings):
-    axis = axis_of(settings)
+def test_bayes_finds_the_place_of_every_value(parameter):
+    axis = axis_of(parameter)
     if axis is None:
-        assert "value" in settings
+        assert "value" in parameter
         return
     rng = random.Random(1)
     for _ in range(200):
-        value = sample(settings, rng)
+        value = sample(parameter, rng)
         place = axis.coordinate(value)
         assert axis.distribution._contains(axis.distribution.to_internal_repr(place))
         again = axis.value(place)
@@ -119,15 +124,15 @@ def test_bayes_finds_the_place_of_every_value(settings):
 
 
 @pytest.mark.parametrize(
-    ("settings", "outside"),
+    ("parameter", "outside"),
     [({"min": 1, "max": 4}, 5), ({"min": 0.5, "max": 1.0}, 0.4), ({"values": [1, 2]}, 3)],
 )
-def test_bayes_has_no_place_for_what_lies_outside(settings, outside):
-    assert axis_of(settings).coordinate(outside) is None
+def test_bayes_has_no_place_for_what_lies_outside(parameter, outside):
+    assert axis_of(parameter).coordinate(outside) is None
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "parameter",
     [
         *SETTINGS,
         {},
@@ -154,14 +159,14 @@ def test_bayes_has_no_place_for_what_lies_outside(settings, outside):
     ],
     ids=str,
 )
-def test_settings_are_accepted_where_the_engine_of_wandb_accepts_them(settings):
+def test_settings_are_accepted_where_the_engine_of_wandb_accepts_them(parameter):
     try:
-        HyperParameter("a", settings)
+        HyperParameter("a", parameter)
         theirs = True
     except Exception:
         theirs = False
     try:
-        search.check({"method": "random", "parameters": {"a": settings}})
+        search.check({"method": "random", "parameters": {"a": parameter}})
         ours = True
     except search.SearchError:
         ours = False
@@ -169,7 +174,7 @@ def test_settings_are_accepted_where_the_engine_of_wandb_accepts_them(settings):
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("parameter", "expected"),
     [
         ({"distribution": "log_uniform", "min": 1, "max": 1000}, "exponents of e"),
         ({"distribution": "log_uniform", "min": -1000, "max": 1}, "exponents of e"),
@@ -184,7 +189,56 @@ def test_settings_are_accepted_where_the_engine_of_wandb_accepts_them(settings):
         ({"values": [b"x"]}, "put it in quotes"),
     ],
 )
-def test_what_no_number_or_text_can_tell_is_refused(settings, expected):
+def test_what_no_number_or_text_can_tell_is_refused(parameter, expected):
     with pytest.raises(search.SearchError) as caught:
-        search.check({"method": "random", "parameters": {"a": settings}})
+        search.check({"method": "random", "parameters": {"a": parameter}})
     assert expected in str(caught.value)
+
+
+NUMBERS = st.one_of(
+    st.integers(-3, 5),
+    st.floats(-10, 10),
+    st.floats(),
+    st.sampled_from([10**400, 2**53, 1e300, 1e-300, 5e-324, 700, -700]),
+)
+ANYTHING = st.one_of(NUMBERS, st.sampled_from([None, True, "", "1e-3", b"x", [], [0.5, 0.5], {}]))
+LISTS = st.lists(ANYTHING, max_size=3)
+
+
+@st.composite
+def any_settings(draw) -> dict:
+    kind = draw(st.sampled_from(DISTRIBUTIONS))
+    needed, optional = keys_of(kind)
+    keys = [*needed, *(key for key in optional if draw(st.booleans()))]
+    values = LISTS if kind.startswith("categorical") else st.one_of(NUMBERS, NUMBERS, ANYTHING)
+    return {"distribution": kind} | {key: draw(values) for key in keys}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    parameter=any_settings(),
+    method=st.sampled_from(["grid", "random", "bayes"]),
+    seed=st.integers(0, 9),
+)
+def test_whatever_is_accepted_can_be_drawn_and_told(parameter, method, seed):
+    config = {"method": method, "parameters": {"a": parameter}, "metric": {"name": "loss"}}
+    try:
+        search.check(config)
+    except search.SearchError:
+        return
+    search.expected_runs(config)
+    axis = axis_of(parameter) if method == "bayes" else None
+    if axis is not None:
+        values = [axis.value(place) for place in ends(axis)]
+        assert None not in map(axis.coordinate, values)
+    else:
+        config["method"] = method.replace("bayes", "random")
+        values = [search.suggest(config, [], random.Random(seed))["a"]]
+    json.dumps(values)
+
+
+def ends(axis) -> list:
+    distribution = axis.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return [distribution.choices[0], distribution.choices[-1]]
+    return [distribution.low, distribution.high]

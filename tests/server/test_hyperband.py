@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sweeps import RunState, SweepRun, stop_runs
 
@@ -30,6 +31,7 @@ BRACKETS = st.one_of(
 LOSSES = st.one_of(st.sampled_from([0.0, 1.0, -1.0, math.nan, math.inf]), st.floats(-2, 2))
 
 
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     brackets=BRACKETS,
     eta=st.sampled_from([1.5, 2, 2.7, 3, 4]),

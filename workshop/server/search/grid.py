@@ -74,5 +74,6 @@ def axis(settings: dict) -> list:
     if kind == "q_uniform":
         low, q = settings["min"], step(settings)
         spacing = low + q - low  # not always q: so numpy's arange reckons, which W&B uses
-        return [low + i * spacing for i in range(math.ceil((settings["max"] - low) / q))]
+        steps = max(1, math.ceil((settings["max"] - low) / q))
+        return [low + i * spacing for i in range(steps)]
     return settings["values"]

@@ -9,6 +9,7 @@ from workshop.server.values import shorten
 
 ON_A_GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 LONGEST_AXIS = 10_000
+LARGEST_SHAPE = 1_000_000  # of a beta distribution, whose quantiles can be reckoned up to there
 MOST_STEPS = 2**53  # neighbours beyond are the same number
 
 
@@ -25,7 +26,7 @@ def check_parameter(name: str, settings: object, method: str) -> None:
         raise SearchError(
             f"Parameter {name} has distribution {shorten(kind)}, expected one of {expected}."
             if kind
-            else f"Parameter {name} needs value, values, min and max, a distribution, or parameters."
+            else f"Parameter {name} needs value, values, min and max, parameters or a distribution."
         )
     needed, optional = keys_of(kind)
     for key in needed:
@@ -103,6 +104,12 @@ def check_range(name: str, settings: dict, kind: str) -> None:
         if settings.get(key, 1) <= 0:
             raise SearchError(
                 f"Parameter {name} has {key} {settings[key]}, but it must be above 0."
+            )
+    for key in ("a", "b"):
+        if settings.get(key, 1) > LARGEST_SHAPE:
+            raise SearchError(
+                f"Parameter {name} has {key} {settings[key]}, but it must be at most "
+                f"{LARGEST_SHAPE}."
             )
     if "min" in settings:
         low, high = settings["min"], settings["max"]
