@@ -23,7 +23,6 @@ MOST_ENDED = 300  # trials that it learns from; its time grows with their third 
 MOST_LIVE = 40
 DRAWS = 100
 FARTHEST = 5
-LARGEST = 1e100  # the process squares losses
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -122,10 +121,7 @@ def tamed(ended: list[tuple[dict, float | None]], known: list[float]) -> list[tu
     """
     best, middle, worst = min(known), median(known), max(known)
     limit = min(worst, middle + FARTHEST * (middle - best)) if middle > best else worst
-    return [
-        (place, max(min(limit if loss is None else loss, limit, LARGEST), -LARGEST))
-        for place, loss in ended
-    ]
+    return [(place, limit if loss is None else min(loss, limit)) for place, loss in ended]
 
 
 def most_telling(ended: list[tuple[dict, float]]) -> list[tuple[dict, float]]:
