@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from statistics import median
 
 import optuna
+
+# Optuna would import these two at the first suggestion, and an agent would wait for them.
+import scipy.stats.qmc  # noqa: F401
+import torch  # noqa: F401
 from optuna.trial import TrialState, create_trial
 
 from workshop.server.search.axes import Axis, axis_of
