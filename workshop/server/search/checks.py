@@ -30,8 +30,9 @@ def check(config: object) -> None:
     cap = config.get("run_cap")
     if cap is not None and not is_count(cap):
         raise SearchError(f"run_cap is {shorten(cap)}, but must be a whole number of at least 1.")
-    # A local controller stops runs by rules of its own.
-    stopping = config.get("early_terminate") if "custom" not in methods else None
+    # Schedulers and local controllers stop runs by rules of their own.
+    is_elsewhere = config.get("scheduler") is not None or "custom" in methods
+    stopping = None if is_elsewhere else config.get("early_terminate")
     if stopping is not None:
         hyperband.check(stopping)
     if config.get("metric") is not None:
@@ -68,9 +69,8 @@ def methods_of(config: dict) -> tuple[str, ...]:
             f"scheduler is {shorten(scheduler)}, but must be a mapping with an engine, one of "
             f"{', '.join(ENGINES)}; remove it and the server searches."
         )
-    for key in ("controller", "early_terminate"):
-        if config.get(key) is not None:
-            raise SearchError(f"scheduler and {key} cannot be used together; remove one of them.")
+    if controller is not None:
+        raise SearchError("scheduler and controller cannot be used together; remove one of them.")
     return ENGINES[engine]
 
 
