@@ -9,14 +9,10 @@ import asyncio
 import base64
 import hashlib
 import json
-import multiprocessing
-import os
 import random
 import re
-import socket
 import sqlite3
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +21,7 @@ import httpx2
 import pytest
 
 from tests.server.conftest import RunningServer
+from tests.server.mortal import MortalServer
 
 KILLS = 100
 LOADERS = 6
@@ -63,51 +60,6 @@ print(json.dumps({
     "runs": [[run.id, run.state, rows(run)] for run in api.runs("local/real") if not run.sweep],
 }))
 """
-
-
-def serve(store: Path, port: int) -> None:
-    """Be the server: what the command does, in a process that has everything imported already."""
-    from workshop.server.__main__ import main
-
-    log = os.open(store.parent / "server.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = ["workshop.server", "--store", str(store), "--port", str(port)]
-    sys.exit(main())
-
-
-class MortalServer:
-    """A server that is killed and started again; a start takes a few hundredths of a second."""
-
-    def __init__(self, folder: Path):
-        self.store, self.port = folder / "store", free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["workshop.server.app"])
-        self.start()
-
-    def start(self) -> None:
-        self.process = self._context.Process(target=serve, args=(self.store, self.port))
-        self.process.start()
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
-                return
-            except OSError:
-                assert self.process.is_alive(), "the server did not start"
-                assert time.monotonic() < end
-                time.sleep(0.005)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Client:
@@ -242,8 +194,7 @@ async def reap(server: MortalServer, loaders: list[Loader]) -> None:
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(0.02, 0.6))
             acknowledged = {loader.name: loader.acknowledged for loader in loaders}
-            server.kill()
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(server.restart)
             reply = await client.post(f"{server.url}/graphql", json={"query": query})
             edges = reply.json()["data"]["project"]["runs"]["edges"]
             kept = {edge["node"]["name"]: edge["node"]["historyLineCount"] for edge in edges}
@@ -290,7 +241,7 @@ def test_a_server_that_is_killed_a_hundred_times_loses_nothing(tmp_path):
     finally:
         for process in real:
             process.kill()
-        server.kill()
+        server.close()
     assert Counter(points) == Counter(range(150))
     assert [process.returncode for process in real] == [0, 0, 0], outputs
     assert seen["sweep"] == [
@@ -298,7 +249,7 @@ def test_a_server_that_is_killed_a_hundred_times_loses_nothing(tmp_path):
     ]  # fmt: skip
     assert sorted(seen["runs"]) == [[f"real-{i}", "finished", list(range(400))] for i in range(2)]
     compare(sqlite3.connect(server.store / "store.sqlite"), server.store, loaders)
-    assert "Traceback" not in (tmp_path / "server.log").read_text()
+    assert "Traceback" not in server.log.read_text()
 
 
 def compare(database: sqlite3.Connection, store: Path, loaders: list[Loader]) -> None:
