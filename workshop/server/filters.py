@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 from workshop.server.errors import RequestError
 from workshop.server.records import Run
-from workshop.server.values import lookup, shorten, timestamp, unwrap
+from workshop.server.values import lookup, shorten, snake_case, timestamp, unwrap
 
 BY_CREATION = (None, "", "created_at", "+created_at", "createdAt", "+createdAt")
 DEEPEST = 50  # of conditions inside conditions
@@ -84,8 +84,7 @@ def reader(key: str) -> tuple[Callable[[Facts], object], tuple[str, ...]]:
         return lambda facts: lookup(facts.summary, rest), ("summary",)
     if section == "tags" and rest:
         return lambda facts: rest in json.loads(facts.run.tags), ("tags",)
-    snake = re.sub(r"(?<=[a-z])[A-Z]", lambda match: "_" + match[0].lower(), key)
-    return PLAIN.get(snake, (lambda facts: None, ()))
+    return PLAIN.get(snake_case(key), (lambda facts: None, ()))
 
 
 def parse_condition(text: str | None) -> dict:

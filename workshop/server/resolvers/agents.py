@@ -1,5 +1,7 @@
 """Agents of sweeps."""
 
+from functools import partial
+
 from workshop.server.records import Agent, Run
 from workshop.server.resolvers import runs, sweeps
 from workshop.server.resolvers.context import Context, global_id, runs_connection
@@ -59,6 +61,7 @@ def create_agent(context: Context, input: dict) -> dict:
         created_at=now,
         heartbeat_at=now,
     )
+    context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
     return {"agent": AgentNode(agent)}
 
 
@@ -67,7 +70,8 @@ def agent_heartbeat(context: Context, input: dict) -> dict:
     agent = context.by_global_id(Agent, input["id"])
     run_state = input.get("run_state") or "{}"
     parse_object(run_state, "runState")
-    return {"agent": AgentNode(agent), "commands": context.controller.heartbeat(agent, run_state)}
+    commands = context.controller.heartbeat(agent, run_state, context.prepared)
+    return {"agent": AgentNode(agent), "commands": commands}
 
 
 MUTATION = {"create_agent": create_agent, "agent_heartbeat": agent_heartbeat}

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from workshop.server.auth import Gate
+from workshop.server.auth import Gate, require_owner
+from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.files import Files
 from workshop.server.listings import Listings
+from workshop.server.proposals import Prepared
 from workshop.server.records import Agent, File, Project, Run, Sweep, User
 from workshop.server.store import Store
 from workshop.server.values import shorten
@@ -28,9 +30,11 @@ class Context:
         controller: Decides states and gives out runs.
         gate: Signs upload addresses.
         files: The bytes of uploaded files.
+        blobs: The bytes of artifacts.
         listings: The lists that clients read page by page.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
         afterwards: What to do once the request is kept, such as deleting bytes.
+        prepared: The point that was computed for this request, if it was postponed.
     """
 
     user: User
@@ -39,9 +43,11 @@ class Context:
     controller: Controller
     gate: Gate
     files: Files
+    blobs: Blobs
     listings: Listings
     compute: Compute
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    prepared: Prepared | None = None
 
     def project(self, name: str | None, entity: str | None) -> Project | None:
         """Return a project to read from; entity and name default as they do for writing."""
@@ -60,15 +66,16 @@ class Context:
         if project := self.store.find(Project, entity=entity, name=name):
             return project
         check_name(name, "a project's name")
+        if self.store.find(User, entity=entity) is None:
+            raise NotFoundError(
+                f"There is no entity {shorten(entity)} on this server; yours is "
+                f"{self.user.entity!r}: leave the entity away or unset WANDB_ENTITY."
+            )
         return self.store.add(Project, entity=entity, name=name, created_at=self.controller.now())
 
     def require_owner(self, entity: str) -> None:
         """Raise a ForbiddenError unless the user may write to an entity."""
-        if entity != self.user.entity:
-            raise ForbiddenError(
-                f"You cannot write to the entity {entity!r} on this server; yours is "
-                f"{self.user.entity!r}: leave the entity away or unset WANDB_ENTITY."
-            )
+        require_owner(self.user, entity)
 
     def sweep(self, name: str, project: Project | None) -> Sweep | None:
         """Return a sweep by its ID, which is unique over all projects."""
@@ -126,7 +133,8 @@ def connection(
     start = int(after) if after and after.isdecimal() else 0
     part = records[start : end_of_page(start, first)]
     cursors = [str(start + i) for i in range(1, len(part) + 1)]
-    return page([node(record) for record in part], cursors, start + len(part) < len(records))
+    found = page([node(record) for record in part], cursors, start + len(part) < len(records))
+    return found | {"total_count": len(records)}
 
 
 def runs_connection(

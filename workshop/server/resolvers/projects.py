@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Hashable
 
+from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
 from workshop.server.filters import (
     Facts,
@@ -14,6 +15,7 @@ from workshop.server.filters import (
 )
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
+from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
 from workshop.server.resolvers.context import (
     Context,
     connection,
@@ -24,7 +26,7 @@ from workshop.server.resolvers.users import EntityNode, UserNode
 from workshop.server.values import timestamp
 
 
-class ProjectNode:
+class ProjectNode(ProjectArtifactFields):
     """A project."""
 
     access = "PRIVATE"
@@ -43,7 +45,7 @@ class ProjectNode:
 
     def read_only(self, context: Context) -> bool:
         """Whether the user may not write."""
-        return context.user.entity != self.entity_name
+        return not may_write(context.user, self.entity_name)
 
     def user(self, context: Context) -> UserNode:
         """Whose project it is."""
@@ -64,7 +66,7 @@ class ProjectNode:
         """Return how many runs pass the filters."""
         condition = parse_condition(filters)
         if not condition:
-            return context.store.count(Run, project_id=self.record.id)
+            return context.store.count(Run, project_id=self.record.id, is_hidden=0)
         return len(context.listings.current(*self._listing(context, condition, None)).ids)
 
     def runs(
@@ -96,7 +98,7 @@ class ProjectNode:
                 wanted = where.pop("sweep")
                 where["sweep_id"] = [i for i, name in names.items() if name in wanted]
             else:
-                where["project_id"] = self.record.id
+                where |= {"project_id": self.record.id, "is_hidden": 0}
             seen = columns(condition, order)
             found = context.store.columns(Run, {"id", *seen}, oldest_first, **where)
             if not seen:
@@ -113,12 +115,25 @@ class ProjectNode:
     def sweep(self, context: Context, sweep_name: str) -> "sweeps.SweepNode | None":
         """Return a sweep by its ID."""
         sweep = context.sweep(sweep_name, self.record)
+        if sweep is None and (elsewhere := context.sweep(sweep_name, None)):
+            place = context.project_of(elsewhere)
+            raise RequestError(
+                f"The sweep {sweep_name} is not in the project {self.entity_name}/{self.name}: "
+                f"name it {place.entity}/{place.name}/{sweep_name}, or unset WANDB_PROJECT."
+            )
         return sweep and sweeps.SweepNode(sweep)
 
-    def sweeps(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
-        """Return a page of the sweeps, the newest first."""
+    def sweeps(
+        self,
+        context: Context,
+        after: str | None = None,
+        first: int | None = None,
+        filters: str | None = None,
+    ) -> dict:
+        """Return a page of the sweeps that pass the filters, the newest first."""
         found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
-        return connection(found, sweeps.SweepNode, first, after)
+        facts = select([sweeps.SweepFacts(sweep) for sweep in found], parse_condition(filters))
+        return connection([fact.sweep for fact in facts], sweeps.SweepNode, first, after)
 
 
 def sweep_names(context: Context, project: Project) -> dict[int, str]:
