@@ -53,7 +53,7 @@ class FileFields:
         """Return a page of the files, all or those of some names or of an SQL LIKE pattern."""
         found = context.store.all(File, "name", run_id=self.record.id)
         if names:
-            wanted = {clean_name(name) for name in names}
+            wanted = {clean_name(name) for name in names if name}
             found = [file for file in found if file.name in wanted]
         elif pattern:
             expression = re.compile(like_to_regex(pattern), re.DOTALL)
