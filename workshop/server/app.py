@@ -27,6 +27,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError, StartError
 from workshop.server.files import Files, download, upload
+from workshop.server.pages.figures import Figures
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -206,6 +207,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.figures.close()
         app.state.compute.close()
 
     app = Starlette(
@@ -225,6 +227,7 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.compute = Compute()
+    app.state.figures = Figures(app.state.compute)
     app.state.outage = None
     return app
 
