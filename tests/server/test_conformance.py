@@ -23,7 +23,7 @@ from workshop.server.store import Store
 
 SERVED = [document for document in documents() if document.is_served]
 VALUES = {
-    "agentID": "Agent:1", "alias": "latest", "artifactID": "QXJ0aWZhY3Q6MQ==",
+    "agentID": "QWdlbnQ6MQ==", "alias": "latest", "artifactID": "QXJ0aWZhY3Q6MQ==",
     "artifactTypeName": "dataset", "clientID": "client", "collection": "data",
     "collectionName": "data", "artifactCollectionName": "data", "digest": "digest",
     "entity": "local", "entityName": "local", "filters": "{}", "metadata": "{}",
