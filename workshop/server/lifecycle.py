@@ -21,8 +21,8 @@ any                    … with another one, preempting                      pre
 any                    … with another one                                  failed
 pending                its agent does not list it                          failed
 pending                its agent is silent for 75 s                        (goes to another agent)
-pending, no agent      its stop is ordered                                 killed
-pending                its sweep has ended and no agent has it             failed
+pending                no agent has it, and its stop is ordered or its     killed
+                       sweep has ended
 running, preempting    its agent does not list it, and its stop was        killed
                        ordered
 preempting             its agent does not list it                          preempted
@@ -239,11 +239,8 @@ class Lifecycle:
     def _drop_if_unwanted(self, run: Run) -> None:
         """End a run of a sweep that nobody will start: no agent has it, and none will."""
         sweep = self._sweep_of(run)
-        if sweep and self._is_unattended(run):
-            if run.stop_ordered:
-                self._end(run, "killed")
-            elif sweep.state in ENDED:
-                self._end(run, "failed")
+        if sweep and (run.stop_ordered or sweep.state in ENDED) and self._is_unattended(run):
+            self._end(run, "killed")
 
     def _is_unattended(self, run: Run) -> bool:
         """Tell whether a run is pending without an agent that will start it."""

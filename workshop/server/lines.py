@@ -22,19 +22,30 @@ def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict
     """Keep history rows whose first one has line number `offset`; return what the run changes."""
     rows = [parse_row(text, offset + i, "history") for i, text in enumerate(texts)]
     steps = [step_of(row, offset + i) for i, row in enumerate(rows)]
+    numbered = list(zip(range(offset, offset + len(rows)), steps, texts, rows, strict=True))
+    if offset >= run.history_lines and min(steps) <= run.last_step:
+        numbered = without_known(store, run, numbered)
     store.execute_many(
         "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
-        [
-            (run.id, offset + i, step, text)
-            for i, (step, text) in enumerate(zip(steps, texts, strict=True))
-        ],
+        [(run.id, line, step, text) for line, step, text, _ in numbered],
     )
-    fresh = rows[max(0, run.history_lines - offset) :]
+    fresh = [row for line, _, _, row in numbered if line >= run.history_lines]
     return {
         "history_lines": max(run.history_lines, offset + len(rows)),
         "last_step": max([run.last_step, *steps]),
         "history_keys": json.dumps(count_keys(json.loads(run.history_keys), fresh)),
     }
+
+
+def without_known(store: Store, run: Run, numbered: list[tuple]) -> list[tuple]:
+    """Return those of some new lines whose rows are not there already under another number.
+
+    `wandb sync` of a run that may be resumed sends all its rows behind those that are there.
+    """
+    first = min(step for _, step, _, _ in numbered)
+    kept = map(json.loads, read_history(store, run, first, run.last_step + 1))
+    known = {json.dumps(row, sort_keys=True) for row in kept}
+    return [line for line in numbered if json.dumps(line[3], sort_keys=True) not in known]
 
 
 def write_events(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
@@ -79,8 +90,7 @@ def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]
 def forget(store: Store, run: Run, after_step: int | None = None) -> Run:
     """Forget what a run has logged, or what it has logged after a step; return it as it is now.
 
-    The client then numbers history rows on from those that are left, all other lines from 0, and
-    knows nothing of the summary: it is made of the rows that are left.
+    The client then numbers history rows on from those that are left, and all other lines from 0.
     """
     (first,) = store.execute(
         "SELECT min(line) FROM history WHERE run_id = ? AND step > ?",
@@ -91,19 +101,35 @@ def forget(store: Store, run: Run, after_step: int | None = None) -> Run:
         store.execute("DELETE FROM history WHERE run_id = ? AND line >= ?", run.id, first or 0)
     for table in ("events", "console"):
         store.execute(f"DELETE FROM {table} WHERE run_id = ?", run.id)  # noqa: S608
-    left = read_rows(store, "history", run)
-    rows = [json.loads(text) for _, text in left]
+    return derive(store, run)
+
+
+def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
+    """Let a fresh run begin with the history of another one; return it as it is now."""
+    store.execute(
+        "INSERT INTO history (run_id, line, step, row) "
+        "SELECT ?, line, step, row FROM history WHERE run_id = ? AND step <= ?",
+        run.id,
+        source.id,
+        last_step,
+    )
+    return derive(store, run)
+
+
+def derive(store: Store, run: Run) -> Run:
+    """Tell of a run anew what follows from its history rows, when it has no other lines."""
+    numbered = read_rows(store, "history", run)
+    rows = [json.loads(text) for _, text in numbered]
+    steps = [step_of(row, line) for (line, _), row in zip(numbered, rows, strict=True)]
     summary: dict = {}
     for row in rows:
         summary |= row
     return store.change(
         run,
-        history_lines=left[-1][0] + 1 if left else 0,
+        history_lines=numbered[-1][0] + 1 if numbered else 0,
         events_lines=0,
         log_lines=0,
-        last_step=max(
-            (step_of(row, line) for (line, _), row in zip(left, rows, strict=True)), default=-1
-        ),
+        last_step=max(steps, default=-1),
         history_keys=json.dumps(count_keys({}, rows)),
         summary=json.dumps(summary),
         system_metrics="{}",

@@ -128,7 +128,7 @@ class Proposals:
     def is_exhausted(self, sweep: Sweep) -> bool:
         """Tell whether nothing is left to try in a sweep, as far as the server knows."""
         if sweep.is_scheduled:
-            return False
+            return False  # the scheduler finishes it
         if sweep.is_controlled:
             entry = self._entry(sweep)
             return entry is not None and entry["data"]["args"] is None
@@ -140,7 +140,8 @@ class Proposals:
             "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
             sweep.id,
         )
-        needed = sweep.settings["method"] == "bayes" or "target" in sweep.settings.get("metric", ())
+        settings = sweep.settings
+        needed = settings["method"] == "bayes" or "target" in (settings.get("metric") or ())
         metric = sweep.metric if needed else None
         return [
             search.Trial(

@@ -28,12 +28,10 @@ class MetricValues:
         if history_lines > next_line:
             run = store.find(Run, id=run_id)
             for line, row in lines.read_rows(store, "history", run, next_line):
-                if line != next_line:
-                    break  # the lines between come with a later post
                 value = number(lookup(json.loads(row), self.metric))
                 if value is not None:
                     values.append(value)
-                next_line += 1
+                next_line = line + 1
             self._lines[run_id] = next_line
         return values
 
@@ -52,7 +50,7 @@ class Stopping:
 
     def to_stop(self, sweep: Sweep) -> list[Run]:
         """Return the runs of a sweep to be stopped now; none if its configuration asks for none."""
-        if not sweep.is_searched_here or "early_terminate" not in sweep.settings:
+        if not sweep.is_searched_here or sweep.settings.get("early_terminate") is None:
             return []
         values = self._sweeps.get(sweep.id)
         if values is None or values.metric != sweep.metric:

@@ -115,6 +115,12 @@ class ProjectNode(ProjectArtifactFields):
     def sweep(self, context: Context, sweep_name: str) -> "sweeps.SweepNode | None":
         """Return a sweep by its ID."""
         sweep = context.sweep(sweep_name, self.record)
+        if sweep is None and (elsewhere := context.sweep(sweep_name, None)):
+            place = context.project_of(elsewhere)
+            raise RequestError(
+                f"The sweep {sweep_name} is not in the project {self.entity_name}/{self.name}: "
+                f"name it {place.entity}/{place.name}/{sweep_name}, or unset WANDB_PROJECT."
+            )
         return sweep and sweeps.SweepNode(sweep)
 
     def sweeps(

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+from workshop.server import lines
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.names import run_name
 from workshop.server.records import Artifact, Project, Run, Sweep
@@ -12,7 +13,7 @@ from workshop.server.resolvers.artifacts.nodes import RunArtifactFields
 from workshop.server.resolvers.context import Context, check_name, global_id
 from workshop.server.resolvers.files import FileFields
 from workshop.server.resolvers.history import HistoryFields
-from workshop.server.values import new_id, parse_object, shorten, timestamp
+from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
 
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
 PLAIN = {
@@ -133,7 +134,7 @@ def create(context: Context, values: dict) -> Run:
     check_name(name, "a run ID")
     number = context.store.count(Run, project_id=project.id) + 1
     now = context.controller.now()
-    return context.store.add(
+    run = context.store.add(
         Run,
         project_id=project.id,
         name=name,
@@ -145,6 +146,21 @@ def create(context: Context, values: dict) -> Run:
         heartbeat_at=now,
         is_hidden=is_scheduler_run(context, project, name),
     )
+    return fork(context, run, values.get("config"))
+
+
+def fork(context: Context, run: Run, config: str | None) -> Run:
+    """Let a fresh run begin with another one's history, if `fork_from` asks for that."""
+    own = parse_object(config or "{}", "A run's config").get("_wandb")
+    point = lookup(own, "value.branch_point")
+    if not isinstance(point, dict) or not isinstance(point.get("step"), int):
+        return run
+    source = context.store.find(Run, project_id=run.project_id, name=point.get("run_id"))
+    if source is None:
+        raise NotFoundError(
+            f"There is no run {shorten(point.get('run_id'))} in this project to fork from."
+        )
+    return lines.copy_history(context.store, source, run, point["step"])
 
 
 def is_scheduler_run(context: Context, project: Project, name: str) -> bool:
@@ -181,12 +197,13 @@ def update_run_state(context: Context, input: dict) -> dict:
 
 def rewind_run(context: Context, input: dict) -> dict:
     """Take a run back to a step, from which its next process goes on."""
-    project = context.project_to_write(input.get("project_name"), input.get("entity_name"))
-    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
+    entity = input.get("entity_name") or context.user.entity
+    context.require_owner(entity)
+    project = context.project(input.get("project_name"), entity)
+    run = project and context.store.find(Run, project_id=project.id, name=input["run_name"])
     if run is None:
-        raise NotFoundError(
-            f"There is no run {project.entity}/{project.name}/{input['run_name']} to go back in."
-        )
+        path = "/".join(filter(None, (entity, input.get("project_name"), input["run_name"])))
+        raise NotFoundError(f"There is no run {path} to go back in.")
     if input["metric_name"] != "_step":
         raise RequestError(
             f"A run can be taken back to a value of _step, not of {shorten(input['metric_name'])}."
