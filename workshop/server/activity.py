@@ -12,7 +12,7 @@ from workshop.server.records import User
 from workshop.server.store import Store
 
 SIGNED_IN = "signed in"
-ANALYZED = "analyzed"
+ANALYZED = "analyzed runs"
 
 # How the public API reads results.  Agents and resuming runs ask for the same fields, under other
 # names.

@@ -24,7 +24,9 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, upload
+from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
+from workshop.server.standings import Standings
 from workshop.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -226,6 +228,8 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.store = store
     app.state.gate = gate
     app.state.activity = Activity(store)
+    app.state.standings = Standings(store)
+    app.state.mistakes = Mistakes()
     app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)

@@ -18,22 +18,23 @@ with `data-own` is left to scripts.
 
 from starlette.routing import Route
 
-from workshop.server.pages import assets, projects, runs, sweeps
+from workshop.server.pages import assets, classroom, projects, runs, signin, sweeps
 from workshop.server.pages.problems import is_page, not_found, problem
 from workshop.server.pages.rendering import page
-from workshop.server.pages.signin import sign_in
 
 __all__ = ["ROUTES", "is_page", "not_found", "problem"]
 
 PAGES = {
     "/": page("projects.html")(projects.projects),
     "/authorize": page("authorize.html")(projects.authorize),
+    "/class": page("class.html")(classroom.classroom),
+    "/leaderboard": page("leaderboard.html")(classroom.leaderboard),
     "/{entity}/{project}": page("project.html")(projects.project),
     "/{entity}/{project}/sweeps/{sweep}": page("sweep.html")(sweeps.sweep),
     "/{entity}/{project}/runs/{run}": page("run.html")(runs.run),
 }
 ROUTES = [
     *assets.ROUTES,
+    *signin.ROUTES,
     *(Route(path, endpoint) for path, endpoint in PAGES.items()),
-    *(Route(path, sign_in, methods=["POST"]) for path in PAGES),
 ]
