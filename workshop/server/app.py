@@ -24,6 +24,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, upload
+from workshop.server.pages.figures import Figures
 from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
 from workshop.server.standings import Standings
@@ -211,6 +212,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.figures.close()
         app.state.compute.close()
 
     app = Starlette(
@@ -234,6 +236,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.compute = Compute()
+    app.state.figures = Figures(app.state.compute)
     app.state.outage = None
     return app
 

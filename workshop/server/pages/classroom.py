@@ -74,7 +74,7 @@ def leaderboard(visit: Visit) -> dict:
         if entry.entity in entities
     ]
     order = "descending" if goal == "maximize" else "ascending"
-    columns = [Column("Place"), Column(metric, "number", order), Column("Run"), Column("Started")]
+    columns = [Column("Place"), Column("Best", "number", order), Column("Run"), Column("Started")]
     values = [entry.numbers[metric] for entry in found]
     rows = []
     for entry, value in zip(found, values, strict=True):
