@@ -27,8 +27,7 @@ class Class:
         return client
 
     def ask(self, name: str, query: str, **variables) -> dict:
-        operation = re.search(r"(?:query|mutation) (\w+)", query)[1]
-        body = {"query": query, "variables": variables, "operationName": operation}
+        body = {"query": query, "variables": variables}
         reply = self.client(name).post("/graphql", json=body)
         assert reply.status_code == 200, reply.text
         return reply.json()["data"]
