@@ -111,6 +111,7 @@ def test_analyzing_is_reading_results_of_own_runs_that_have_ended(make_class):
         return rows(everybody.page("grace", "/class"))[name][0]
 
     everybody.run("ada", "r", {"acc": 1}, exitcode=None)
+    everybody.run("bob", "r", {"acc": 1})
     everybody.ask("ada", RUNS % "summaryMetrics", project="p", entity="ada")
     assert step("ada") == "1 · signed in"
     everybody.client("ada").post("/files/ada/p/r/file_stream", json={"complete": True})
