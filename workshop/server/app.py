@@ -20,10 +20,12 @@ from starlette.routing import Route
 from workshop.server import filestream, graphql, pages
 from workshop.server.activity import Activity
 from workshop.server.auth import Gate, require_owner
+from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_blob
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
-from workshop.server.files import Files, download, upload
+from workshop.server.files import Files, download, preflight, upload
+from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
 from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
+MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
 SECONDS_BETWEEN_TENDINGS = 5
 SQLITE_FULL = 13
 
@@ -51,6 +54,8 @@ async def graphql_endpoint(request: Request) -> Response:
         controller=state.controller,
         gate=state.gate,
         files=state.files,
+        blobs=state.blobs,
+        listings=state.listings,
         compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
@@ -92,7 +97,11 @@ ROUTES = [
     Route("/graphql", graphql_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/file_stream", file_stream_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/{name:path}", download, methods=["GET"]),
+    Route("/files/{entity}/{project}/{run}/{name:path}", preflight, methods=["OPTIONS"]),
     Route("/uploads/{run_id:int}/{token}/{name:path}", upload, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", upload_blob, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", download_blob, methods=["GET"]),
+    Route("/artifactsV2/{path:path}", download_by_key, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
     *pages.ROUTES,
 ]
@@ -100,11 +109,15 @@ ROUTES = [
 
 async def read_body(request: Request) -> bytes:
     """Return the body of a request; raise a RequestError if it is too large."""
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise too_large()
+        size += len(chunk)
+        if size <= LARGEST_BODY:
+            body += chunk
+        elif size > MOST_DISCARDED:
+            break
+    if size > LARGEST_BODY:
+        raise too_large()
     return bytes(body)
 
 
@@ -161,7 +174,10 @@ def on_request_error(request: Request, error: RequestError) -> Response:
     """Answer a request that will fail again however often it is repeated."""
     if pages.is_page(request):
         return pages.problem(request, str(error), error.status)
-    return refuse(str(error), error.status)
+    reply = refuse(str(error), error.status)
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        reply.headers["Connection"] = "close"  # or the rest would be read, however long it is
+    return reply
 
 
 def on_failure(request: Request, error: Exception) -> Response:
@@ -235,6 +251,8 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)
+    app.state.blobs = Blobs(store)
+    app.state.listings = Listings(store)
     app.state.compute = Compute()
     app.state.figures = Figures(app.state.compute)
     app.state.outage = None

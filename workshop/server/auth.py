@@ -111,6 +111,14 @@ class Gate:
         """Tell whether a token is the one for this file of this run."""
         return hmac.compare_digest(self.upload_token(run_id, name).encode(), token.encode())
 
+    def blob_token(self, md5: str) -> str:
+        """Return the secret part of the address of bytes of an artifact."""
+        return self._sign(f"blob:{md5}")[:40]
+
+    def allows_blob(self, md5: str, token: str) -> bool:
+        """Tell whether a token is the one for bytes of an artifact."""
+        return hmac.compare_digest(self.blob_token(md5).encode(), token.encode())
+
     def _sign(self, message: str) -> str:
         return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
 

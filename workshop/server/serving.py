@@ -112,8 +112,11 @@ def listen(host: str, ports: tuple[int, ...]) -> socket.socket:
         if not 0 <= port <= 65535:
             raise StartError(f"--port is {port}, but must be between 0 and 65535.")
         try:
-            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listener = socket.socket(family, socket.SOCK_STREAM)
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            )[0]
+            # asyncio sends small replies at once (TCP_NODELAY) only if the protocol is named.
+            listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(2048)
