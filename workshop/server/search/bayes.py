@@ -22,6 +22,7 @@ STARTUP = 5  # results that must be known before the process is asked
 MOST_ENDED = 300  # trials that it learns from; its time grows with their third power
 MOST_LIVE = 40
 DRAWS = 100
+FARTHEST = 5
 LARGEST = 1e100  # the process squares losses
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -117,11 +118,10 @@ def tamed(ended: list[tuple[dict, float | None]], known: list[float]) -> list[tu
     """Return trials with losses that differ by no more than a Gaussian process can bear.
 
     A run that failed counts as bad as the worst one, as with W&B.  A run that diverged would make
-    all others look equal, so no loss counts as more than ten times as far from the median as the
-    best one.
+    all others look equal, so none counts as farther from the median than `FARTHEST` times the best.
     """
     best, middle, worst = min(known), median(known), max(known)
-    limit = min(worst, middle + 10 * (middle - best)) if middle > best else worst
+    limit = min(worst, middle + FARTHEST * (middle - best)) if middle > best else worst
     return [
         (place, max(min(limit if loss is None else loss, limit, LARGEST), -LARGEST))
         for place, loss in ended
