@@ -5,7 +5,6 @@ config and summary are parsed only if the filter or the order names them.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -185,5 +184,6 @@ def ordered(runs: list[Facts], order: str | None) -> list[Facts]:
 def rank(value: object) -> tuple | None:
     """Return what a value is sorted by: numbers before texts; None if it cannot be sorted."""
     if isinstance(value, (int, float)):
-        return None if math.isnan(value) else (0, value, "")
+        is_nan = value != value  # `math.isnan` fails for whole numbers that no float can hold
+        return None if is_nan else (0, value, "")
     return (1, 0, value) if isinstance(value, str) else None

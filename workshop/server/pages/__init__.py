@@ -41,6 +41,7 @@ ROUTES = [
     *assets.ROUTES,
     Route("/{entity}/{project}/sweeps/{sweep}/figures.json", figures.sweep_figures),
     Route("/{entity}/{project}/runs/{run}/curves.json", figures.run_curves),
+    Route("/{entity}/{project}/runs/{run}/system.json", figures.run_system),
     *(Route(path, endpoint) for path, endpoint in PAGES.items()),
     *(Route(path, sign_in, methods=["POST"]) for path in PAGES),
 ]
