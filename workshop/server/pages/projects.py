@@ -61,7 +61,8 @@ def project(visit: Visit, entity: str, project: str) -> dict:
         listed = sweeps_table(store, record, sweeps)
         part = part_of(visit, store.count(Run, project_id=record.id))
         found = store.execute(
-            "SELECT * FROM runs WHERE project_id = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            "SELECT * FROM runs WHERE id IN (SELECT id FROM runs WHERE project_id = ? "
+            "ORDER BY id DESC LIMIT ? OFFSET ?) ORDER BY id DESC",
             record.id,
             ROWS_PER_PAGE,
             part.start,
