@@ -16,8 +16,9 @@ from workshop.server.records import LIVE_STATES, Run, Sweep
 OVERVIEW = f"""
 SELECT entity, name, created_at,
     (SELECT count(*) FROM sweeps WHERE project_id = projects.id) AS sweeps,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id AND is_hidden = 0) AS runs,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id AND state IN {LIVE_STATES}) AS live,
+    (SELECT count(*) FROM runs WHERE project_id = projects.id AND NOT is_hidden) AS runs,
+    (SELECT count(*) FROM runs
+     WHERE project_id = projects.id AND NOT is_hidden AND state IN {LIVE_STATES}) AS live,
     (SELECT max(heartbeat_at) FROM runs WHERE project_id = projects.id) AS last
 FROM projects ORDER BY entity, name
 """  # noqa: S608
