@@ -83,7 +83,9 @@ class HistoryFields:
     ) -> dict:
         """Return console lines: the first ones behind a cursor, or the last ones."""
         total = self.record.log_lines
-        start = max(0, total - last) if last else int(after) + 1 if after else 0
+        start = int(after) + 1 if after and after.isdecimal() else 0
+        if last:
+            start = max(0, total - last)
         found = lines.read_rows(context.store, "console", self.record, start, first or -1)
         end = found[-1][0] if found else None
         return {
