@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from tests.server.world import World
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.keys import key_file, read_key
@@ -111,12 +112,15 @@ class RunningServer:
         self.process.wait(timeout=10)
 
 
-def launch(store: Path, home: Path, port: int = 0, **options) -> RunningServer:
+def launch(
+    store: Path, home: Path, port: int = 0, arguments: tuple[str, ...] = (), **options
+) -> RunningServer:
     """Start a server on a store and wait until it serves."""
     home.mkdir(parents=True, exist_ok=True)
     log = (home / "server.log").open("a")
+    command = [sys.executable, "-m", "workshop.server", "--store", str(store), "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "workshop.server", "--store", str(store), "--port", str(port)],
+        [*command, *arguments],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
@@ -143,8 +147,10 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
     """Starts servers on the test's own folder and stops what is left of them at its end."""
     servers = []
 
-    def start(store: Path = tmp_path / "store", port: int = 0, **options) -> RunningServer:
-        servers.append(launch(store, tmp_path / "home", port, **options))
+    def start(
+        *arguments: str, store: Path = tmp_path / "store", port: int = 0, **options
+    ) -> RunningServer:
+        servers.append(launch(store, tmp_path / "home", port, arguments, **options))
         return servers[-1]
 
     yield start
@@ -159,6 +165,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "store")
     yield store
     store.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    """A sweep of two points whose agents and runs the test plays."""
+    return World(store)
 
 
 @pytest.fixture

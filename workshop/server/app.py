@@ -27,7 +27,10 @@ from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, preflight, upload
 from workshop.server.listings import Listings
+from workshop.server.pages.figures import Figures
+from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
+from workshop.server.standings import Standings
 from workshop.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -240,6 +243,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.figures.close()
         app.state.compute.close()
 
     app = Starlette(
@@ -257,12 +261,15 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.store = store
     app.state.gate = gate
     app.state.activity = Activity(store)
+    app.state.standings = Standings(store)
+    app.state.mistakes = Mistakes()
     app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.blobs = Blobs(store)
     app.state.listings = Listings(store)
     app.state.compute = Compute()
+    app.state.figures = Figures(app.state.compute)
     app.state.outage = None
     return app
 

@@ -66,7 +66,7 @@ def serve(options: Options) -> None:
     Raises:
         StartError: The store, the port, the certificate or the roster cannot be used.
     """
-    people = options.roster and read_roster(options.roster.expanduser())
+    people = options.roster and read_roster(options.roster)
     check_certificate(options.certfile, options.keyfile)
     folder = options.store.expanduser().resolve()
     note = folder / "server.json"
@@ -74,11 +74,11 @@ def serve(options: Options) -> None:
     try:
         listener = listen(options.host, options.ports)
         address = address_of(listener, options.host, "https" if options.certfile else "http")
+        if not address.is_loopback:
+            require_private(folder)
         urls = list(dict.fromkeys([address.url, address.local_url]))
         admit(store, people, lambda name: provide_key(folder, name, urls))
         gate = Gate(store, provide_key(folder, DEFAULT_USER, urls), not address.is_loopback)
-        if not address.is_loopback:
-            require_private(folder)
         app = make_app(store, gate, options.has_leaderboard)
         write_note(note, address, options.certfile)
         announce(folder, address, gate)
@@ -186,10 +186,9 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
     print("To use it from another terminal:")
     print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
     if gate.people:
-        instructors = sum(user.is_admin for user in gate.people)
         print(
-            f"In the class are {len(gate.people) - instructors} participants and {instructors} "
-            f"instructors besides you; hand each their file {key_file(folder, 'NAME')}"
+            f"There are {len(gate.people)} people in the class; hand each of them their file "
+            f"{key_file(folder, 'NAME')}"
         )
     print("Ctrl-C stops it; what was logged stays.", flush=True)
     if not address.is_loopback and address.url.startswith("http:"):

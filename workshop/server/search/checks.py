@@ -6,6 +6,7 @@ What W&B's own engine (https://github.com/wandb/sweeps) refuses or cannot search
 from workshop.server.search import hyperband
 from workshop.server.search.parameter_checks import check_parameter
 from workshop.server.search.parameters import SearchError, flatten, is_count, is_number, is_single
+from workshop.server.values import shorten
 
 METHODS = ("grid", "random", "bayes")
 # By which methods the schedulers search that run in a user's process.
@@ -25,15 +26,23 @@ def check(config: object) -> None:
     method = config.get("method")
     if method not in methods:
         hint = " with a scheduler or a local controller alone" if method == "custom" else ""
-        raise SearchError(f"method is {method!r}{hint}, expected {' or '.join(methods)}.")
+        raise SearchError(f"method is {shorten(method)}{hint}, expected {' or '.join(methods)}.")
     cap = config.get("run_cap")
     if cap is not None and not is_count(cap):
-        raise SearchError(f"run_cap is {cap!r}, but must be a whole number of at least 1.")
-    check_metric(config)
+        raise SearchError(f"run_cap is {shorten(cap)}, but must be a whole number of at least 1.")
+    # A local controller stops runs by rules of its own.
+    stopping = config.get("early_terminate") if "custom" not in methods else None
+    if stopping is not None:
+        hyperband.check(stopping)
+    if config.get("metric") is not None:
+        check_metric(config["metric"])
+    elif method == "bayes" or stopping is not None:
+        raise SearchError(
+            f"{'method bayes' if method == 'bayes' else 'early_terminate'} needs to know what is "
+            "good: add a metric such as {name: loss, goal: minimize}."
+        )
     if config.get("parameters") is not None or config.get("scheduler") is None:
         check_parameters(config.get("parameters"), method)
-    if config.get("early_terminate") is not None and methods is METHODS:
-        hyperband.check(config["early_terminate"])
 
 
 def methods_of(config: dict) -> tuple[str, ...]:
@@ -49,14 +58,14 @@ def methods_of(config: dict) -> tuple[str, ...]:
         kind = controller.get("type") if isinstance(controller, dict) else None
         if kind not in ("local", "cloud"):
             raise SearchError(
-                f"controller is {controller!r}, but must be {{type: local}}; remove it and the "
-                "server searches."
+                f"controller is {shorten(controller)}, but must be {{type: local}}; remove it and "
+                "the server searches."
             )
         return (*METHODS, "custom") if kind == "local" else METHODS
     engine = scheduler.get("engine") if isinstance(scheduler, dict) else None
     if not isinstance(engine, str) or engine not in ENGINES:
         raise SearchError(
-            f"scheduler is {scheduler!r}, but must be a mapping with an engine, one of "
+            f"scheduler is {shorten(scheduler)}, but must be a mapping with an engine, one of "
             f"{', '.join(ENGINES)}; remove it and the server searches."
         )
     if controller is not None:
@@ -64,27 +73,19 @@ def methods_of(config: dict) -> tuple[str, ...]:
     return ENGINES[engine]
 
 
-def check_metric(config: dict) -> None:
-    """Raise a SearchError if a metric is missing that the sweep needs, or has no sense."""
-    metric = config.get("metric")
-    if metric is None:
-        needing = "method bayes" if config["method"] == "bayes" else "early_terminate"
-        if config["method"] == "bayes" or config.get("early_terminate") is not None:
-            raise SearchError(
-                f"{needing} needs to know what is good: add a metric such as "
-                "{name: loss, goal: minimize}."
-            )
-        return
+def check_metric(metric: object) -> None:
+    """Raise a SearchError if a metric has no name, or a goal or a target without sense."""
     name = metric.get("name") if isinstance(metric, dict) else None
     if not isinstance(name, str) or not name:
         raise SearchError(
-            f"metric is {metric!r}, but must be a mapping such as {{name: loss, goal: minimize}}."
+            f"metric is {shorten(metric)}, but must be a mapping such as "
+            "{name: loss, goal: minimize}."
         )
     goal, target = metric.get("goal", GOALS[0]), metric.get("target")
     if goal not in GOALS:
-        raise SearchError(f"metric has goal {goal!r}, expected {' or '.join(GOALS)}.")
+        raise SearchError(f"metric has goal {shorten(goal)}, expected {' or '.join(GOALS)}.")
     if target is not None and not is_number(target):
-        raise SearchError(f"metric has target {target!r}, but it must be a finite number.")
+        raise SearchError(f"metric has target {shorten(target)}, but it must be a finite number.")
 
 
 def check_parameters(parameters: object, method: str) -> None:

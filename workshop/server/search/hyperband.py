@@ -2,14 +2,16 @@
 
 https://docs.wandb.ai/models/sweeps/sweep-config-keys#stopping-algorithms-for-early_terminate and
 `hyperband_stopping.py` of https://github.com/wandb/sweeps.  What counts as an iteration is a logged
-value of the metric, not a step.
+value of the metric, not a step.  `strict` is off unless it is asked for, as the documentation says.
 """
 
 import math
 
 from workshop.server.search.parameters import SearchError, is_count, is_number
+from workshop.server.values import shorten
 
 ETA = 3
+MOST_BRACKETS = 100  # as many as W&B's engine knows
 KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
@@ -17,21 +19,32 @@ def check(settings: object) -> None:
     """Raise a SearchError if the settings of `early_terminate` are not those of Hyperband."""
     if not isinstance(settings, dict) or settings.get("type") != "hyperband":
         raise SearchError(
-            f"early_terminate is {settings!r}, but must be a mapping with type hyperband, such as "
-            "{type: hyperband, min_iter: 3}."
+            f"early_terminate is {shorten(settings)}, but must be a mapping with type hyperband, "
+            "such as {type: hyperband, min_iter: 3}."
         )
     for key, value in settings.items():
         if key not in KEYS:
-            raise SearchError(f"early_terminate has {key!r}, expected one of {', '.join(KEYS)}.")
+            raise SearchError(
+                f"early_terminate has {shorten(key)}, expected one of {', '.join(KEYS)}."
+            )
         if key in ("min_iter", "max_iter", "s") and not is_count(value):
             raise SearchError(
-                f"early_terminate has {key} {value!r}, but must be a whole number of at least 1."
+                f"early_terminate has {key} {shorten(value)}, but it must be a whole number of at "
+                "least 1."
             )
+    if settings.get("s", 1) > MOST_BRACKETS:
+        raise SearchError(
+            f"early_terminate has s {settings['s']}, but it must be at most {MOST_BRACKETS}."
+        )
     eta, strict = settings.get("eta", ETA), settings.get("strict", False)
     if not is_number(eta) or eta <= 1:
-        raise SearchError(f"early_terminate has eta {eta!r}, but must be a number above 1.")
+        raise SearchError(
+            f"early_terminate has eta {shorten(eta)}, but it must be a number above 1."
+        )
     if not isinstance(strict, bool):
-        raise SearchError(f"early_terminate has strict {strict!r}, but must be true or false.")
+        raise SearchError(
+            f"early_terminate has strict {shorten(strict)}, but it must be true or false."
+        )
     if "max_iter" not in settings and "min_iter" not in settings:
         raise SearchError("early_terminate needs min_iter, or max_iter and s.")
     if "max_iter" in settings and "s" not in settings:
@@ -95,12 +108,12 @@ def brackets(settings: dict, longest: int) -> list[int]:
             found.append(int(bracket))
         return [bracket for bracket in found if bracket <= longest]
     bracket = settings["min_iter"]
-    while bracket <= longest:
+    while int(bracket) <= longest and len(found) < MOST_BRACKETS:
         found.append(int(bracket))
         bracket *= eta
     return found
 
 
 def threshold(losses: list[float], eta: float) -> float:
-    """Return the loss that the best 1/eta of the runs stay below."""
+    """Return the largest loss with which a run goes on: that of the best 1/eta of the runs."""
     return sorted(losses)[int(1 / eta * len(losses))]

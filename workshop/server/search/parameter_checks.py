@@ -1,12 +1,15 @@
 """Whether the settings of a parameter describe something to search."""
 
+import json
 import math
 
 from workshop.server.search.distributions import DISTRIBUTIONS, quantile, step
 from workshop.server.search.parameters import SearchError, distribution, is_number
+from workshop.server.values import shorten
 
 ON_A_GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 LONGEST_AXIS = 10_000
+LARGEST_SHAPE = 1_000_000  # of a beta distribution, whose quantiles can be reckoned up to there
 MOST_STEPS = 2**53  # neighbours beyond are the same number
 
 
@@ -14,16 +17,16 @@ def check_parameter(name: str, settings: object, method: str) -> None:
     """Raise a SearchError if a parameter's settings cannot be searched by a method."""
     if not isinstance(settings, dict):
         raise SearchError(
-            f"Parameter {name} is {settings!r}, but must be a mapping such as "
+            f"Parameter {name} is {shorten(settings)}, but must be a mapping such as "
             "{values: [0.1, 0.01]} or {value: 0.1}."
         )
     kind = distribution(settings)
     if kind not in DISTRIBUTIONS:
         expected = ", ".join(DISTRIBUTIONS)
         raise SearchError(
-            f"Parameter {name} has distribution {kind!r}, expected one of {expected}."
+            f"Parameter {name} has distribution {shorten(kind)}, expected one of {expected}."
             if kind
-            else f"Parameter {name} needs value, values, min and max, or a distribution."
+            else f"Parameter {name} needs value, values, min and max, parameters or a distribution."
         )
     needed, optional = keys_of(kind)
     for key in needed:
@@ -32,12 +35,14 @@ def check_parameter(name: str, settings: object, method: str) -> None:
     for key in settings:
         if key not in ("distribution", *needed, *optional):
             raise SearchError(
-                f"Parameter {name} has {key!r}, which distribution {kind} does not take; it takes "
-                f"{', '.join(needed + optional)}."
+                f"Parameter {name} has {shorten(key)}, but distribution {kind} takes "
+                f"{', '.join(needed + optional)} alone."
             )
     if kind.startswith("categorical"):
         check_values(name, settings)
-    elif kind != "constant":
+    elif kind == "constant":
+        check_value(name, settings["value"])
+    else:
         check_range(name, settings, kind)
     if method == "grid":
         check_on_grid(name, settings, kind)
@@ -58,11 +63,26 @@ def keys_of(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (), ("a", "b", *q) if kind.endswith("beta") else ("mu", "sigma", *q)
 
 
+def check_value(name: str, value: object) -> None:
+    """Raise a SearchError if a value cannot be told to a program: dates, for instance."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SearchError(
+            f"Parameter {name} has value {shorten(value)}, but must have numbers, texts, lists or "
+            "mappings; put it in quotes."
+        ) from error
+
+
 def check_values(name: str, settings: dict) -> None:
     """Raise a SearchError if the values of a categorical parameter cannot be drawn from."""
     values, odds = settings["values"], settings.get("probabilities")
     if not isinstance(values, list) or not values:
-        raise SearchError(f"Parameter {name} has values {values!r}, but must have a list of them.")
+        raise SearchError(
+            f"Parameter {name} has values {shorten(values)}, but must have a list of them."
+        )
+    for value in values:
+        check_value(name, value)
     if odds is None:
         return
     numbers = isinstance(odds, list) and all(is_number(odd) and odd >= 0 for odd in odds)
@@ -75,14 +95,21 @@ def check_values(name: str, settings: dict) -> None:
 def check_range(name: str, settings: dict, kind: str) -> None:
     """Raise a SearchError if a parameter's numbers describe no distribution."""
     for key in settings.keys() - {"distribution"}:
-        if not is_number(settings[key]):
+        number = settings[key]
+        if not is_number(number):
             raise SearchError(
-                f"Parameter {name} has {key} {settings[key]!r}, but it must be a finite number."
+                f"Parameter {name} has {key} {shorten(number)}, but it must be a finite number."
             )
     for key in ("q", "sigma", "a", "b"):
         if settings.get(key, 1) <= 0:
             raise SearchError(
                 f"Parameter {name} has {key} {settings[key]}, but it must be above 0."
+            )
+    for key in ("a", "b"):
+        if settings.get(key, 1) > LARGEST_SHAPE:
+            raise SearchError(
+                f"Parameter {name} has {key} {settings[key]}, but it must be at most "
+                f"{LARGEST_SHAPE}."
             )
     if "min" in settings:
         low, high = settings["min"], settings["max"]
@@ -92,14 +119,14 @@ def check_range(name: str, settings: dict, kind: str) -> None:
             raise SearchError(f"Parameter {name} has min {low}, but {kind} needs it above 0.")
         if kind == "int_uniform" and not (isinstance(low, int) and isinstance(high, int)):
             raise SearchError(f"Parameter {name} has distribution {kind}: min, max must be whole.")
-    if kind not in ("int_uniform", "beta", "q_beta"):
+    if kind != "int_uniform":
         check_size(name, settings, kind)
 
 
 def check_size(name: str, settings: dict, kind: str) -> None:
     """Raise a SearchError if a distribution has values that are too large or too small."""
     try:
-        ends = [quantile(settings, u) for u in (0, 1)]
+        ends = [0, 1] if kind.endswith("beta") else [quantile(settings, u) for u in (0, 1)]
     except OverflowError:
         ends = [math.inf]
     if not all(map(is_number, ends)) or ("log" in kind and min(ends) <= 0):

@@ -14,14 +14,19 @@ def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tu
     """Yield (path, settings) of each parameter, alphabetically; nested ones have longer paths.
 
     Raises:
-        SearchError: They are nested too deeply, as those that contain themselves are.
+        SearchError: They are nested too deeply, as those that contain themselves are, or a name is
+            no text.
     """
     if len(prefix) > DEEPEST:
         raise SearchError(f"parameters are nested in more than {DEEPEST} levels; use fewer.")
-    for name, settings in sorted(parameters.items(), key=lambda item: str(item[0])):
-        path = (*prefix, str(name))
-        if isinstance(settings, dict) and isinstance(settings.get("parameters"), dict):
-            yield from flatten(settings["parameters"], path)
+    for name in parameters:
+        if not isinstance(name, str):
+            raise SearchError(f"Parameter {name!r} has no text as its name; put it in quotes.")
+    for name, settings in sorted(parameters.items()):
+        path = (*prefix, name)
+        nested = settings.get("parameters") if isinstance(settings, dict) else None
+        if nested and isinstance(nested, dict) and len(settings) == 1:
+            yield from flatten(nested, path)
         else:
             yield path, settings
 
@@ -51,9 +56,9 @@ def is_number(value: object) -> bool:
 
 def is_count(value: object) -> bool:
     """Tell whether a value is a whole number of at least 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and is_number(value) and value >= 1
 
 
 def is_single(settings: dict) -> bool:
     """Tell whether a parameter has one value alone."""
-    return "value" in settings or len(settings.get("values", "  ")) == 1
+    return "value" in settings or len(settings.get("values", ())) == 1

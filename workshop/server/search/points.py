@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MISSING = object()
+ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def key(point: dict, paths: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None
 
 def same(value: object) -> str:
     """Return a text that is equal for values that a sweep takes as equal: 3 and 3.0 are."""
-    return ENCODER.encode(whole(value))
+    value = whole(value)
+    return repr(value) if type(value) in (int, float) else ENCODER.encode(value)
 
 
 def whole(value: object) -> object:
@@ -58,6 +60,3 @@ def whole(value: object) -> object:
     if isinstance(value, dict):
         return {str(name): whole(part) for name, part in value.items()}
     return [whole(part) for part in value] if isinstance(value, list) else value
-
-
-ENCODER = json.JSONEncoder(sort_keys=True, default=str)
