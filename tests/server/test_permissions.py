@@ -33,6 +33,8 @@ NAMES = {
     "project": "p",
     "modelName": "p",
     "runName": "r",
+    "artifactCollectionName": "data",
+    "artifactTypeName": "dataset",
     "state": "FINISHED",
 }
 
@@ -76,6 +78,17 @@ def populate(client: TestClient) -> None:
         { files { uploadUrl } } }"""
     )
     client.put(files["createRunFiles"]["files"][0]["uploadUrl"], content=b"hers")
+    artifact = execute(
+        """mutation C { createArtifact(input: {entityName: "ada", projectName: "p", runName: "r",
+        artifactTypeName: "dataset", artifactCollectionName: "data", digest: "d"})
+        { artifact { id } } }"""
+    )["createArtifact"]["artifact"]["id"]
+    execute(
+        """mutation M($id: ID!) { createArtifactManifest(input: {artifactID: $id, name: "m",
+        digest: "", entityName: "ada", projectName: "p", runName: "r", type: FULL})
+        { artifactManifest { id } } }""",
+        id=artifact,
+    )
 
 
 def ids(store) -> list[str]:
@@ -169,8 +182,8 @@ def content(store) -> list:
         for name in sorted(tables)
         if name not in ("activity", "sqlite_sequence")
     ]
-    files = sorted((store.folder / "files").rglob("*"))
-    return [rows, [(path, path.read_bytes()) for path in files if path.is_file()]]
+    files = [path for name in ("files", "artifacts") for path in (store.folder / name).rglob("*")]
+    return [rows, [(path, path.read_bytes()) for path in sorted(files) if path.is_file()]]
 
 
 @pytest.mark.parametrize("name", SCHEMA.mutation_type.fields)
@@ -223,6 +236,22 @@ def test_everybody_in_the_class_reads_everything(everybody):
         everybody["eve"].auth = None
         assert everybody["eve"].get(page).status_code == 401
         everybody["eve"].auth = ("api", KEYS["eve"])
+
+
+def test_a_participant_uses_an_artifact_of_another(everybody, store):
+    run = 'mutation R { upsertBucket(input: {name: "hers", modelName: "q"}) { inserted } }'
+    use = """mutation U($id: ID!) { useArtifact(input: {artifactID: $id, entityName: "eve",
+        projectName: "q", runName: "hers"}) { artifact { digest } } }"""
+    values = {"id": global_id(store.find(records.Artifact))}
+    everybody["eve"].post("/graphql", json={"query": run})
+    assert everybody["eve"].post("/graphql", json={"query": use, "variables": values}).is_success
+    used = """query A($id: ID!) { artifact(id: $id) { usedBy { edges { node {
+        name project { entityName } } } } createdBy { ... on Run { name } } } }"""
+    reply = everybody["ada"].post("/graphql", json={"query": used, "variables": values}).json()
+    assert reply["data"]["artifact"] == {
+        "usedBy": {"edges": [{"node": {"name": "hers", "project": {"entityName": "eve"}}}]},
+        "createdBy": {"name": "r"},
+    }
 
 
 def test_the_run_of_an_instructor_in_the_entity_of_another_says_whose_it_is(everybody):

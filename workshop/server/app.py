@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import re
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
@@ -26,13 +27,18 @@ from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, preflight, upload
 from workshop.server.listings import Listings
+from workshop.server.pages.figures import Figures
+from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
+from workshop.server.standings import Standings
 from workshop.server.store import Store
 
 log = logging.getLogger(__name__)
 
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
+MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, as JSON escapes it
 SECONDS_BETWEEN_TENDINGS = 5
 SQLITE_FULL = 13
 
@@ -105,11 +111,15 @@ ROUTES = [
 
 async def read_body(request: Request) -> bytes:
     """Return the body of a request; raise a RequestError if it is too large."""
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise too_large()
+        size += len(chunk)
+        if size <= LARGEST_BODY:
+            body += chunk
+        elif size > MOST_DISCARDED:
+            break
+    if size > LARGEST_BODY:
+        raise too_large()
     return bytes(body)
 
 
@@ -122,9 +132,22 @@ def parse_json(body: bytes, encoding: str | None) -> object:
     if encoding == "gzip":
         body = unzip(body)
     try:
-        return json.loads(body or b"{}")
+        text = body.decode() or "{}"
+        value = json.loads(text)
+        return whole_characters(value) if HALF_CHARACTER.search(text) else value
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The body of the request is no JSON: {error}.") from error
+
+
+def whole_characters(value: object) -> object:
+    """Return a JSON value with question marks for halves of characters, which nothing can store."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(item) for key, item in value.items()}
+    return value
 
 
 def unzip(body: bytes) -> bytes:
@@ -166,7 +189,10 @@ def on_request_error(request: Request, error: RequestError) -> Response:
     """Answer a request that will fail again however often it is repeated."""
     if pages.is_page(request):
         return pages.problem(request, str(error), error.status)
-    return refuse(str(error), error.status)
+    reply = refuse(str(error), error.status)
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        reply.headers["Connection"] = "close"  # or the rest would be read, however long it is
+    return reply
 
 
 def on_failure(request: Request, error: Exception) -> Response:
@@ -217,6 +243,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.figures.close()
         app.state.compute.close()
 
     app = Starlette(
@@ -234,12 +261,15 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.store = store
     app.state.gate = gate
     app.state.activity = Activity(store)
+    app.state.standings = Standings(store)
+    app.state.mistakes = Mistakes()
     app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.blobs = Blobs(store)
     app.state.listings = Listings(store)
     app.state.compute = Compute()
+    app.state.figures = Figures(app.state.compute)
     app.state.outage = None
     return app
 

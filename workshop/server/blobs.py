@@ -7,6 +7,7 @@ announced.  The client uploads and downloads them without a key, so addresses ca
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +21,7 @@ from workshop.server.files import CAREFULLY, receive
 from workshop.server.store import Store
 
 LARGEST_FILE = 64 * 2**30  # bytes
+SECONDS_TO_ARRIVE = 7 * 86400  # for all of an artifact
 
 
 class Blobs:
@@ -33,6 +35,22 @@ class Blobs:
         self._store = store
         self._folder = store.folder / "artifacts"
         self._folder.mkdir(exist_ok=True)
+        self._forget_unfinished()
+
+    def _forget_unfinished(self) -> None:
+        """Delete artifacts whose clients have been gone for long before everything arrived."""
+        end = time.time() - SECONDS_TO_ARRIVE
+        with self._store.writing():
+            rows = self._store.execute(
+                "SELECT DISTINCT md5 FROM blob_uses JOIN artifacts ON artifacts.id = artifact_id "
+                "WHERE version IS NULL AND created_at < ?",
+                end,
+            )
+            md5s = [md5 for (md5,) in rows]
+            self._store.execute(
+                "DELETE FROM artifacts WHERE version IS NULL AND created_at < ?", end
+            )
+        self.remove_unneeded(md5s)
 
     def path(self, md5: str) -> Path:
         """Return where the bytes with an MD5, in hexadecimal, lie."""
@@ -122,7 +140,8 @@ async def upload_blob(request: Request) -> Response:
 def download_blob(request: Request) -> Response:
     """Give bytes to whoever has the address."""
     require_token(request)
-    return send(request, request.path_params["md5"])
+    md5 = request.path_params["md5"]
+    return send(request, md5, md5)
 
 
 def download_by_key(request: Request) -> Response:
@@ -133,8 +152,8 @@ def download_by_key(request: Request) -> Response:
     """
     if request.app.state.gate.page_user(request) is None:
         return PlainTextResponse("An API key is needed.", HTTPStatus.UNAUTHORIZED)
-    *_, md5, _ = ["", "", *request.path_params["path"].split("/")]
-    return send(request, md5)
+    *_, md5, name = ["", *request.path_params["path"].split("/")]
+    return send(request, md5, name)
 
 
 def require_token(request: Request) -> None:
@@ -144,8 +163,8 @@ def require_token(request: Request) -> None:
         raise ForbiddenError("This address of an artifact's file is not valid.")
 
 
-def send(request: Request, md5: str) -> Response:
-    """Return a reply with bytes, as an attachment that no browser runs."""
+def send(request: Request, md5: str, name: str) -> Response:
+    """Return a reply with bytes, as an attachment of some name that no browser runs."""
     state = request.app.state
     with state.store.reading():
         found = re.fullmatch("[0-9a-f]{32}", md5) and state.blobs.has(md5)
@@ -154,6 +173,7 @@ def send(request: Request, md5: str) -> Response:
     return FileResponse(
         state.blobs.path(md5),
         media_type="application/octet-stream",
+        filename=name,
         content_disposition_type="attachment",
         headers=CAREFULLY,
     )

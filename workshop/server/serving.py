@@ -19,6 +19,8 @@ from workshop.server.keys import key_file, provide_key, replace_private, require
 from workshop.server.roster import admit, read_roster
 from workshop.server.store import Store
 
+# Seconds.  Agents beat every 5 and runs post every 15 to 30: they need no new connection each time.
+IDLE_CONNECTION = 65
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -66,7 +68,7 @@ def serve(options: Options) -> None:
     Raises:
         StartError: The store, the port, the certificate or the roster cannot be used.
     """
-    people = options.roster and read_roster(options.roster.expanduser())
+    people = options.roster and read_roster(options.roster)
     check_certificate(options.certfile, options.keyfile)
     folder = options.store.expanduser().resolve()
     note = folder / "server.json"
@@ -74,11 +76,11 @@ def serve(options: Options) -> None:
     try:
         listener = listen(options.host, options.ports)
         address = address_of(listener, options.host, "https" if options.certfile else "http")
+        if not address.is_loopback:
+            require_private(folder)
         urls = list(dict.fromkeys([address.url, address.local_url]))
         admit(store, people, lambda name: provide_key(folder, name, urls))
         gate = Gate(store, provide_key(folder, DEFAULT_USER, urls), not address.is_loopback)
-        if not address.is_loopback:
-            require_private(folder)
         app = make_app(store, gate, options.has_leaderboard)
         write_note(note, address, options.certfile)
         announce(folder, address, gate)
@@ -89,6 +91,7 @@ def serve(options: Options) -> None:
             proxy_headers=False,  # they would let another user pretend to be this one
             ssl_certfile=options.certfile,
             ssl_keyfile=options.keyfile,
+            timeout_keep_alive=IDLE_CONNECTION,
             timeout_graceful_shutdown=1,
         )
         uvicorn.Server(config).run(sockets=[listener])
@@ -186,10 +189,9 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
     print("To use it from another terminal:")
     print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
     if gate.people:
-        instructors = sum(user.is_admin for user in gate.people)
         print(
-            f"In the class are {len(gate.people) - instructors} participants and {instructors} "
-            f"instructors besides you; hand each their file {key_file(folder, 'NAME')}"
+            f"There are {len(gate.people)} people in the class; hand each of them their file "
+            f"{key_file(folder, 'NAME')}"
         )
     print("Ctrl-C stops it; what was logged stays.", flush=True)
     if not address.is_loopback and address.url.startswith("http:"):

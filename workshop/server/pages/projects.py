@@ -1,6 +1,7 @@
 """The list of projects, and one project with its sweeps and runs."""
 
 from workshop.server.filters import Facts
+from workshop.server.keys import key_file
 from workshop.server.pages import tables
 from workshop.server.pages.listing import (
     ROWS_PER_PAGE,
@@ -16,8 +17,9 @@ from workshop.server.records import LIVE_STATES, Run, Sweep
 OVERVIEW = f"""
 SELECT entity, name, created_at,
     (SELECT count(*) FROM sweeps WHERE project_id = projects.id) AS sweeps,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id) AS runs,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id AND state IN {LIVE_STATES}) AS live,
+    (SELECT count(*) FROM runs WHERE project_id = projects.id AND NOT is_hidden) AS runs,
+    (SELECT count(*) FROM runs
+     WHERE project_id = projects.id AND NOT is_hidden AND state IN {LIVE_STATES}) AS live,
     (SELECT max(heartbeat_at) FROM runs WHERE project_id = projects.id) AS last
 FROM projects ORDER BY entity, name
 """  # noqa: S608
@@ -59,9 +61,11 @@ def project(visit: Visit, entity: str, project: str) -> dict:
         record = find_project(store, entity, project)
         sweeps = store.all(Sweep, "id DESC", project_id=record.id)
         listed = sweeps_table(store, record, sweeps)
-        part = part_of(visit, store.count(Run, project_id=record.id))
+        part = part_of(visit, store.count(Run, project_id=record.id, is_hidden=0))
         found = store.execute(
-            "SELECT * FROM runs WHERE project_id = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            "SELECT * FROM runs WHERE id IN (SELECT id FROM runs WHERE project_id = ? "
+            "AND is_hidden = 0 ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?) "
+            "ORDER BY created_at DESC, id DESC",
             record.id,
             ROWS_PER_PAGE,
             part.start,
@@ -79,4 +83,6 @@ def project(visit: Visit, entity: str, project: str) -> dict:
 
 def authorize(visit: Visit) -> dict:
     """Show where the key is: the client sends its user here when it has none."""
-    return {"key_file": visit.store.folder / "key"}
+    if visit.user != visit.state.gate.owner:
+        return {"key_file": None}
+    return {"key_file": key_file(visit.store.folder, visit.user.name)}

@@ -6,12 +6,13 @@
 // document's events `poll` (now is the time to ask for data as well) and `renew` (the page has
 // changed).
 
+import "./console.js";
 import { show } from "./connection.js";
 import { morph } from "./morph.js";
 import { enhance } from "./enhance.js";
-import { Source } from "./source.js";
+import { NoAnswer, Source } from "./source.js";
 
-const LONGEST_WAIT = 30; // seconds
+const LONGEST_WAIT = 10; // seconds
 const page = new Source(location.href);
 let failures = 0;
 let timer;
@@ -40,6 +41,7 @@ async function poll() {
     if (html !== null) renew(html);
     document.dispatchEvent(new Event("poll"));
   } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
     failures += 1;
     show(error.message);
   }

@@ -1,21 +1,14 @@
 """Types and collections of artifacts, and which versions are in them."""
 
 import json
-from collections.abc import Iterable
 from functools import partial
 
 from workshop.server.filters import ordered, parse_condition, select
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
-from workshop.server.resolvers.artifacts.find import (
-    artifact_id,
-    by_artifact_id,
-    project_of,
-    split,
-    version_of,
-)
-from workshop.server.resolvers.context import Context, connection
+from workshop.server.resolvers.artifacts.find import newest, split, version_of
+from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import lookup, snake_case, timestamp
 
 
@@ -64,7 +57,7 @@ class CollectionNode:
 
     def __init__(self, collection: Collection):
         self.record = collection
-        self.id = artifact_id(collection)
+        self.id = global_id(collection)
         self.name = collection.name
         self.description = collection.description
         self.created_at = timestamp(collection.created_at)
@@ -74,7 +67,7 @@ class CollectionNode:
 
     def project(self, context: Context) -> "projects.ProjectNode":
         """Return the project that it is in."""
-        return projects.ProjectNode(project_of(context, self.record))
+        return projects.ProjectNode(context.project_of(self.record))
 
     def aliases(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the names that point to versions."""
@@ -90,7 +83,9 @@ class CollectionNode:
         filters: str | None = None,
     ) -> dict:
         """Return a page of the versions, the newest first."""
-        found = chosen(map(version_facts, self._versions(context)), filters, order)
+        found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
+        versions = [version_facts(record) for record in found if record.version is not None]
+        found = chosen(versions, filters, order)
         page = connection(found, nodes.ArtifactNode, first, after)
         for edge in page["edges"]:
             edge["version"] = f"v{edge['node'].version_index}"
@@ -103,12 +98,8 @@ class CollectionNode:
 
     def latest_artifact(self, context: Context) -> "nodes.ArtifactNode | None":
         """Return the version with the highest number."""
-        found = self._versions(context)
-        return nodes.ArtifactNode(found[0]) if found else None
-
-    def _versions(self, context: Context) -> list[Artifact]:
-        found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
-        return [artifact for artifact in found if artifact.version is not None]
+        found = newest(context, self.record.id)
+        return found and nodes.ArtifactNode(found)
 
 
 class MembershipNode:
@@ -227,18 +218,18 @@ def collection_page(
     order: str | None,
 ) -> dict:
     """Return a page of those collections that pass the filters."""
-    passed = chosen(map(collection_facts, found), filters, order)
+    passed = chosen([collection_facts(record) for record in found], filters, order)
     return connection(passed, CollectionNode, first, after)
 
 
-def chosen(found: Iterable[Facts], filters: str | None, order: str | None) -> list:
+def chosen(found: list[Facts], filters: str | None, order: str | None) -> list:
     """Return the records that pass the filters, JSON in MongoDB's language, in an order."""
-    return [facts.record for facts in ordered(select(list(found), parse_condition(filters)), order)]
+    return [facts.record for facts in ordered(select(found, parse_condition(filters)), order)]
 
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:
     """Return a collection by its ID."""
-    found = by_artifact_id(context, Collection, id)
+    found = context.with_global_id(Collection, id)
     return found and CollectionNode(found)
 
 
