@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -83,8 +84,15 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def test_it_can_be_closed_at_any_moment(compute: Compute):
+def test_it_can_be_closed_at_any_moment(compute: Compute, monkeypatch):
     raised = []
+    start = SpawnProcess.start
+
+    def slowly(process: SpawnProcess) -> None:
+        time.sleep(0.05)
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", slowly)
 
     def ask() -> None:
         try:
@@ -92,7 +100,7 @@ def test_it_can_be_closed_at_any_moment(compute: Compute):
         except Exception as error:
             raised.append(error)
 
-    for pause in (*(i / 1000 for i in range(12)), 0.05, 0.2):
+    for pause in (0, 0.02, 0.04, 0.06, 0.08, 0.2):
         asking = threading.Thread(target=ask)
         asking.start()
         time.sleep(pause)
