@@ -195,10 +195,9 @@ def test_a_prior_run_that_cannot_join_is_told_and_no_sweep_is_registered(api: Ap
     message = refused("ended")
     assert f"belongs to the sweep {sweep['name']} already" in message
     assert f"wandb sweep --update local/p/{sweep['name']} FILE" in message
-    assert (
-        "named by their IDs"
-        in api.refusal(UPSERT, config=json.dumps(GRID), priorRunsFilters='{"state": "finished"}')[1]
-    )
+    for filters in ('{"state": "finished"}', '{"$or": [{"name": {}}]}', '{"$or": 1}'):
+        status, message = api.refusal(UPSERT, config=json.dumps(GRID), priorRunsFilters=filters)
+        assert (status, "named by their IDs" in message) == (400, True)
     assert api.graphql('{ project(name: "p") { totalSweeps } }')["project"]["totalSweeps"] == 1
 
 
