@@ -148,11 +148,7 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ("{method: bayes, parameters: {a: {value: 1}}}", "searches by grid or random"),
-        (
-            "{method: grid, parameters: {a: {value: 1}}, early_terminate: {type: hyperband}}",
-            "early_terminate is not served",
-        ),
+        ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "add a metric"),
         ("{method: [", "is no YAML"),
         ("just text", "must be a mapping"),
     ],

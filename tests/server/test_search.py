@@ -1,18 +1,31 @@
 import random
 
 import pytest
+from sweeps import SweepRun, next_run
 
 from workshop.server import search
+
+LOSS = {"name": "loss"}
+WANDB = {"engine": "wandb"}
+HYPERBAND = {"type": "hyperband", "min_iter": 2}
+ENDLESS = {}
+ENDLESS["a"] = {"parameters": ENDLESS}
 
 
 def grid(parameters: dict, **more) -> dict:
     return {"method": "grid", "parameters": parameters, **more}
 
 
+def ended(*points: dict) -> list[search.Trial]:
+    return [search.Trial(point, None, is_live=False) for point in points]
+
+
 def all_points(config: dict) -> list[dict]:
     points = []
-    while (point := search.suggest(config, points, random.Random(1))) is not None:
+    while (point := search.suggest(config, ended(*points), random.Random(1))) is not None:
+        assert not search.is_exhausted(config, ended(*points))
         points.append(point)
+    assert search.is_exhausted(config, ended(*points))
     return points
 
 
@@ -42,7 +55,7 @@ def test_grid_lists_whole_and_quantized_ranges():
 def test_grid_takes_3_and_3_point_0_as_one_value():
     config = grid({"a": {"values": [3, 3.0, 4]}})
     assert search.expected_runs(config) == 2
-    assert search.suggest(config, [{"a": 3.0}], random.Random()) == {"a": 4}
+    assert search.suggest(config, ended({"a": 3.0}), random.Random()) == {"a": 4}
 
 
 def test_grid_keeps_true_and_1_apart():
@@ -51,7 +64,7 @@ def test_grid_keeps_true_and_1_apart():
 
 def test_grid_fills_holes_before_it_goes_on():
     config = grid({"a": {"values": [1, 2, 3]}})
-    assert search.suggest(config, [{"a": 1}, {"a": 3}], random.Random()) == {"a": 2}
+    assert search.suggest(config, ended({"a": 1}, {"a": 3}), random.Random()) == {"a": 2}
 
 
 def test_nested_parameters_make_nested_points():
@@ -69,11 +82,75 @@ def test_values_may_be_dictionaries_and_lists():
     assert all_points(config) == [{"a": {"x": 1}}, {"a": {"x": 2}}, {"a": [1, 2]}]
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"b": {"values": [2, 1]}, "a": {"values": ["x", "y", "z"]}, "c": {"value": 7}},
+        {"B": {"values": [1, 2]}, "a": {"values": [1, 2]}, "_c": {"values": [1, 2]}},
+        {"a": {"values": [3, 3.0, 4, "3", True, 1, None]}},
+        {"a": {"values": [{"x": 1}, {"y": 1}, [1, 2], [2, 1]]}, "b": {"min": -1, "max": 1}},
+        {"q": {"distribution": "q_uniform", "min": 0, "max": 1, "q": 0.1}},
+        {"q": {"distribution": "q_uniform", "min": 0.1, "max": 1.0, "q": 0.3}},
+        {"q": {"distribution": "q_uniform", "min": 1, "max": 8}, "a": {"values": [1]}},
+        {
+            "o": {"parameters": {"b": {"values": [1, 2]}, "a": {"min": 1, "max": 2}}},
+            "n": {"value": 0},
+        },
+        {"o": {"parameters": {"p": {"parameters": {"x": {"values": [1, 2]}}}, "y": {"value": 1}}}},
+    ],
+    ids=str,
+)
+def test_a_grid_has_the_points_of_the_engine_of_wandb_in_its_order(parameters):
+    config = grid(parameters)
+    runs = []
+    while (run := next_run(config, runs)) is not None:
+        runs.append(run)
+    theirs = [{name: item["value"] for name, item in run.config.items()} for run in runs]
+    assert all_points(config) == theirs
+    assert list(map(str, all_points(config))) == list(map(str, theirs)) or "q" in parameters
+    assert search.expected_runs(config) == len(theirs)
+
+
+def test_earlier_runs_count_as_the_engine_of_wandb_counts_them():
+    config = grid(
+        {"a": {"values": [{"x": 1}, {"x": 2}]}, "b": {"values": [None, 1]}, "c": {"value": 5}}
+    )
+    earlier = [
+        {"a": {"x": 1, "injected": 7}, "b": None, "more": 1},  # c is constant: not looked at
+        {"a": {"x": 1}, "c": 5},  # b is not known, which is not None
+    ]
+    runs = [
+        SweepRun(config={name: {"value": value} for name, value in point.items()})
+        for point in earlier
+    ]
+    theirs = {name: item["value"] for name, item in next_run(config, runs).config.items()}
+    assert search.suggest(config, ended(*earlier), random.Random()) == theirs
+    assert theirs == {"a": {"x": 1}, "b": 1, "c": 5}
+
+
 def test_run_cap_ends_a_search():
     assert len(all_points(grid({"a": {"values": [1, 2, 3]}}, run_cap=2))) == 2
     config = {"method": "random", "parameters": {"a": {"min": 0.0, "max": 1.0}}, "run_cap": 5}
     assert len(all_points(config)) == 5
     assert search.expected_runs(config) == 5
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_every_method_ends_at_its_cap_or_its_target(method):
+    parameters = {"a": {"values": list(range(9))}}
+    config = {"method": method, "parameters": parameters, "metric": {"name": "loss"}}
+    trials = [search.Trial({"a": 0}, 0.5, False), search.Trial({"a": 1}, None, True)]
+    assert not search.is_exhausted(config, trials)
+    assert not search.is_exhausted(config | {"run_cap": 3}, trials)
+    assert search.is_exhausted(config | {"run_cap": 2}, trials)
+    for goal, target, reached in [
+        ("minimize", 0.5, True),
+        ("minimize", 0.4, False),
+        ("maximize", 0.5, True),
+        ("maximize", 0.6, False),
+    ]:
+        metric = {"name": "loss", "goal": goal, "target": target}
+        assert search.is_exhausted(config | {"metric": metric}, trials) == reached
 
 
 def test_random_search_never_ends_by_itself():
@@ -82,57 +159,37 @@ def test_random_search_never_ends_by_itself():
 
 
 @pytest.mark.parametrize(
-    ("settings", "low", "high"),
-    [
-        ({"min": 2.0, "max": 3.0}, 2, 3),
-        ({"min": 2, "max": 4}, 2, 4),
-        ({"distribution": "q_uniform", "min": 0.0, "max": 10.0, "q": 2}, 0, 10),
-        ({"distribution": "log_uniform", "min": -2.0, "max": 0.0}, 0.135, 1),
-        ({"distribution": "log_uniform_values", "min": 0.01, "max": 1.0}, 0.01, 1),
-        ({"distribution": "q_log_uniform_values", "min": 8, "max": 64, "q": 8}, 8, 64),
-        ({"distribution": "inv_log_uniform", "min": 0.0, "max": 2.0}, 0.135, 1),
-        ({"distribution": "inv_log_uniform_values", "min": 0.01, "max": 1.0}, 0.01, 1),
-        ({"distribution": "normal", "mu": 5.0, "sigma": 0.1}, 4, 6),
-        ({"distribution": "q_normal", "mu": 50, "sigma": 5, "q": 10}, 0, 100),
-        ({"distribution": "log_normal", "mu": 0.0, "sigma": 0.1}, 0.5, 2),
-        ({"distribution": "beta", "a": 2, "b": 2}, 0, 1),
-        ({"distribution": "constant", "value": 3}, 3, 3),
-    ],
-)  # fmt: skip
-def test_each_distribution_stays_in_its_range(settings, low, high):
-    search.check({"method": "random", "parameters": {"a": settings}})
-    rng = random.Random(0)
-    drawn = [search.sample(settings, rng) for _ in range(300)]
-    assert all(low <= value <= high for value in drawn)
-    if "q" in settings:
-        assert all(value % settings["q"] == 0 for value in drawn)
-    if low < high:
-        assert len(set(drawn)) > 2
-
-
-def test_log_uniform_values_spreads_over_the_decades():
-    rng = random.Random(0)
-    settings = {"distribution": "log_uniform_values", "min": 0.0001, "max": 1.0}
-    small = sum(search.sample(settings, rng) < 0.01 for _ in range(1000))
-    assert 430 < small < 570
-
-
-def test_probabilities_weigh_the_values():
-    rng = random.Random(0)
-    settings = {"values": ["a", "b"], "probabilities": [0.9, 0.1]}
-    assert 850 < sum(search.sample(settings, rng) == "a" for _ in range(1000)) < 950
-
-
-@pytest.mark.parametrize(
     ("config", "expected"),
     [
         ([], "must be a mapping"),
         ({"method": "gird", "parameters": {"a": {"value": 1}}}, "method is 'gird'"),
-        ({"method": "bayes", "parameters": {"a": {"value": 1}}}, "searches by grid or random"),
+        ({"method": "bayes", "parameters": {"a": {"values": [1, 2]}}}, "add a metric"),
         ({"method": "grid"}, "parameters must map"),
-        (grid({"a": {"values": [1]}}, early_terminate={"type": "hyperband"}), "early_terminate"),
-        (grid({"a": {"values": [1]}}, controller={"type": "local"}), "controller is not served"),
+        (grid({"a": {"values": [1]}}, controller="local"), "controller is 'local'"),
+        (grid({"a": {"values": [1]}}, controller={"type": "lokal"}), "must be {type: local}"),
+        (grid({"a": {"values": [1]}}, scheduler={"engine": "own"}), "one of wandb, optuna, ax"),
+        (grid({"a": {"values": [1]}}, scheduler={"engine": "ax"}), "'grid', expected custom"),
+        (
+            grid({"a": {"values": [1]}}, scheduler=WANDB, early_terminate=HYPERBAND),
+            "scheduler and early_terminate cannot be used together",
+        ),
+        (
+            grid({"a": {"values": [1]}}, scheduler=WANDB, controller={"type": "local"}),
+            "scheduler and controller cannot be used together",
+        ),
+        ({"method": "custom", "parameters": {"a": {"value": 1}}}, "'custom' with a scheduler or"),
+        ({"method": "bayes", "parameters": {"a": {"value": 1}}, "metric": LOSS}, "more than one"),
+        (grid({"a": {"values": [1]}}, metric="loss"), "metric is 'loss', but must be a mapping"),
+        (grid({"a": {"values": [1]}}, metric={"goal": "minimize"}), "such as {name: loss"),
+        (grid({"a": {"values": [1]}}, metric=LOSS | {"goal": "max"}), "goal 'max', expected min"),
+        (grid({"a": {"values": [1]}}, metric=LOSS | {"target": "0"}), "target '0'"),
         (grid({"a": {"values": [1]}}, run_cap=0), "run_cap is 0"),
+        (grid({"a": {"values": [1]}}, run_cap=True), "run_cap is True"),
+        (grid({True: {"values": [1]}}), "Parameter True has no text as its name"),
+        (grid({"o": {"parameters": {1: {"value": 2}}}}), "Parameter 1 has no text as its name"),
+        (grid(ENDLESS), "more than 20 levels"),
+        (grid({"o": {"parameters": {}}}), "Parameter o needs value"),
+        (grid({"o": {"parameters": {"a": {"value": 1}}, "value": 2}}), "has 'parameters', but"),
         (grid({"a": [1, 2]}), "Parameter a is [1, 2]"),
         (grid({"a": {"values": 1}}), "values 1, but must have a list"),
         (grid({"a": {"values": []}}), "values [], but must have a list"),
@@ -142,10 +199,10 @@ def test_probabilities_weigh_the_values():
         (grid({"a": {"values": [1], "probabilities": [1]}}), "which a grid cannot list"),
         (grid({"a": {"distribution": "unifrom"}}), "distribution 'unifrom', expected one of"),
         (grid({"a": {"min": 2, "max": 1}}), "min 2, which is not less than max 1"),
-        (grid({"a": {"min": "1e-3", "max": 1}}), "min '1e-3', but it must be a number"),
+        (grid({"a": {"min": "1e-3", "max": 1}}), "min '1e-3', but it must be a finite number"),
         (grid({"a": {"distribution": "q_uniform", "min": 0, "max": 1, "q": 0}}), "q 0"),
         (grid({"a": {"min": 1, "max": 10**9}}), "more than 10000 values on a grid"),
-        ({"method": "random", "parameters": {"a": {"distribution": "beta"}}}, "needs a"),
+        ({"method": "random", "parameters": {"a": {"distribution": "beta", "a": 0}}}, "a 0, but"),
         (
             {"method": "random", "parameters": {"a": {"values": [1, 2], "probabilities": [1]}}},
             "as many probabilities",
@@ -164,3 +221,27 @@ def test_a_configuration_that_cannot_be_searched_is_refused_with_a_sentence(conf
         search.check(config)
     assert expected in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"method": "custom", "scheduler": {"engine": "optuna", "search_space": "f"}},
+        {"method": "custom", "scheduler": {"engine": "ax"}, "parameters": {"a": {"value": 1}}},
+        grid({"a": {"values": [1]}}, scheduler=WANDB),
+        grid({"a": {"values": [1]}}, controller={"type": "local"}),
+        grid({"a": {"values": [1]}}, controller={"type": "cloud"}, scheduler=None),
+        {
+            "method": "custom",
+            "controller": {"type": "local"},
+            "parameters": {"a": {"min": 1, "max": 2}},
+            "early_terminate": {"type": "custom"},
+        },
+        grid({"a": {"values": [1]}}, metric=LOSS, early_terminate=HYPERBAND),
+        {"method": "bayes", "metric": LOSS, "parameters": {"a": {"distribution": "normal"}}},
+    ],
+    ids=str,
+)
+def test_sweeps_that_are_searched_here_or_elsewhere_are_accepted(config):
+    search.check(config)
+    assert search.expected_runs(config) in (None, 1)

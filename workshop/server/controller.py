@@ -173,13 +173,15 @@ class Controller:
 
     # ---- sweeps ----
 
-    def past(self, sweep: Sweep) -> list[dict]:
-        """Return the points that a sweep has tried, in the order of its runs."""
+    def past(self, sweep: Sweep) -> list[search.Trial]:
+        """Return what a sweep has tried, in the order of its runs."""
         rows = self._store.execute(
             "SELECT suggestion, config FROM runs WHERE sweep_id = ? ORDER BY id", sweep.id
         )
         return [
-            json.loads(suggestion) if suggestion else unwrap(json.loads(config))
+            search.Trial(
+                json.loads(suggestion) if suggestion else unwrap(json.loads(config)), None, False
+            )
             for suggestion, config in rows
         ]
 
@@ -201,7 +203,7 @@ class Controller:
         if sweep.state != "RUNNING" or waiting:
             return
         config = yaml.safe_load(sweep.config)
-        if search.suggest(config, self.past(sweep), self._random) is None:
+        if search.is_exhausted(config, self.past(sweep)):
             self._store.change(sweep, state="FINISHED", updated_at=self.now())
 
     # ---- runs ----

@@ -121,11 +121,17 @@ def change(context: Context, values: dict) -> Sweep:
 def check_config(text: str) -> None:
     """Raise a RequestError if a sweep's YAML cannot be searched."""
     try:
-        search.check(yaml.safe_load(text))
+        config = yaml.safe_load(text)
+        search.check(config)
     except yaml.YAMLError as error:
         raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
+    if config["method"] not in ("grid", "random"):
+        raise RequestError("For the time being this local server searches by grid or random.")
+    for key in ("early_terminate", "scheduler", "controller"):
+        if config.get(key) is not None:
+            raise RequestError(f"{key} is not served by this local server; remove it.")
 
 
 def sweep_by_name(context: Context, name: str, project: str | None, entity: str | None) -> Sweep:

@@ -1,0 +1,119 @@
+"""Early termination by the rule of W&B's Hyperband.
+
+https://docs.wandb.ai/models/sweeps/sweep-config-keys#stopping-algorithms-for-early_terminate and
+`hyperband_stopping.py` of https://github.com/wandb/sweeps.  What counts as an iteration is a logged
+value of the metric, not a step.  `strict` is off unless it is asked for, as the documentation says.
+"""
+
+import math
+
+from workshop.server.search.parameters import SearchError, is_count, is_number
+from workshop.server.values import shorten
+
+ETA = 3
+MOST_BRACKETS = 100  # as many as W&B's engine knows
+KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
+
+
+def check(settings: object) -> None:
+    """Raise a SearchError if the settings of `early_terminate` are not those of Hyperband."""
+    if not isinstance(settings, dict) or settings.get("type") != "hyperband":
+        raise SearchError(
+            f"early_terminate is {shorten(settings)}, but must be a mapping with type hyperband, "
+            "such as {type: hyperband, min_iter: 3}."
+        )
+    for key, value in settings.items():
+        if key not in KEYS:
+            raise SearchError(
+                f"early_terminate has {shorten(key)}, expected one of {', '.join(KEYS)}."
+            )
+        if key in ("min_iter", "max_iter", "s") and not is_count(value):
+            raise SearchError(
+                f"early_terminate has {key} {shorten(value)}, but it must be a whole number of at "
+                "least 1."
+            )
+    if settings.get("s", 1) > MOST_BRACKETS:
+        raise SearchError(
+            f"early_terminate has s {settings['s']}, but it must be at most {MOST_BRACKETS}."
+        )
+    eta, strict = settings.get("eta", ETA), settings.get("strict", False)
+    if not is_number(eta) or eta <= 1:
+        raise SearchError(
+            f"early_terminate has eta {shorten(eta)}, but it must be a number above 1."
+        )
+    if not isinstance(strict, bool):
+        raise SearchError(
+            f"early_terminate has strict {shorten(strict)}, but it must be true or false."
+        )
+    if "max_iter" not in settings and "min_iter" not in settings:
+        raise SearchError("early_terminate needs min_iter, or max_iter and s.")
+    if "max_iter" in settings and "s" not in settings:
+        raise SearchError("early_terminate with max_iter needs s, the number of brackets.")
+    if "max_iter" in settings and settings["max_iter"] < eta:
+        raise SearchError(
+            f"early_terminate has max_iter {settings['max_iter']}, which is less than eta {eta}, "
+            "so no run would ever be stopped; raise max_iter."
+        )
+
+
+def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> set[str]:
+    """Return the names of the runs that are to be stopped.
+
+    At every bracket, the best 1/eta of all runs that came so far set a threshold.  A live run is
+    stopped if it is worse than the threshold of the last bracket that it has reached: by its best
+    value, with `strict` by its value at the bracket.
+
+    Args:
+        config: The sweep's configuration, which `check` has passed.
+        histories: By run name, the values of the sweep's metric in the order they were logged;
+            ended runs take part.  NaN and the infinities do not count.
+        live: The names of the runs that could be stopped.
+    """
+    settings = config["early_terminate"]
+    sign = -1 if config["metric"].get("goal") == "maximize" else 1
+    losses = {
+        name: [sign * value for value in values if math.isfinite(value)]
+        for name, values in histories.items()
+    }
+    longest = max(map(len, losses.values()), default=0)
+    thresholds = {
+        bracket: threshold(
+            [loss[bracket - 1] for loss in losses.values() if len(loss) >= bracket],
+            settings.get("eta", ETA),
+        )
+        for bracket in brackets(settings, longest)
+    }
+    stopped = set()
+    for name in live & losses.keys():
+        loss = losses[name]
+        bracket = max((bracket for bracket in thresholds if bracket <= len(loss)), default=None)
+        if bracket is None:
+            continue
+        reached = loss[bracket - 1] if settings.get("strict") else min(loss)
+        if reached > thresholds[bracket]:
+            stopped.add(name)
+    return stopped
+
+
+def brackets(settings: dict, longest: int) -> list[int]:
+    """Return the numbers of iterations, at most `longest`, at which runs are compared."""
+    eta = settings.get("eta", ETA)
+    found = []
+    if "max_iter" in settings:
+        bracket = settings["max_iter"]
+        for _ in range(settings["s"]):
+            bracket /= eta
+            if bracket < 1:
+                break
+            found.append(int(bracket))
+        return [bracket for bracket in found if bracket <= longest]
+    bracket = settings["min_iter"]
+    while int(bracket) <= longest and len(found) < MOST_BRACKETS:
+        found.append(int(bracket))
+        bracket *= eta
+    return found
+
+
+def threshold(losses: list[float], eta: float) -> float:
+    """Return the loss that the best 1/eta of the runs stay below."""
+    return sorted(losses)[int(1 / eta * len(losses))]

@@ -1,0 +1,64 @@
+"""The parameters of a sweep: their order, their names, their distributions."""
+
+from collections.abc import Iterator
+
+DEEPEST = 20
+LARGEST = 1e300  # the sum and the difference of two such numbers are numbers still
+
+
+class SearchError(ValueError):
+    """The configuration cannot be searched; the message is one sentence."""
+
+
+def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple, dict]]:
+    """Yield (path, settings) of each parameter, alphabetically; nested ones have longer paths.
+
+    Raises:
+        SearchError: They are nested too deeply, as those that contain themselves are, or a name is
+            no text.
+    """
+    if len(prefix) > DEEPEST:
+        raise SearchError(f"parameters are nested in more than {DEEPEST} levels; use fewer.")
+    for name in parameters:
+        if not isinstance(name, str):
+            raise SearchError(f"Parameter {name!r} has no text as its name; put it in quotes.")
+    for name, settings in sorted(parameters.items()):
+        path = (*prefix, name)
+        nested = settings.get("parameters") if isinstance(settings, dict) else None
+        if nested and isinstance(nested, dict) and len(settings) == 1:
+            yield from flatten(nested, path)
+        else:
+            yield path, settings
+
+
+def distribution(settings: dict) -> str | None:
+    """Return a parameter's distribution, inferred as W&B does where none is named."""
+    if "distribution" in settings:
+        return settings["distribution"]
+    if "value" in settings:
+        return "constant"
+    if "values" in settings:
+        return "categorical_w_probabilities" if "probabilities" in settings else "categorical"
+    if "min" in settings and "max" in settings:
+        whole = isinstance(settings["min"], int) and isinstance(settings["max"], int)
+        return "int_uniform" if whole else "uniform"
+    return None
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number, of a size that can be reckoned with."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and -LARGEST <= value <= LARGEST
+    )
+
+
+def is_count(value: object) -> bool:
+    """Tell whether a value is a whole number of at least 1."""
+    return isinstance(value, int) and is_number(value) and value >= 1
+
+
+def is_single(settings: dict) -> bool:
+    """Tell whether a parameter has one value alone."""
+    return "value" in settings or len(settings.get("values", "  ")) == 1

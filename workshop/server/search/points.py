@@ -1,0 +1,62 @@
+"""The points that a sweep tries, and when two of them are the same."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MISSING = object()
+ENCODER = json.JSONEncoder(sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A point that a sweep has tried or tries.
+
+    Attributes:
+        point: The value of each parameter; more keys do no harm.
+        value: The sweep's metric in the run's summary where that is a finite number, else None.
+        is_live: Whether the run is still to end.
+    """
+
+    point: dict
+    value: float | None
+    is_live: bool
+
+
+def nest(values: dict[tuple[str, ...], object]) -> dict:
+    """Return {("a", "b"): 1} as {"a": {"b": 1}}."""
+    point: dict = {}
+    for path, value in values.items():
+        level = point
+        for name in path[:-1]:
+            level = level.setdefault(name, {})
+        level[path[-1]] = value
+    return point
+
+
+def at(point: object, path: tuple[str, ...]) -> object:
+    """Return a point's value at a path, `MISSING` where it has none."""
+    for name in path:
+        point = point.get(name, MISSING) if isinstance(point, dict) else MISSING
+    return point
+
+
+def key(point: dict, paths: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return what is equal for points that a sweep takes as equal, None if a value is missing."""
+    values = [at(point, path) for path in paths]
+    return None if MISSING in values else tuple(map(same, values))
+
+
+def same(value: object) -> str:
+    """Return a text that is equal for values that a sweep takes as equal: 3 and 3.0 are."""
+    value = whole(value)
+    return repr(value) if type(value) in (int, float) else ENCODER.encode(value)
+
+
+def whole(value: object) -> object:
+    """Return a value with whole numbers as integers and all keys as texts."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {str(name): whole(part) for name, part in value.items()}
+    return [whole(part) for part in value] if isinstance(value, list) else value
