@@ -22,14 +22,14 @@ def test_server_says_how_to_reach_it_and_stops_with_ctrl_c(tmp_path):
         lines.append(line)
         if line.startswith("Ctrl-C"):
             break
-    url = re.search(r"pages: (http://127\.0\.0\.1:\d+)", "".join(lines)).group(1)
+    url = re.search(r" at (http://127\.0\.0\.1:\d+)", "".join(lines)).group(1)
     variables = dict(re.findall(r"(\w+)=(\S+)", "".join(lines)))
     assert variables["WANDB_BASE_URL"] == url
     login = [sys.executable, "-m", "wandb", "login", "--verify"]
     done = subprocess.run(login, env=environment | variables, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 128 + signal.SIGINT
+    assert process.wait(timeout=20) == 0
     process.stdout.close()
     assert not (tmp_path / "home" / "server" / "server.json").exists()
 
@@ -42,8 +42,18 @@ def test_stop_without_a_server_says_so(tmp_path, monkeypatch, capsys):
 
 def test_server_that_runs_already_is_not_stopped_by_a_second_one(server, capsys):
     assert cli.main(["server"]) == 0
-    assert "It was running already" in capsys.readouterr().out
+    assert f"runs already: {server.url}" in capsys.readouterr().out
+    assert cli.main(["server", "--no-leaderboard"]) == 2
+    assert f"in use by another server ({server.url}" in capsys.readouterr().err
     assert local_server.running() == server.url
+
+
+def test_server_lists_its_own_options(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["server", "--help"])
+    page = capsys.readouterr().out
+    assert page.startswith("usage: workshop server ")
+    assert all(option in page for option in ("--roster", "--certfile", "--no-leaderboard"))
 
 
 @pytest.mark.parametrize(

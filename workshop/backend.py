@@ -75,7 +75,7 @@ def connect(choice: str = "auto") -> Backend:
         kind, url = "account", ACCOUNT_URL
     elif choice.startswith(("http://", "https://")):
         url = choice.rstrip("/")
-        kind = "local server" if url == local_server.running() else "server"
+        kind = "local server" if local_server.serves(url) else "server"
     else:
         raise WorkshopError(
             f"backend {choice!r} is not known: use 'auto', 'local', 'wandb' or a server's URL"

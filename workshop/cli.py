@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from workshop import backend, local_server
+from workshop import local_server
 from workshop.errors import WorkshopError, exit_status
 from workshop.paths import ROOT, shown
 
@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     known, others = parser.parse_known_args(arguments)
     options = vars(known)
     command = options.pop("command")
-    if command is lab:
-        options["jupyter_options"] = others
+    if command in PASSED_ON:
+        options[PASSED_ON[command]] = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
@@ -42,6 +42,7 @@ def tutorial(parameter: list[str], backend_choice: str) -> None:
 
 def notebooks() -> None:
     """Execute the notebooks and store their outputs in them."""
+    from workshop import backend
     from workshop.execute import numbered_notebooks, store_outputs
 
     with backend.session("local"):
@@ -50,6 +51,8 @@ def notebooks() -> None:
 
 def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
+    from workshop import backend
+
     command = [
         sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
         # Others on a shared machine could otherwise listen to the kernels' messages.
@@ -67,18 +70,20 @@ def lab(jupyter_options: list[str]) -> int:
             jupyter.terminate()
 
 
-def server() -> None:
-    """Run the local W&B server until Ctrl-C."""
-    was_running = local_server.running()
-    with backend.session("local") as chosen:
-        print(f"Its pages: {chosen.url}")
-        print("To use it from another terminal:")
-        print(f"  export WANDB_BASE_URL={chosen.url} NETRC={local_server.netrc_file()}")
-        if was_running:
-            print("It was running already; `workshop stop` ends it.")
-        else:
-            print("Ctrl-C stops it; what was logged stays.", flush=True)
-            signal.pause()
+def server(server_options: list[str]) -> int:
+    """Run the local W&B server, for yourself or for a class, until Ctrl-C."""
+    from workshop.server.__main__ import main as serve
+
+    if not server_options and (url := local_server.running()):
+        print(f"The local W&B server runs already: {url}")
+        print("`workshop stop` ends it.")
+        return 0
+    return serve(
+        server_options,
+        prog="workshop server",
+        store=local_server.store(),
+        ports=(local_server.last_port(), 0),
+    )
 
 
 def stop() -> None:
@@ -94,6 +99,10 @@ def data(name: str, path: Path) -> None:
     print(f"{name} is in {shown(path)}")
 
 
+# Commands that get the options which this module does not know, and as which argument.
+PASSED_ON = {lab: "jupyter_options", server: "server_options"}
+
+
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -105,9 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="workshop", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(function: Any) -> argparse.ArgumentParser:
+    def add(function: Any, **settings: Any) -> argparse.ArgumentParser:
         command = commands.add_parser(
-            function.__name__, help=function.__doc__, description=function.__doc__
+            function.__name__, help=function.__doc__, description=function.__doc__, **settings
         )
         command.set_defaults(command=function)
         return command
@@ -123,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(notebooks)
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
-    add(server)
+    add(server, add_help=False)
     add(stop)
     command = add(data)
     command.add_argument("name", choices=["cifar10"])

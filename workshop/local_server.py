@@ -1,13 +1,14 @@
 """Start, find and stop the local W&B server (`workshop.server`) of this clone.
 
-Its key is neither in the environment nor in an argument of anything: it lies in a netrc file of
-mode 0600, which the `wandb` client finds through the variable `NETRC`.
+Its key is neither in the environment nor in an argument of anything: the server leaves it in a
+netrc file of mode 0600, which the `wandb` client finds through the variable `NETRC`.
 """
 
 import json
 import netrc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -27,19 +28,18 @@ def store() -> Path:
 
 
 def netrc_file() -> Path:
-    """Return the path of the netrc file that holds the server's key."""
-    return home() / "netrc"
+    """Return the path of the netrc file that holds the key of the user who runs the server."""
+    return store() / "keys" / "local.netrc"
 
 
 def running() -> str | None:
-    """Return the URL of the running server, or None."""
-    try:
-        url = json.loads((store() / "server.json").read_text())["url"]
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as reply:  # noqa: S310
-            health = json.load(reply)
-    except (OSError, ValueError, KeyError):
-        return None
-    return url if Path(health.get("store", "")) == store() else None
+    """Return the URL of the running server, as others know it where they can, or None."""
+    return next((url for url, certificate in _addresses() if _answers(url, certificate)), None)
+
+
+def serves(url: str) -> bool:
+    """Tell whether a URL is one of the running server's."""
+    return any(url == own and _answers(url, certificate) for own, certificate in _addresses())
 
 
 def start() -> str:
@@ -54,7 +54,7 @@ def start() -> str:
         return url
     home().mkdir(parents=True, exist_ok=True)
     log = home() / "server.log"
-    for port in (_last_port(), 0):
+    for port in (last_port(), 0):
         command = [sys.executable, "-m", "workshop.server"]
         command += ["--store", str(store()), "--port", str(port)]
         with log.open("w") as output:
@@ -65,7 +65,6 @@ def start() -> str:
         deadline = time.monotonic() + 30
         while server.poll() is None and time.monotonic() < deadline:
             if url := running():
-                _write_netrc(url)
                 return url
             time.sleep(0.1)
         server.kill()
@@ -87,7 +86,7 @@ def stop() -> bool:
     return True
 
 
-def _last_port() -> int:
+def last_port() -> int:
     """Return the port of the last start, so that printed links and waiting agents stay right."""
     try:
         hosts = netrc.netrc(netrc_file()).hosts
@@ -96,8 +95,28 @@ def _last_port() -> int:
     return next((port for host in hosts if (port := urlsplit(f"//{host}").port)), DEFAULT_PORT)
 
 
-def _write_netrc(url: str) -> None:
-    key = (store() / "key").read_text().strip()
-    descriptor = os.open(netrc_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"machine {urlsplit(url).netloc}\n  login user\n  password {key}\n")
+def _addresses() -> list[tuple[str, str | None]]:
+    """Return each URL that the server has left word of, with the file of its certificate."""
+    try:
+        note = json.loads((store() / "server.json").read_text())
+        return [(note[key], note["certfile"]) for key in ("url", "local_url")]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _answers(url: str, certificate: str | None) -> bool:
+    """Tell whether the server of this store answers at a URL."""
+    try:
+        context = _only(certificate) if certificate else None
+        with urllib.request.urlopen(f"{url}/health", timeout=5, context=context) as reply:  # noqa: S310
+            return Path(json.load(reply)["store"]) == store()
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _only(certificate: str) -> ssl.SSLContext:
+    """Return what trusts one certificate, whichever name it was made out to."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the authority may be unknown here
+    return context

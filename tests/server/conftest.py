@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
+from workshop.server.keys import key_file, read_key
 from workshop.server.store import Store
 
 KEY = "local-" + "0123456789" * 4
@@ -38,7 +39,7 @@ class RunningServer:
 
     @property
     def key(self) -> str:
-        return (self.store / "key").read_text().strip()
+        return read_key(key_file(self.store, "local"))
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which wandb speaks to this server and writes nothing else."""

@@ -8,8 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from workshop.server.app import make_app
-from workshop.server.auth import Gate, hash_key, is_loopback, read_or_make_key, socket_owner
-from workshop.server.errors import StartError
+from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
 from workshop.server.records import User
 
 KEY = "local-" + "0123456789" * 4
@@ -19,20 +18,6 @@ TABLE = """\
    1: 0100007F:D431 0100007F:2327 01 00000000:00000000 00:00000000 00000000  1001        0 2
    2: 0100007F:2327 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 3
 """
-
-
-def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
-    key = read_or_make_key(tmp_path)
-    assert read_or_make_key(tmp_path) == key
-    assert key.startswith("local-")
-    assert len(key) == len("local-") + 40
-    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
-
-
-def test_an_empty_key_file_stops_the_start(tmp_path: Path):
-    (tmp_path / "key").touch()
-    with pytest.raises(StartError, match="holds no key; delete it"):
-        read_or_make_key(tmp_path)
 
 
 def test_the_store_holds_no_key_but_its_hash_and_follows_a_new_one(store):

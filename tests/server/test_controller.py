@@ -2,13 +2,8 @@ import json
 
 import pytest
 
-from workshop.server.controller import (
-    AGENT_SILENCE,
-    GRACE,
-    RUN_SILENCE,
-    STOPPED_RUN_SILENCE,
-    Controller,
-)
+from workshop.server.controller import Controller
+from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
 from workshop.server.records import Agent, Project, Run, Sweep
 from workshop.server.store import Store
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from workshop.server.errors import RequestError
-from workshop.server.filters import Facts, ordered, select
+from workshop.server.filters import Facts, ordered, parse_condition, select
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
+from workshop.server.values import shorten
 
 
 @pytest.fixture
@@ -94,6 +95,10 @@ def test_conditions_that_do_not_hold(facts: Facts, condition: dict):
     assert select([facts], condition) == []
 
 
+def nested(group: str, depth: int) -> str:
+    return f'{{"{group}": [' * depth + "{}" + "]}" * depth
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -102,11 +107,16 @@ def test_conditions_that_do_not_hold(facts: Facts, condition: dict):
         [1],
         {"state": {"$in": "x"}},
         {"name": {"$regex": "("}},
+        nested("$and", 60),
+        nested("$not", 10_000),
+        "{",
     ],
+    ids=lambda condition: shorten(condition, 20),
 )
 def test_conditions_that_cannot_be_read_are_refused(facts: Facts, condition: object):
+    text = condition if isinstance(condition, str) else json.dumps(condition)
     with pytest.raises(RequestError):
-        select([facts], condition)
+        select([facts], parse_condition(text))
 
 
 def with_losses(run: Run, losses: list) -> list[Facts]:

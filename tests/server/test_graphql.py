@@ -1,9 +1,12 @@
 import json
 
 import pytest
+from wandb.proto.wandb_internal_pb2 import ServerFeature
 
 from workshop.server.graphql import SCHEMA, checked, snake_case
 from workshop.server.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
+from workshop.server.resolvers.artifacts import collections
+from workshop.server.resolvers.artifacts import nodes as artifacts
 
 SWEEP = "{method: grid, program: train.py, parameters: {lr: {values: [0.1, 0.2]}}}"
 UPSERT_SWEEP = """
@@ -33,12 +36,19 @@ query Run($project: String, $name: String!) {
 def test_every_field_of_the_schema_has_an_answer():
     nodes = {
         "User": users.UserNode,
+        "Member": users.UserNode,
         "Entity": users.EntityNode,
         "Project": projects.ProjectNode,
         "Sweep": sweeps.SweepNode,
         "Agent": agents.AgentNode,
         "Run": runs.RunNode,
         "File": files.FileNode,
+        "Artifact": artifacts.ArtifactNode,
+        "ArtifactAlias": artifacts.AliasNode,
+        "ArtifactType": collections.TypeNode,
+        "ArtifactSequence": collections.CollectionNode,
+        "ArtifactCollectionMembership": collections.MembershipNode,
+        "ArtifactManifest": artifacts.ManifestNode,
     }
     set_in_init = {
         name for node in nodes.values() for name in node.__init__.__code__.co_names
@@ -49,7 +59,7 @@ def test_every_field_of_the_schema_has_an_answer():
         for name in SCHEMA.type_map[kind].fields
         if snake_case(name) not in set_in_init and not hasattr(node, snake_case(name))
     }
-    assert missing == {"File.uploadUrl"}  # only the answer to createRunFiles has it
+    assert not missing
     assert {snake_case(name) for name in SCHEMA.query_type.fields} == set(QUERY)
     assert {snake_case(name) for name in SCHEMA.mutation_type.fields} == set(MUTATION)
 
@@ -160,11 +170,13 @@ def test_a_sweep_that_cannot_be_served_is_refused_with_a_sentence(client, config
     assert expected in reply.json()["errors"][0]["message"]
 
 
-def test_nobody_writes_to_an_entity_of_somebody_else(client):
+def test_nobody_writes_to_an_entity_that_does_not_exist(client):
     body = {"query": UPSERT_SWEEP, "variables": {"config": SWEEP, "entity": "somebody"}}
     reply = client.post("/graphql", json=body)
-    assert reply.status_code == 403
-    assert "WANDB_ENTITY" in reply.json()["errors"][0]["message"]
+    assert reply.status_code == 404
+    message = reply.json()["errors"][0]["message"]
+    assert "no entity 'somebody' on this server; yours is 'local'" in message
+    assert "WANDB_ENTITY" in message
 
 
 def test_a_sweep_is_found_by_its_id_alone(graphql):
@@ -263,5 +275,7 @@ def test_a_sweeps_state_must_be_one(client, graphql):
     assert changed["state"] == "PAUSED"
 
 
-def test_the_client_is_told_no_optional_feature(graphql):
-    assert graphql("{ serverInfo { features { name isEnabled } } }")["serverInfo"]["features"] == []
+def test_the_client_is_told_only_features_that_it_knows(graphql):
+    features = graphql("{ serverInfo { features { name isEnabled } } }")["serverInfo"]["features"]
+    assert {feature["name"] for feature in features} < set(ServerFeature.keys())
+    assert all(feature["isEnabled"] for feature in features)

@@ -36,7 +36,12 @@ def test_health_tells_which_store_is_served(local_server):
 def test_the_address_is_left_for_others_and_removed_at_a_stop(start_server):
     server = start_server()
     note = server.store / "server.json"
-    assert json.loads(note.read_text()) == {"url": server.url, "pid": server.process.pid}
+    assert json.loads(note.read_text()) == {
+        "url": server.url,
+        "local_url": server.url,
+        "certfile": None,
+        "pid": server.process.pid,
+    }
     for path in (note, server.store / "store.sqlite"):
         assert path.stat().st_mode & 0o777 == 0o600
     server.stop()
@@ -106,7 +111,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("prepare", "expected"),
     [
-        ("PRAGMA user_version = 99", "has format 99, this server reads format 1"),
+        ("PRAGMA user_version = 99", "has format 99, this server reads format 2"),
         (None, "cannot be opened (file is not a database)"),
     ],
 )

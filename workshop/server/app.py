@@ -1,20 +1,16 @@
-"""The server itself: routes, start, stop."""
+"""The application: routes, and what they answer when something is wrong."""
 
 import asyncio
 import errno
 import json
 import logging
-import os
-import socket
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
-from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -22,11 +18,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from workshop.server import filestream, graphql, pages
-from workshop.server.auth import Gate, read_or_make_key
+from workshop.server.activity import Activity
+from workshop.server.auth import Gate, require_owner
+from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_blob
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import RequestError, StartError
-from workshop.server.files import Files, download, upload
+from workshop.server.errors import RequestError
+from workshop.server.files import Files, download, preflight, upload
+from workshop.server.listings import Listings
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -51,12 +50,17 @@ async def graphql_endpoint(request: Request) -> Response:
         controller=state.controller,
         gate=state.gate,
         files=state.files,
+        blobs=state.blobs,
+        listings=state.listings,
         compute=state.compute,
     )
     body, encoding = await read_body(request), request.headers.get("content-encoding")
 
     def answer() -> bytes:
-        return graphql.reply(graphql.execute(context, parse_json(body, encoding)))
+        asked = parse_json(body, encoding)
+        answered = graphql.reply(graphql.execute(context, asked))
+        state.activity.hear(user, asked)
+        return answered
 
     return Response(await run_in_threadpool(answer), media_type="application/json")
 
@@ -64,8 +68,10 @@ async def graphql_endpoint(request: Request) -> Response:
 async def file_stream_endpoint(request: Request) -> Response:
     """Serve the posts of a run."""
     state, path = request.app.state, request.path_params
-    if state.gate.api_user(request) is None:
+    user = state.gate.api_user(request)
+    if user is None:
         return wrong_key()
+    require_owner(user, path["entity"])
     names = (path["entity"], path["project"], path["run"])
     body, encoding = await read_body(request), request.headers.get("content-encoding")
 
@@ -87,7 +93,11 @@ ROUTES = [
     Route("/graphql", graphql_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/file_stream", file_stream_endpoint, methods=["POST"]),
     Route("/files/{entity}/{project}/{run}/{name:path}", download, methods=["GET"]),
+    Route("/files/{entity}/{project}/{run}/{name:path}", preflight, methods=["OPTIONS"]),
     Route("/uploads/{run_id:int}/{token}/{name:path}", upload, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", upload_blob, methods=["PUT"]),
+    Route("/artifact-files/{md5}/{token}", download_blob, methods=["GET"]),
+    Route("/artifactsV2/{path:path}", download_by_key, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
     *pages.ROUTES,
 ]
@@ -142,7 +152,7 @@ def wrong_key() -> Response:
     """Return the answer to a request without a key of this server."""
     return refuse(
         "The API key is not one of this W&B server; check WANDB_BASE_URL, WANDB_API_KEY and the "
-        "netrc file, or take the key from the file `key` in the server's store folder.",
+        "netrc file, or ask whoever runs the server for your key file.",
         HTTPStatus.UNAUTHORIZED,
     )
 
@@ -193,12 +203,13 @@ def on_outage(request: Request, error: sqlite3.Error | OSError) -> Response:
     )
 
 
-def make_app(store: Store, gate: Gate) -> Starlette:
+def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlette:
     """Return the application.
 
     Args:
         store: What it serves.
         gate: Who may ask.
+        has_leaderboard: Whether everybody sees who of a class has the best run.
     """
 
     @asynccontextmanager
@@ -222,8 +233,12 @@ def make_app(store: Store, gate: Gate) -> Starlette:
     )
     app.state.store = store
     app.state.gate = gate
+    app.state.activity = Activity(store)
+    app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)
+    app.state.blobs = Blobs(store)
+    app.state.listings = Listings(store)
     app.state.compute = Compute()
     app.state.outage = None
     return app
@@ -244,68 +259,3 @@ async def tend_for_ever(store: Store, controller: Controller) -> None:
             pass  # the disk is full, which whoever asks for something is told
         except Exception:
             log.exception("Looking after silent runs failed.")
-
-
-def serve(folder: Path, host: str, port: int) -> None:
-    """Serve a store until a KeyboardInterrupt.
-
-    Args:
-        folder: The store's folder; made if missing.
-        host: The address to listen at.
-        port: The port; 0 takes a free one.
-
-    Raises:
-        StartError: The store or the port cannot be used.
-    """
-    folder = folder.expanduser().resolve()
-    note = folder / "server.json"
-    store = Store(folder)
-    try:
-        listener = listen(host, port)
-        address = f"[{host}]" if ":" in host else host
-        url = f"http://{address}:{listener.getsockname()[1]}"
-        app = make_app(store, Gate(store, read_or_make_key(folder)))
-        write_note(note, url)
-        print(f"Serving W&B for the workshop at {url} (store {folder})", flush=True)
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_level="warning",
-            proxy_headers=False,  # they would let another user pretend to be this one
-            timeout_graceful_shutdown=1,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
-    except (OSError, sqlite3.Error) as error:
-        raise StartError(
-            f"The store folder {folder} cannot be used ({error}); make room there or choose "
-            "another one: --store FOLDER."
-        ) from error
-    finally:
-        note.unlink(missing_ok=True)
-        store.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raise a StartError if that cannot be."""
-    if not 0 <= port <= 65535:
-        raise StartError(f"--port is {port}, but must be between 0 and 65535.")
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as error:
-        raise StartError(
-            f"Port {port} of {host} cannot be used ({error.strerror}); choose another one with "
-            "--port, or --port 0 for a free one."
-        ) from error
-    return listener
-
-
-def write_note(path: Path, url: str) -> None:
-    """Leave word where the server is, so that other processes of this user find it."""
-    draft = path.with_suffix(".new")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-    draft.replace(path)

@@ -1,14 +1,20 @@
 """Who asks, and what they may do.
 
-The API needs a key, always.  The server makes one for its user at its first start, in the file
-`key` (mode 0600) of the store's folder; the store itself holds only its SHA-256.
+The API needs a key, always.  The server makes one for the user who runs it and one for each
+person of a class (see `keys` and `roster`); the store itself holds only their SHA-256, by which
+they are looked up, so that the time an answer takes tells nothing about a key.
 
-Pages need no key for the person who runs the server: on a connection from this same machine,
-Linux tells whose process is at the other end (`/proc/net/tcp`), and the links that wandb prints
-open for them at once, also through an SSH tunnel or Jupyter's proxy, which run under the same
-user.  Everybody else on the machine, as on a cluster's login node, is asked for the key once per
-browser; a cookie remembers it.  The request must also name the server by a loopback name, so
-that a web page from elsewhere cannot read along under a name of its own (DNS rebinding).
+Everybody with a key may read everything.  Only its owner and instructors write to an entity:
+`require_owner` decides that, for the API and for the posts of runs alike.
+
+Pages need no key for the person who runs the server alone on this machine: on a connection from
+this same machine, Linux tells whose process is at the other end (`/proc/net/tcp`), and the links
+that wandb prints open for them at once, also through an SSH tunnel or Jupyter's proxy, which run
+under the same user.  Everybody else on the machine, as on a cluster's login node, is asked for
+the key once per browser; a cookie remembers it.  The request must also name the server by a
+loopback name, so that a web page from elsewhere cannot read along under a name of its own (DNS
+rebinding).  As soon as there is a class, or the server listens beyond loopback, everybody is
+asked: a process of the same user may then be a proxy that speaks for somebody else.
 """
 
 import base64
@@ -16,13 +22,12 @@ import hashlib
 import hmac
 import ipaddress
 import os
-import secrets
 import struct
 from pathlib import Path
 
 from starlette.requests import Request
 
-from workshop.server.errors import StartError
+from workshop.server.errors import ForbiddenError
 from workshop.server.records import User
 from workshop.server.store import Store
 
@@ -35,9 +40,14 @@ class Gate:
     Args:
         store: Where the users are.
         key: The key of the user who runs the server.
+        beyond_loopback: Whether other machines can reach the server.
+
+    Attributes:
+        owner: The user who runs the server.
+        people: The others: the class.
     """
 
-    def __init__(self, store: Store, key: str):
+    def __init__(self, store: Store, key: str, beyond_loopback: bool = False):
         with store.writing():
             store.execute(
                 "INSERT INTO users (name, entity, key_hash, is_admin) VALUES (?, ?, ?, 1) "
@@ -46,10 +56,11 @@ class Gate:
                 DEFAULT_USER,
                 hash_key(key),
             )
-            self._users = {user.key_hash: user for user in store.all(User)}
+            self._users = {user.key_hash: user for user in store.all(User) if user.key_hash}
         self.owner = self._users[hash_key(key)]
+        self.people = [user for user in self._users.values() if user != self.owner]
+        self._asks_everybody = beyond_loopback or bool(self.people)
         self._secret = hashlib.sha256(b"signatures:" + key.encode()).digest()
-        self._cookies = {self.cookie_for(user): user for user in self._users.values()}
         # Browsers send the cookies of one port to all others: each server has a name of its own.
         self.cookie_name = f"workshop-{self._sign('cookie')[:8]}"
 
@@ -72,16 +83,25 @@ class Gate:
 
     def page_user(self, request: Request) -> User | None:
         """Return who looks at a page: by header, by cookie, or as the owner of the server."""
-        user = self.api_user(request) or self._cookies.get(
-            request.cookies.get(self.cookie_name, "")
-        )
-        if user is None and is_own_process(request):
+        user = self.api_user(request) or self.cookie_user(request)
+        if user is None and not self._asks_everybody and is_own_process(request):
             return self.owner
         return user
 
+    def cookie_user(self, request: Request) -> User | None:
+        """Return the user who signed in with the browser that asks."""
+        cookie = request.cookies.get(self.cookie_name, "").encode()
+        for user in self._users.values():
+            if hmac.compare_digest(self.cookie_for(user).encode(), cookie):
+                return user
+        return None
+
     def cookie_for(self, user: User) -> str:
-        """Return what the cookie of a user holds: a signature, from which no key can be told."""
-        return self._sign(f"page:{user.name}")
+        """Return what the cookie of a user holds: a signature, from which no key can be told.
+
+        A new key makes the cookies of the old one void.
+        """
+        return self._sign(f"page:{user.name}:{user.key_hash}")
 
     def upload_token(self, run_id: int, name: str) -> str:
         """Return the secret part of the address under which a run uploads one file."""
@@ -90,6 +110,14 @@ class Gate:
     def allows_upload(self, run_id: int, name: str, token: str) -> bool:
         """Tell whether a token is the one for this file of this run."""
         return hmac.compare_digest(self.upload_token(run_id, name).encode(), token.encode())
+
+    def blob_token(self, md5: str) -> str:
+        """Return the secret part of the address of bytes of an artifact."""
+        return self._sign(f"blob:{md5}")[:40]
+
+    def allows_blob(self, md5: str, token: str) -> bool:
+        """Tell whether a token is the one for bytes of an artifact."""
+        return hmac.compare_digest(self.blob_token(md5).encode(), token.encode())
 
     def _sign(self, message: str) -> str:
         return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
@@ -100,28 +128,18 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def read_or_make_key(folder: Path) -> str:
-    """Return the key in the store's folder, made with mode 0600 if there is none."""
-    path = folder / "key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_key(path)
-    key = f"local-{secrets.token_hex(20)}"
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{key}\n")
-    return key
+def may_write(user: User, entity: str) -> bool:
+    """Tell whether a user may write to an entity: its owner and instructors may."""
+    return entity == user.entity or bool(user.is_admin)
 
 
-def read_key(path: Path) -> str:
-    """Return the key that a file holds; raise a StartError if it holds none."""
-    try:
-        key = path.read_text().strip()
-    except OSError as error:
-        raise StartError(f"The key file {path} cannot be read ({error.strerror}).") from error
-    if len(key) < 40:
-        raise StartError(f"The key file {path} holds no key; delete it, and a new one is made.")
-    return key
+def require_owner(user: User, entity: str) -> None:
+    """Raise a ForbiddenError unless a user may write to an entity."""
+    if not may_write(user, entity):
+        raise ForbiddenError(
+            f"You cannot write to the entity {entity!r} on this server; yours is "
+            f"{user.entity!r}: leave the entity away or unset WANDB_ENTITY."
+        )
 
 
 def is_own_process(request: Request) -> bool:

@@ -26,6 +26,7 @@ from workshop.server.values import shorten
 LONGEST_NAME = 1000
 LARGEST_UPLOAD = 2 * 2**30  # what the client sends in one piece
 SHOWN_IN_BROWSER = ("image/png", "image/jpeg", "image/gif", "image/webp", "text/plain")
+CAREFULLY = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 
 
 class Files:
@@ -111,21 +112,31 @@ async def upload(request: Request) -> Response:
     if not state.gate.allows_upload(run_id, name, request.path_params["token"]):
         raise ForbiddenError("This upload address is not valid.")
     arriving = state.files.arriving()
-    md5 = hashlib.md5(usedforsecurity=False)
     try:
-        with arriving.open("wb") as file:
-            async for chunk in request.stream():
-                md5.update(chunk)
-                if file.tell() > LARGEST_UPLOAD:
-                    raise RequestError(
-                        f"The file {shorten(name)} is larger than this server takes, 2 GiB.",
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    )
-                await run_in_threadpool(file.write, chunk)
-        await run_in_threadpool(keep_upload, state, run_id, name, arriving, md5.digest())
+        md5 = await receive(request, arriving, LARGEST_UPLOAD)
+        await run_in_threadpool(keep_upload, state, run_id, name, arriving, md5)
     finally:
         arriving.unlink(missing_ok=True)
     return Response(status_code=HTTPStatus.OK)
+
+
+async def receive(request: Request, arriving: Path, limit: int) -> bytes:
+    """Write the body of a request to a path, and return its MD5.
+
+    Raises:
+        RequestError: There are more than `limit` bytes.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    with arriving.open("wb") as file:
+        async for chunk in request.stream():
+            md5.update(chunk)
+            if file.tell() + len(chunk) > limit:
+                raise RequestError(
+                    f"The file is larger than this server takes, {limit // 2**30} GiB.",
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                )
+            await run_in_threadpool(file.write, chunk)
+    return md5.digest()
 
 
 def keep_upload(state, run_id: int, name: str, arrived: Path, md5: bytes) -> None:
@@ -160,5 +171,20 @@ def download(request: Request) -> Response:
         media_type=kind,
         filename=PurePosixPath(file.name).name,
         content_disposition_type="inline" if kind in SHOWN_IN_BROWSER else "attachment",
-        headers={"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"},
+        headers=CAREFULLY,
+    )
+
+
+def preflight(request: Request) -> Response:
+    """Tell a browser which pages' scripts may read a file: those of this server alone."""
+    own = str(request.base_url).rstrip("/")
+    if request.headers.get("origin") != own:
+        return PlainTextResponse("Only pages of this server may read files.", HTTPStatus.FORBIDDEN)
+    return Response(
+        status_code=HTTPStatus.NO_CONTENT,
+        headers={
+            "Access-Control-Allow-Origin": own,
+            "Access-Control-Allow-Methods": "GET, PUT",
+            "Vary": "Origin",
+        },
     )

@@ -41,9 +41,11 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
         run = project and store.find(Run, project_id=project.id, name=run_name)
         if run is None:
             raise NotFoundError(f"There is no run {entity}/{project_name}/{run_name}.")
+        changes = {}
         for name, offset, texts in contents:
-            if name in WRITERS and texts:
-                run = WRITERS[name](store, run, offset, texts)
+            if name in lines.WRITERS and texts:
+                changes |= lines.WRITERS[name](store, run, offset, texts)
+        run = store.change(run, **changes)
         run = controller.posted(run, body)
     return {"stopped": bool(run.stop_ordered)}
 
@@ -60,17 +62,3 @@ def content_of(name: str, content: object) -> tuple[int, list[str]]:
         raise RequestError(
             f"The part {name} of a post must have an offset and lines of text."
         ) from error
-
-
-def write_summary(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
-    """Replace the summary: each of its lines is a whole one."""
-    lines.parse_row(texts[-1], offset, "summary")
-    return store.change(run, summary=texts[-1])
-
-
-WRITERS = {
-    "wandb-history.jsonl": lines.write_history,
-    "wandb-events.jsonl": lines.write_events,
-    "wandb-summary.json": write_summary,
-    "output.log": lines.write_console,
-}

@@ -4,13 +4,15 @@ GraphQL names are camelCase; the Python objects that answer have the same names 
 attributes or as methods that take the request's context and the arguments.
 
 A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
+What takes seconds is done between two attempts at it, so that nobody else waits.
 """
 
 import json
 import logging
-import re
 import sqlite3
-from functools import cache, lru_cache
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -34,9 +36,10 @@ from graphql import (
 )
 
 from workshop.server.errors import RequestError
+from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
-from workshop.server.values import finite, shorten
+from workshop.server.values import finite, shorten, snake_case
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +57,6 @@ def load_schema() -> GraphQLSchema:
                 for name, argument in field.args.items():
                     argument.out_name = snake_case(name)
     return schema
-
-
-@cache
-def snake_case(name: str) -> str:
-    """Return `runCountExpected` as `run_count_expected`."""
-    return re.sub(r"(?<=[a-z0-9])[A-Z]+", lambda match: "_" + match[0].lower(), name)
 
 
 SCHEMA = load_schema()
@@ -90,21 +87,47 @@ def execute(context: Context, request: object) -> dict:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
     variables = known_variables(operation, request.get("variables") or {})
     mutating = operation.operation is OperationType.MUTATION
-    with context.store.writing() if mutating else context.store.reading():
-        result = execute_sync(
-            SCHEMA,
-            document,
-            root_value=ROOTS[operation.operation],
-            context_value=context,
-            variable_values=variables,
-            operation_name=name,
-            field_resolver=resolve,
-        )
-        if result.errors:
-            raise cause(result.errors[0], operation)
-    for action in context.afterwards:
-        action()
-    return result.data
+
+    def transact(context: Context) -> dict:
+        with context.store.writing() if mutating else context.store.reading():
+            result = execute_sync(
+                SCHEMA,
+                document,
+                root_value=ROOTS[operation.operation],
+                context_value=context,
+                variable_values=variables,
+                operation_name=name,
+                field_resolver=resolve,
+                type_resolver=concrete_type,
+            )
+            if result.errors:
+                raise cause(result.errors[0], operation)
+        for action in context.afterwards:
+            action()
+        return result.data
+
+    try:
+        return transact(context)
+    except Postponed as postponed:
+        return once_prepared(transact, context, postponed)
+
+
+def once_prepared(
+    transact: Callable[[Context], dict], context: Context, postponed: Postponed
+) -> dict:
+    """Repeat a transaction that needs a point which takes long to compute.
+
+    Whoever had to wait for somebody else's computation looks first whether a point is still
+    needed.
+    """
+    with postponed.turn() as granted:
+        prepared = Prepared(postponed.sweep.config, None)
+        if granted:
+            try:
+                return transact(replace(context, afterwards=[]))
+            except Postponed as again:
+                prepared = again.work(context.compute)
+        return transact(replace(context, afterwards=[], prepared=prepared))
 
 
 def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
@@ -112,6 +135,11 @@ def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     name = snake_case(info.field_name)
     value = source.get(name) if isinstance(source, dict) else getattr(source, name)
     return value(info.context, **arguments) if callable(value) else value
+
+
+def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
+    """Return the type of an object where the schema allows several: its `typename`."""
+    return value.typename
 
 
 @lru_cache(maxsize=500)
@@ -123,7 +151,7 @@ def checked(text: str) -> DocumentNode:
     """
     try:
         document = parse(text, no_location=True)
-        errors = validate(SCHEMA, document, max_errors=1)
+        errors = validate(SCHEMA, document, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:
@@ -169,7 +197,7 @@ def known_fields(kind: object, value: object) -> object:
 def cause(error: GraphQLError, operation: OperationDefinitionNode) -> Exception:
     """Return the error to raise for one that a resolver or the engine reported."""
     original = error.original_error
-    if isinstance(original, (RequestError, sqlite3.Error, OSError)):
+    if isinstance(original, (Postponed, RequestError, sqlite3.Error, OSError)):
         return original
     if original is None or isinstance(original, GraphQLError):
         return RequestError(error.message)

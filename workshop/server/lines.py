@@ -5,6 +5,7 @@ A history row is the client's own JSON text.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 
 from workshop.server.errors import RequestError
@@ -13,41 +14,65 @@ from workshop.server.store import Store
 from workshop.server.values import shorten
 
 
-def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
-    """Keep history rows whose first one has line number `offset`; return the run as it is now."""
+def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
+    """Keep history rows whose first one has line number `offset`; return what the run changes."""
     rows = [parse_row(text, offset + i, "history") for i, text in enumerate(texts)]
     steps = [step_of(row, offset + i) for i, row in enumerate(rows)]
+    numbered = list(zip(range(offset, offset + len(rows)), steps, texts, rows, strict=True))
+    if offset >= run.history_lines and min(steps) <= run.last_step:
+        numbered = without_known(store, run, numbered)
     store.execute_many(
         "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
-        [
-            (run.id, offset + i, step, text)
-            for i, (step, text) in enumerate(zip(steps, texts, strict=True))
-        ],
+        [(run.id, line, step, text) for line, step, text, _ in numbered],
     )
-    fresh = rows[max(0, run.history_lines - offset) :]
-    return store.change(
-        run,
-        history_lines=max(run.history_lines, offset + len(rows)),
-        last_step=max([run.last_step, *steps]),
-        history_keys=json.dumps(count_keys(json.loads(run.history_keys), fresh)),
-    )
+    fresh = [row for line, _, _, row in numbered if line >= run.history_lines]
+    return {
+        "history_lines": max(run.history_lines, offset + len(rows)),
+        "last_step": max([run.last_step, *steps]),
+        "history_keys": json.dumps(count_keys(json.loads(run.history_keys), fresh)),
+    }
 
 
-def write_events(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+def without_known(store: Store, run: Run, numbered: list[tuple]) -> list[tuple]:
+    """Return those of some new lines whose rows are not there already under another number.
+
+    `wandb sync` of a run that may be resumed sends all its rows behind those that are there.
+    """
+    first = min(step for _, step, _, _ in numbered)
+    kept = map(json.loads, read_history(store, run, first, run.last_step + 1))
+    known = {json.dumps(row, sort_keys=True) for row in kept}
+    return [line for line in numbered if json.dumps(line[3], sort_keys=True) not in known]
+
+
+def write_events(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
     """Keep rows of system metrics, and the last one as the run's current system metrics."""
     last = parse_row(texts[-1], offset + len(texts) - 1, "events")
     write_rows(store, "events", run, offset, texts)
-    return store.change(
-        run,
-        events_lines=max(run.events_lines, offset + len(texts)),
-        system_metrics=json.dumps(last),
-    )
+    return {
+        "events_lines": max(run.events_lines, offset + len(texts)),
+        "system_metrics": json.dumps(last),
+    }
 
 
-def write_console(store: Store, run: Run, offset: int, texts: list[str]) -> Run:
+def write_console(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
     """Keep console lines; the client sends a line again when a progress bar changes it."""
     write_rows(store, "console", run, offset, texts)
-    return store.change(run, log_lines=max(run.log_lines, offset + len(texts)))
+    return {"log_lines": max(run.log_lines, offset + len(texts))}
+
+
+def write_summary(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
+    """Replace the summary: each of its lines is a whole one."""
+    parse_row(texts[-1], offset, "summary")
+    return {"summary": texts[-1]}
+
+
+# By the name of a file in a post: what keeps its lines and returns the columns that change.
+WRITERS = {
+    "wandb-history.jsonl": write_history,
+    "wandb-events.jsonl": write_events,
+    "wandb-summary.json": write_summary,
+    "output.log": write_console,
+}
 
 
 def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]) -> None:
@@ -58,20 +83,64 @@ def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]
     )
 
 
-def clear(store: Store, run: Run) -> None:
-    """Forget all lines of a run."""
-    for table in ("history", "events", "console"):
+def forget(store: Store, run: Run, after_step: int | None = None) -> Run:
+    """Forget what a run has logged, or what it has logged after a step; return it as it is now.
+
+    The client then numbers history rows on from those that are left, and all other lines from 0.
+    """
+    (first,) = store.execute(
+        "SELECT min(line) FROM history WHERE run_id = ? AND step > ?",
+        run.id,
+        -(2**63) if after_step is None else after_step,
+    ).fetchone()
+    if after_step is None or first is not None:
+        store.execute("DELETE FROM history WHERE run_id = ? AND line >= ?", run.id, first or 0)
+    for table in ("events", "console"):
         store.execute(f"DELETE FROM {table} WHERE run_id = ?", run.id)  # noqa: S608
+    return derive(store, run)
+
+
+def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
+    """Let a fresh run begin with the history of another one; return it as it is now."""
+    store.execute(
+        "INSERT INTO history (run_id, line, step, row) "
+        "SELECT ?, line, step, row FROM history WHERE run_id = ? AND step <= ?",
+        run.id,
+        source.id,
+        last_step,
+    )
+    return derive(store, run)
+
+
+def derive(store: Store, run: Run) -> Run:
+    """Tell of a run anew what follows from its history rows, when it has no other lines."""
+    numbered = read_rows(store, "history", run)
+    rows = [json.loads(text) for _, text in numbered]
+    steps = [step_of(row, line) for (line, _), row in zip(numbered, rows, strict=True)]
+    summary: dict = {}
+    for row in rows:
+        summary |= row
+    return store.change(
+        run,
+        history_lines=numbered[-1][0] + 1 if numbered else 0,
+        events_lines=0,
+        log_lines=0,
+        last_step=max(steps, default=-1),
+        history_keys=json.dumps(count_keys({}, rows)),
+        summary=json.dumps(summary),
+        system_metrics="{}",
+    )
 
 
 def read_history(
     store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
 ) -> list[str]:
-    """Return the history rows with `first_step` <= step < `end_step`, in the order of lines."""
+    """Return the history rows with `first_step` <= step < `end_step`, in the order of steps."""
     return [
         row
         for (row,) in store.execute(
-            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? ORDER BY line",
+            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? "
+            "ORDER BY step, line",
             run.id,
             -(2**63) if first_step is None else first_step,
             2**63 - 1 if end_step is None else end_step,
@@ -120,18 +189,24 @@ def count_keys(known: dict, rows: list[dict]) -> dict:
     Returns:
         `known`, changed.
     """
+    counted: Counter[tuple[str, str]] = Counter()
+    latest = {}
     for row in rows:
         for key, value in flat(row):
-            facts = known.setdefault(key, {"typeCounts": []})
             kind = kind_of(value)
-            for count in facts["typeCounts"]:
-                if count["type"] == kind:
-                    count["count"] += 1
-                    break
-            else:
-                facts["typeCounts"].append({"type": kind, "count": 1})
+            counted[key, kind] += 1
             if kind == "number" or (kind == "string" and len(value) <= 100):
-                facts["previousValue"] = value
+                latest[key] = value
+    for (key, kind), number in counted.items():
+        counts = known.setdefault(key, {"typeCounts": []})["typeCounts"]
+        for count in counts:
+            if count["type"] == kind:
+                count["count"] += number
+                break
+        else:
+            counts.append({"type": kind, "count": number})
+    for key, value in latest.items():
+        known[key]["previousValue"] = value
     return known
 
 
@@ -146,13 +221,17 @@ def flat(row: dict, prefix: str = "") -> Iterable[tuple[str, object]]:
 
 def kind_of(value: object) -> str:
     """Return a value's type as W&B names it."""
-    if isinstance(value, dict):
-        return str(value.get("_type", "map"))
-    if isinstance(value, bool) or value is None:
-        return "bool" if value is not None else "nil"
-    if isinstance(value, (int, float)):
-        return "number"
-    return "list" if isinstance(value, list) else "string"
+    return KINDS[type(value)] if not isinstance(value, dict) else str(value.get("_type", "map"))
+
+
+KINDS = {
+    int: "number",
+    float: "number",
+    str: "string",
+    bool: "bool",
+    type(None): "nil",
+    list: "list",
+}
 
 
 def evenly(rows: list, count: int | None) -> list:

@@ -4,19 +4,22 @@ Each class mirrors one table of `schema.sql`; see there for what the columns mea
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
+
+import yaml
 
 LIVE_STATES = ("pending", "running", "preempting")
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with an API key, and the entity whose projects are theirs."""
+    """Somebody with an entity whose projects are theirs, and a key unless they are locked out."""
 
     TABLE: ClassVar = "users"
     name: str
     entity: str
-    key_hash: str
+    key_hash: str | None
     is_admin: int
 
 
@@ -44,8 +47,41 @@ class Sweep:
     state: str
     display_name: str | None
     description: str | None
+    controller: str | None
+    scheduler: str | None
     created_at: float
     updated_at: float
+
+    @property
+    def settings(self) -> dict:
+        """The configuration; shared, so not to be changed."""
+        return parse_yaml(self.config)
+
+    @property
+    def metric(self) -> str | None:
+        """The name of the metric that the sweep optimizes."""
+        return (self.settings.get("metric") or {}).get("name")
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether `wandb sweep-scheduler` searches, in a user's process."""
+        return bool(self.settings.get("scheduler"))
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether `wandb sweep --controller` searches, in a user's process."""
+        return (self.settings.get("controller") or {}).get("type") == "local"
+
+    @property
+    def is_searched_here(self) -> bool:
+        """Whether the server searches."""
+        return not (self.is_scheduled or self.is_controlled)
+
+
+@lru_cache(maxsize=200)
+def parse_yaml(text: str) -> dict:
+    """Return what a configuration that was checked holds."""
+    return yaml.safe_load(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +119,7 @@ class Run:
     exit_code: int | None
     stop_ordered: int
     preempting: int
+    is_hidden: int
     suggestion: str | None
     config: str
     summary: str
@@ -119,3 +156,83 @@ class File:
     size: int
     md5: str
     updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The versions of one artifact: a name and a type."""
+
+    TABLE: ClassVar = "collections"
+    id: int
+    project_id: int
+    type: str
+    name: str
+    description: str | None
+    tags: str
+    next_version: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One version of an artifact, or one that is still arriving."""
+
+    TABLE: ClassVar = "artifacts"
+    id: int
+    collection_id: int
+    run_id: int | None
+    user: str
+    version: int | None
+    client_id: str | None
+    distributed_id: str | None
+    digest: str
+    aliases: str
+    description: str | None
+    metadata: str | None
+    tags: str
+    ttl_seconds: int | None
+    history_step: int | None
+    manifest: str | None
+    size: int
+    file_count: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that points to one version of a collection, such as `latest`."""
+
+    TABLE: ClassVar = "aliases"
+    id: int
+    collection_id: int
+    artifact_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A list of files that an artifact is put together from; `md5` names its bytes."""
+
+    TABLE: ClassVar = "manifests"
+    id: int
+    artifact_id: int
+    run_name: str
+    name: str
+    type: str
+    base_id: int | None
+    md5: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a run told with `run.alert`."""
+
+    TABLE: ClassVar = "alerts"
+    id: int
+    run_id: int
+    title: str
+    text: str
+    severity: str
+    created_at: float

@@ -13,14 +13,15 @@ import fcntl
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 from workshop.server.errors import StartError
 
-VERSION = 1
+VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.sql")
 NETWORK_FILE_SYSTEMS = (
     "nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "afs", "cifs", "smb3", "9p", "virtiofs",
@@ -44,6 +45,7 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
         self._lock = threading.RLock()
+        self._undone = 0
         self._claim_folder()
         try:
             self._db = sqlite3.connect(
@@ -119,9 +121,15 @@ class Store:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
+                self._undone += 1
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What is different after every change: as long as it is the same, so is what is kept."""
+        return self._db.total_changes, self._undone
 
     def execute(self, statement: str, *values) -> sqlite3.Cursor:
         """Run one SQL statement; to be called inside `reading` or `writing`."""
@@ -141,6 +149,33 @@ class Store:
             *where.values(),
         )
         return [kind(**dict(row)) for row in rows]
+
+    def columns(
+        self, kind: type[Record], names: Iterable[str], order: str, **where
+    ) -> list[SimpleNamespace]:
+        """Return some columns of the records whose columns have these values.
+
+        A value that is a list stands for any of its items.
+        """
+        tests = {True: "IN (SELECT value FROM json_each(?))", False: "IS ?"}
+        condition = " AND ".join(
+            f"{column} {tests[isinstance(value, list)]}" for column, value in where.items()
+        )
+        values = (json.dumps(v) if isinstance(v, list) else v for v in where.values())
+        rows = self.execute(
+            f"SELECT {', '.join(names)} FROM {kind.TABLE} WHERE {condition} ORDER BY {order}",  # noqa: S608
+            *values,
+        )
+        return [SimpleNamespace(**dict(row)) for row in rows]
+
+    def with_ids(self, kind: type[Record], ids: Sequence[int]) -> list[Record]:
+        """Return the records that have these IDs, in their order, but for those that are gone."""
+        rows = self.execute(
+            f"SELECT * FROM {kind.TABLE} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
+            json.dumps(list(ids)),
+        )
+        found = {row["id"]: kind(**dict(row)) for row in rows}
+        return [found[number] for number in ids if number in found]
 
     def find(self, kind: type[Record], **where) -> Record | None:
         """Return the record whose columns have these values; the first one if there are more."""

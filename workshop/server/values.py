@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 import secrets
 import string
 from datetime import UTC, datetime
+from functools import cache
 
 from workshop.server.errors import RequestError
 
@@ -19,6 +21,12 @@ def new_id() -> str:
 def timestamp(seconds: float) -> str:
     """Return seconds since 1970 as W&B writes times: `YYYY-MM-DDTHH:MM:SSZ`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def snake_case(name: str) -> str:
+    """Return `runCountExpected` as `run_count_expected`, `clientIDs` as `client_ids`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def parse_object(text: str, what: str) -> dict:
@@ -51,6 +59,13 @@ def finite(value: object) -> object:
     if isinstance(value, list):
         return [finite(item) for item in value]
     return value
+
+
+def number(value: object) -> float | None:
+    """Return a finite number as it is, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def lookup(value: object, path: str) -> object:

@@ -4,6 +4,8 @@ import json
 import math
 from datetime import UTC, datetime
 
+from workshop.server.values import timestamp
+
 
 def shown(value: object) -> str:
     """Return a logged or configured value as a short text."""
@@ -14,7 +16,7 @@ def shown(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.5g}"
     if isinstance(value, (dict, list)):
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 
@@ -42,4 +44,12 @@ def size(number: int) -> str:
     return f"{number:.3g} GB"
 
 
-FILTERS = {"shown": shown, "moment": moment, "span": span, "size": size}
+def count(number: int, noun: str) -> str:
+    """Return a number of things such as `1 run` or `2,000 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+FILTERS = {
+    "shown": shown, "moment": moment, "span": span, "size": size, "count_of": count,
+    "iso": timestamp,
+}  # fmt: skip

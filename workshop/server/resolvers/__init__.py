@@ -4,13 +4,24 @@
 context and the field's arguments.  The other types are answered by the classes of the modules.
 """
 
-from workshop.server.resolvers import agents, files, projects, runs, sweeps, users
+from workshop.server.resolvers import (
+    agents,
+    alerts,
+    artifacts,
+    files,
+    projects,
+    runs,
+    sweeps,
+    users,
+)
 
-QUERY = {**users.QUERY, **projects.QUERY}
+QUERY = {**users.QUERY, **projects.QUERY, **artifacts.QUERY}
 MUTATION = {
     **projects.MUTATION,
     **sweeps.MUTATION,
     **agents.MUTATION,
     **runs.MUTATION,
     **files.MUTATION,
+    **alerts.MUTATION,
+    **artifacts.MUTATION,
 }

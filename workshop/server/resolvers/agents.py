@@ -1,8 +1,10 @@
 """Agents of sweeps."""
 
+from functools import partial
+
 from workshop.server.records import Agent, Run
 from workshop.server.resolvers import runs, sweeps
-from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.context import Context, global_id, runs_connection
 from workshop.server.values import new_id, parse_object, timestamp
 
 
@@ -35,8 +37,12 @@ class AgentNode:
         order: str | None = None,
     ) -> dict:
         """Return a page of the agent's runs, the oldest first, which is what clients ask for."""
-        found = context.store.all(Run, agent_id=self.record.id)
-        return connection(found, runs.RunNode, first, after)
+
+        def find() -> list[int]:
+            found = context.store.columns(Run, ("id",), "id", agent_id=self.record.id)
+            return [run.id for run in found]
+
+        return runs_connection(context, ("agent", self.record.id), find, runs.RunNode, first, after)
 
 
 def create_agent(context: Context, input: dict) -> dict:
@@ -55,6 +61,7 @@ def create_agent(context: Context, input: dict) -> dict:
         created_at=now,
         heartbeat_at=now,
     )
+    context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
     return {"agent": AgentNode(agent)}
 
 
@@ -63,7 +70,8 @@ def agent_heartbeat(context: Context, input: dict) -> dict:
     agent = context.by_global_id(Agent, input["id"])
     run_state = input.get("run_state") or "{}"
     parse_object(run_state, "runState")
-    return {"agent": AgentNode(agent), "commands": context.controller.heartbeat(agent, run_state)}
+    commands = context.controller.heartbeat(agent, run_state, context.prepared)
+    return {"agent": AgentNode(agent), "commands": commands}
 
 
 MUTATION = {"create_agent": create_agent, "agent_heartbeat": agent_heartbeat}

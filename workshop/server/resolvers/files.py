@@ -13,13 +13,19 @@ from workshop.server.values import timestamp
 class FileNode:
     """A file that a run uploaded."""
 
+    storage_path = None
+    artifact = None
+    upload_url = None
+    upload_headers = ()
+    upload_multipart_urls = None
+
     def __init__(self, file: File, run: Run, project: Project, base_url: str):
         self.id = global_id(file)
-        self.name = file.name
+        self.name = self.display_name = file.name
         self.size_bytes = file.size
         self.mimetype = mimetype(file.name)
         self.updated_at = timestamp(file.updated_at)
-        self.md5 = file.md5
+        self.md5 = self.digest = file.md5
         self.direct_url = base_url + download_path(project, run, file.name)
 
     def url(self, context: Context, upload: bool | None = None) -> str:
@@ -78,6 +84,14 @@ def create_run_files(context: Context, input: dict) -> dict:
     return {"run_id": global_id(run), "upload_headers": [], "files": targets}
 
 
+def mark_run_files_uploaded(context: Context, input: dict) -> dict:
+    """Tell whether files have arrived: they are there as soon as their upload is answered."""
+    project = context.project_to_write(input["project_name"], input["entity_name"])
+    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
+    names = {file.name for file in context.store.all(File, run_id=run.id)} if run else set()
+    return {"success": all(clean_name(name) in names for name in input["files"])}
+
+
 def delete_files(context: Context, input: dict) -> dict:
     """Delete files."""
     for file_id in input["files"]:
@@ -87,4 +101,8 @@ def delete_files(context: Context, input: dict) -> dict:
     return {"success": True}
 
 
-MUTATION = {"create_run_files": create_run_files, "delete_files": delete_files}
+MUTATION = {
+    "create_run_files": create_run_files,
+    "mark_run_files_uploaded": mark_run_files_uploaded,
+    "delete_files": delete_files,
+}

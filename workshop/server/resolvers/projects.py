@@ -1,17 +1,32 @@
 """Projects, with their runs and sweeps."""
 
 import json
+from collections.abc import Callable, Hashable
 
+from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
-from workshop.server.filters import Facts, ordered, select
+from workshop.server.filters import (
+    Facts,
+    columns,
+    narrowed,
+    ordered,
+    parse_condition,
+    select,
+)
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
-from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
+from workshop.server.resolvers.context import (
+    Context,
+    connection,
+    global_id,
+    runs_connection,
+)
 from workshop.server.resolvers.users import EntityNode, UserNode
-from workshop.server.values import shorten, timestamp
+from workshop.server.values import timestamp
 
 
-class ProjectNode:
+class ProjectNode(ProjectArtifactFields):
     """A project."""
 
     access = "PRIVATE"
@@ -30,7 +45,7 @@ class ProjectNode:
 
     def read_only(self, context: Context) -> bool:
         """Whether the user may not write."""
-        return context.user.entity != self.entity_name
+        return not may_write(context.user, self.entity_name)
 
     def user(self, context: Context) -> UserNode:
         """Whose project it is."""
@@ -49,7 +64,10 @@ class ProjectNode:
 
     def run_count(self, context: Context, filters: str | None = None) -> int:
         """Return how many runs pass the filters."""
-        return len(self._select(context, filters))
+        condition = parse_condition(filters)
+        if not condition:
+            return context.store.count(Run, project_id=self.record.id, is_hidden=0)
+        return len(context.listings.current(*self._listing(context, condition, None)).ids)
 
     def runs(
         self,
@@ -59,15 +77,36 @@ class ProjectNode:
         first: int | None = None,
         order: str | None = None,
     ) -> dict:
-        """Return a page of the runs that pass the filters."""
-        found = ordered(self._select(context, filters), order)
-        names = {facts.run.id: facts.sweep for facts in found}
-        return connection(
-            [facts.run for facts in found],
-            lambda run: runs.RunNode(run, names[run.id]),
-            first,
-            after,
+        """Return a page of the runs that pass the filters, the oldest first by default."""
+        listing = self._listing(context, parse_condition(filters), order)
+        names = sweep_names(context, self.record)
+        return runs_connection(
+            context, *listing, lambda run: runs.RunNode(run, names.get(run.sweep_id)), first, after
         )
+
+    def _listing(
+        self, context: Context, condition: dict, order: str | None
+    ) -> tuple[Hashable, Callable[[], list[int]]]:
+        """Return the key of a list of runs, and what finds the numbers of these runs."""
+
+        def find() -> list[int]:
+            where = narrowed(condition)
+            # The + keeps SQLite from walking the whole project for the sake of the order.
+            oldest_first = "+created_at, id" if where else "created_at, id"
+            names = sweep_names(context, self.record)
+            if "sweep" in where:
+                wanted = where.pop("sweep")
+                where["sweep_id"] = [i for i, name in names.items() if name in wanted]
+            else:
+                where |= {"project_id": self.record.id, "is_hidden": 0}
+            seen = columns(condition, order)
+            found = context.store.columns(Run, {"id", *seen}, oldest_first, **where)
+            if not seen:
+                return [run.id for run in found]
+            facts = [Facts(run, names.get(getattr(run, "sweep_id", None))) for run in found]
+            return [passed.run.id for passed in ordered(select(facts, condition), order)]
+
+        return ("project", self.record.id, json.dumps(condition), order), find
 
     def total_sweeps(self, context: Context) -> int:
         """Return how many sweeps there are."""
@@ -76,23 +115,31 @@ class ProjectNode:
     def sweep(self, context: Context, sweep_name: str) -> "sweeps.SweepNode | None":
         """Return a sweep by its ID."""
         sweep = context.sweep(sweep_name, self.record)
+        if sweep is None and (elsewhere := context.sweep(sweep_name, None)):
+            place = context.project_of(elsewhere)
+            raise RequestError(
+                f"The sweep {sweep_name} is not in the project {self.entity_name}/{self.name}: "
+                f"name it {place.entity}/{place.name}/{sweep_name}, or unset WANDB_PROJECT."
+            )
         return sweep and sweeps.SweepNode(sweep)
 
-    def sweeps(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
-        """Return a page of the sweeps, the newest first."""
+    def sweeps(
+        self,
+        context: Context,
+        after: str | None = None,
+        first: int | None = None,
+        filters: str | None = None,
+    ) -> dict:
+        """Return a page of the sweeps that pass the filters, the newest first."""
         found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
-        return connection(found, sweeps.SweepNode, first, after)
+        facts = select([sweeps.SweepFacts(sweep) for sweep in found], parse_condition(filters))
+        return connection([fact.sweep for fact in facts], sweeps.SweepNode, first, after)
 
-    def _select(self, context: Context, filters: str | None) -> list[Facts]:
-        try:
-            condition = json.loads(filters or "{}")
-        except ValueError as error:
-            raise RequestError(f"The filter {shorten(filters)} is no JSON: {error}.") from error
-        names = {
-            sweep.id: sweep.name for sweep in context.store.all(Sweep, project_id=self.record.id)
-        }
-        found = context.store.all(Run, project_id=self.record.id)
-        return select([Facts(run, names.get(run.sweep_id)) for run in found], condition)
+
+def sweep_names(context: Context, project: Project) -> dict[int, str]:
+    """Return the IDs of a project's sweeps by their numbers."""
+    found = context.store.columns(Sweep, ("id", "name"), "id", project_id=project.id)
+    return {sweep.id: sweep.name for sweep in found}
 
 
 class AnyProjectNode:

@@ -4,14 +4,16 @@ import json
 from functools import partial
 
 from workshop.server import lines
-from workshop.server.errors import RequestError
+from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.names import run_name
-from workshop.server.records import Run, Sweep
+from workshop.server.records import Artifact, Project, Run, Sweep
 from workshop.server.resolvers import projects, sweeps
+from workshop.server.resolvers.artifacts import edits
+from workshop.server.resolvers.artifacts.nodes import RunArtifactFields
 from workshop.server.resolvers.context import Context, check_name, global_id
 from workshop.server.resolvers.files import FileFields
 from workshop.server.resolvers.history import HistoryFields
-from workshop.server.values import new_id, parse_object, timestamp
+from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
 
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
 PLAIN = {
@@ -27,7 +29,7 @@ PLAIN = {
 }
 
 
-class RunNode(HistoryFields, FileFields):
+class RunNode(HistoryFields, FileFields, RunArtifactFields):
     """A run.
 
     Args:
@@ -35,6 +37,7 @@ class RunNode(HistoryFields, FileFields):
         sweep_name: The ID of its sweep, if that is known already.
     """
 
+    typename = "Run"
     read_only = False
 
     def __init__(self, run: Run, sweep_name: str | None = None):
@@ -97,7 +100,7 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     starting = input.get("host") is not None
     run = known or create(context, input)
     if known and starting:
-        run = restart(context, run, resumed=bool(input.get("id")))
+        run = context.controller.started(run, resumed=bool(input.get("id")))
     run = context.store.change(run, **given(input))
     return {"bucket": RunNode(run), "inserted": known is None}
 
@@ -131,7 +134,7 @@ def create(context: Context, values: dict) -> Run:
     check_name(name, "a run ID")
     number = context.store.count(Run, project_id=project.id) + 1
     now = context.controller.now()
-    return context.store.add(
+    run = context.store.add(
         Run,
         project_id=project.id,
         name=name,
@@ -141,35 +144,29 @@ def create(context: Context, values: dict) -> Run:
         state="pending" if values.get("state") == "pending" else "running",
         created_at=now,
         heartbeat_at=now,
+        is_hidden=is_scheduler_run(context, project, name),
     )
+    return fork(context, run, values.get("config"))
 
 
-def restart(context: Context, run: Run, resumed: bool) -> Run:
-    """Set a run going again, with what it logged if it is resumed, without if not."""
-    changes = {
-        "state": "running",
-        "heartbeat_at": context.controller.now(),
-        "missing_since": None,
-        "exit_code": None,
-        "preempting": 0,
-    }
-    sweep = run.sweep_id and context.store.find(Sweep, id=run.sweep_id)
-    if not (sweep and sweep.state == "CANCELED"):
-        changes["stop_ordered"] = 0
-    if not resumed:
-        lines.clear(context.store, run)
-        changes |= {
-            "history_lines": 0,
-            "events_lines": 0,
-            "log_lines": 0,
-            "last_step": -1,
-            "history_keys": "{}",
-            "summary": "{}",
-            "system_metrics": "{}",
-        }
-    if run.state == "pending":
-        changes["created_at"] = changes["heartbeat_at"]
-    return context.store.change(run, **changes)
+def fork(context: Context, run: Run, config: str | None) -> Run:
+    """Let a fresh run begin with another one's history, if `fork_from` asks for that."""
+    own = parse_object(config or "{}", "A run's config").get("_wandb")
+    point = lookup(own, "value.branch_point")
+    if not isinstance(point, dict) or not isinstance(point.get("step"), int):
+        return run
+    source = context.store.find(Run, project_id=run.project_id, name=point.get("run_id"))
+    if source is None:
+        raise NotFoundError(
+            f"There is no run {shorten(point.get('run_id'))} in this project to fork from."
+        )
+    return lines.copy_history(context.store, source, run, point["step"])
+
+
+def is_scheduler_run(context: Context, project: Project, name: str) -> bool:
+    """Tell whether a run is the one to which the scheduler of a sweep writes its console."""
+    sweep = context.store.find(Sweep, project_id=project.id, name=name.partition("-")[0])
+    return sweep is not None and name == sweeps.scheduler_run(sweep)
 
 
 def given(values: dict) -> dict:
@@ -192,14 +189,45 @@ def stop_run(context: Context, input: dict) -> dict:
     return {"success": True}
 
 
+def update_run_state(context: Context, input: dict) -> dict:
+    """Make a run pending again, or failed, as its user asks."""
+    context.controller.order_state(context.by_global_id(Run, input["id"]), input["state"])
+    return {"success": True}
+
+
+def rewind_run(context: Context, input: dict) -> dict:
+    """Take a run back to a step, from which its next process goes on."""
+    entity = input.get("entity_name") or context.user.entity
+    context.require_owner(entity)
+    project = context.project(input.get("project_name"), entity)
+    run = project and context.store.find(Run, project_id=project.id, name=input["run_name"])
+    if run is None:
+        path = "/".join(filter(None, (entity, input.get("project_name"), input["run_name"])))
+        raise NotFoundError(f"There is no run {path} to go back in.")
+    if input["metric_name"] != "_step":
+        raise RequestError(
+            f"A run can be taken back to a value of _step, not of {shorten(input['metric_name'])}."
+        )
+    return {"rewound_run": RunNode(context.controller.rewound(run, int(input["metric_value"])))}
+
+
 def delete_run(context: Context, input: dict) -> dict:
-    """Delete a run and its files."""
+    """Delete a run and its files, and the artifacts that it logged first if that is asked."""
     run = context.by_global_id(Run, input["id"])
     if run.is_live:
         raise RequestError(f"The run {run.name} is {run.state}; stop it before you delete it.")
+    if input.get("delete_artifacts"):
+        for artifact in context.store.all(Artifact, run_id=run.id):
+            edits.remove(context, artifact)
     context.store.remove(run)
     context.afterwards.append(partial(context.files.remove_all, run))
     return {"client_mutation_id": None}
 
 
-MUTATION = {"upsert_bucket": upsert_bucket, "stop_run": stop_run, "delete_run": delete_run}
+MUTATION = {
+    "upsert_bucket": upsert_bucket,
+    "stop_run": stop_run,
+    "update_run_state": update_run_state,
+    "rewind_run": rewind_run,
+    "delete_run": delete_run,
+}

@@ -1,13 +1,23 @@
 """Sweeps."""
 
+import json
+from functools import partial
+
 import yaml
 
 from workshop.server import search
 from workshop.server.errors import NotFoundError, RequestError
-from workshop.server.records import Agent, Run, Sweep
+from workshop.server.lifecycle import ENDED
+from workshop.server.proposals import wrap
+from workshop.server.records import Agent, Project, Run, Sweep
 from workshop.server.resolvers import agents, projects, runs
-from workshop.server.resolvers.context import Context, connection, global_id
-from workshop.server.values import new_id, timestamp
+from workshop.server.resolvers.context import (
+    Context,
+    connection,
+    global_id,
+    runs_connection,
+)
+from workshop.server.values import lookup, new_id, number, parse_object, shorten, timestamp
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
 
@@ -15,10 +25,7 @@ STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
 class SweepNode:
     """A sweep; its search settings are read only when they are asked for."""
 
-    best_loss = None
     early_stop_job_running = False
-    controller = None
-    scheduler = None
 
     def __init__(self, sweep: Sweep):
         self.record = sweep
@@ -28,6 +35,9 @@ class SweepNode:
         self.state = sweep.state
         self.description = sweep.description
         self.config = sweep.config
+        self.controller = sweep.controller
+        self.scheduler = sweep.scheduler
+        self.controller_run_name = scheduler_run(sweep) if sweep.is_scheduled else None
         self.created_at = timestamp(sweep.created_at)
         self.updated_at = timestamp(sweep.updated_at)
 
@@ -37,7 +47,19 @@ class SweepNode:
 
     def method(self, context: Context) -> str:
         """Return how the sweep searches."""
-        return yaml.safe_load(self.config)["method"]
+        return self.record.settings["method"]
+
+    def best_loss(self, context: Context) -> float | None:
+        """Return the best value of the sweep's metric in the summaries of its runs."""
+        metric = self.record.metric
+        if metric is None:
+            return None
+        summaries = context.store.execute(
+            "SELECT summary FROM runs WHERE sweep_id = ?", self.record.id
+        )
+        values = (number(lookup(json.loads(summary), metric)) for (summary,) in summaries)
+        best = max if self.record.settings["metric"].get("goal") == "maximize" else min
+        return best((value for value in values if value is not None), default=None)
 
     def run_count(self, context: Context) -> int:
         """Return how many runs the sweep has."""
@@ -45,7 +67,7 @@ class SweepNode:
 
     def run_count_expected(self, context: Context) -> int | None:
         """Return how many runs it will have, None if it goes on for ever."""
-        return search.expected_runs(yaml.safe_load(self.config))
+        return search.expected_runs(self.record.settings)
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
@@ -54,8 +76,19 @@ class SweepNode:
 
     def runs(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the sweep's runs, the oldest first."""
-        found = context.store.all(Run, sweep_id=self.record.id)
-        return connection(found, lambda run: runs.RunNode(run, self.name), first, after)
+
+        def find() -> list[int]:
+            found = context.store.columns(Run, ("id",), "id", sweep_id=self.record.id)
+            return [run.id for run in found]
+
+        return runs_connection(
+            context,
+            ("sweep", self.record.id),
+            find,
+            lambda run: runs.RunNode(run, self.name),
+            first,
+            after,
+        )
 
     def agents(self, context: Context) -> dict:
         """Return the sweep's agents."""
@@ -70,17 +103,49 @@ class SweepNode:
         return None
 
 
+class SweepFacts:
+    """What a filter can ask of one sweep: its fields, under the names that runs have them."""
+
+    def __init__(self, sweep: Sweep):
+        self.sweep = sweep
+
+    def get(self, key: str) -> object:
+        """Return the value of a key such as `state` or `config.method`."""
+        section, _, rest = key.partition(".")
+        if section == "config" and rest:
+            return lookup(self.sweep.settings, rest)
+        column = COLUMNS.get(key)
+        return column(self.sweep) if column else None
+
+
+COLUMNS = {
+    "name": lambda sweep: sweep.name,
+    "state": lambda sweep: sweep.state,
+    "method": lambda sweep: sweep.settings["method"],
+    "description": lambda sweep: sweep.description,
+    "display_name": lambda sweep: sweep.display_name or sweep.settings.get("name"),
+    "created_at": lambda sweep: timestamp(sweep.created_at),
+    "updated_at": lambda sweep: timestamp(sweep.updated_at),
+}
+COLUMNS |= {
+    "displayName": COLUMNS["display_name"],
+    "createdAt": COLUMNS["created_at"],
+    "updatedAt": COLUMNS["updated_at"],
+}
+
+
 def upsert_sweep(context: Context, input: dict) -> dict:
     """Register a sweep, or change the configuration, the name or the state of one."""
-    for key in ("controller", "scheduler", "launch_scheduler", "prior_runs_filters"):
+    for key in ("scheduler", "launch_scheduler"):
         if input.get(key):
             raise RequestError(
-                f"A sweep with {key.replace('_', ' ')} is not served by this local server; "
-                "register it without, and the server searches."
+                "Launch and its queues are not served by this local server; start agents with "
+                "`wandb agent`."
             )
-    config = input.get("config")
-    if config is not None:
-        check_config(config)
+    if input.get("config") is not None:
+        check_config(input["config"])
+    if input.get("controller") is not None:
+        check_controller(input["controller"])
     sweep = change(context, input) if input.get("id") else create(context, input)
     return {"sweep": SweepNode(sweep), "config_validation_warnings": []}
 
@@ -91,7 +156,7 @@ def create(context: Context, values: dict) -> Sweep:
         raise RequestError("A sweep needs a configuration.")
     now = context.controller.now()
     project = context.project_to_write(values.get("project_name"), values.get("entity_name"))
-    return context.store.add(
+    sweep = context.store.add(
         Sweep,
         project_id=project.id,
         name=new_id(),
@@ -99,17 +164,67 @@ def create(context: Context, values: dict) -> Sweep:
         state="PENDING",
         display_name=values.get("display_name"),
         description=values.get("description"),
+        controller=values.get("controller"),
         created_at=now,
         updated_at=now,
     )
+    for run in prior_runs(context, project, values.get("prior_runs_filters")):
+        context.store.change(run, sweep_id=sweep.id)
+    context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
+    return sweep
+
+
+def prior_runs(context: Context, project: Project, filters: str | None) -> list[Run]:
+    """Return the runs that a new sweep shall begin with.
+
+    Args:
+        context: Who asks.
+        project: The sweep's project.
+        filters: What the client makes of `wandb sweep -R RUN`: `{"$or": [{"name": RUN}, …]}`.
+
+    Raises:
+        RequestError: One of them is not there, has not ended, or belongs to a sweep already.
+    """
+    if filters is None:
+        return []
+    try:
+        names = [part["name"] for part in parse_object(filters, "priorRunsFilters")["$or"]]
+    except (KeyError, TypeError) as error:
+        raise RequestError(
+            f"The prior runs of a sweep must be named by their IDs, not by {shorten(filters)}."
+        ) from error
+    found = []
+    for name in dict.fromkeys(names):
+        run = context.store.find(Run, project_id=project.id, name=name)
+        if run is None:
+            raise NotFoundError(
+                f"There is no run {shorten(name)} in the project {project.entity}/{project.name}; "
+                "a sweep can only begin with runs of its own project, named by their run IDs."
+            )
+        if run.is_live:
+            raise RequestError(f"The run {name} is {run.state}; wait for its end or stop it first.")
+        if run.sweep_id is not None:
+            sweep = context.store.find(Sweep, id=run.sweep_id)
+            raise RequestError(
+                f"The run {name} belongs to the sweep {sweep.name} already. To go on from there, "
+                f"use `wandb sweep --update {project.entity}/{project.name}/{sweep.name} FILE` and "
+                "`wandb sweep --resume`."
+            )
+        found.append(run)
+    return found
 
 
 def change(context: Context, values: dict) -> Sweep:
     """Change what is given of a sweep."""
     sweep = context.by_global_id(Sweep, values["id"])
-    columns = ("config", "display_name", "description")
+    columns = ("config", "controller", "display_name", "description")
     given = {column: values[column] for column in columns if values.get(column) is not None}
     sweep = context.store.change(sweep, updated_at=context.controller.now(), **given)
+    if "controller" in given:
+        for name in json.loads(sweep.controller).get("earlystop") or []:
+            if run := context.store.find(Run, sweep_id=sweep.id, name=name):
+                context.controller.order_stop(run)
+        sweep = context.controller.settle(sweep)
     state = values.get("state")
     if state is None:
         return sweep
@@ -118,20 +233,60 @@ def change(context: Context, values: dict) -> Sweep:
     return context.controller.set_state(sweep, state)
 
 
+def enqueue_sweep_run(context: Context, input: dict) -> dict:
+    """Enqueue a run, which the next agent of the sweep that asks is given."""
+    sweep = context.by_global_id(Sweep, input["id"])
+    if sweep.state in ENDED:
+        raise RequestError(
+            f"The sweep {sweep.name} is {sweep.state} and takes no more runs; "
+            f"`wandb sweep --resume {sweep.name}` sets it going again."
+        )
+    config = parse_object(input["config"], "A run's config")
+    plain = {name: value for name, value in config.items() if not is_wrapped(value)}
+    run = context.controller.enqueue(
+        sweep, config | wrap(plain), context.user.name, input.get("display_name")
+    )
+    # The scheduler finds the run again by its short ID.
+    return {"id": run.name, "run_queue_item_id": global_id(run)}
+
+
+def is_wrapped(value: object) -> bool:
+    """Tell whether an item of a config is as configs have them: `{"value": …}`."""
+    return isinstance(value, dict) and "value" in value
+
+
 def check_config(text: str) -> None:
     """Raise a RequestError if a sweep's YAML cannot be searched."""
     try:
-        config = yaml.safe_load(text)
-        search.check(config)
+        search.check(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
-    if config["method"] not in ("grid", "random"):
-        raise RequestError("For the time being this local server searches by grid or random.")
-    for key in ("early_terminate", "scheduler", "controller"):
-        if config.get(key) is not None:
-            raise RequestError(f"{key} is not served by this local server; remove it.")
+
+
+def check_controller(text: str) -> None:
+    """Raise a RequestError if this is not what `wandb sweep --controller` writes."""
+    controller = parse_object(text, "A sweep's controller")
+    try:
+        for entry in controller.get("schedule") or []:
+            arguments = entry["data"]["args"]
+            if not isinstance(entry["id"], str) or (
+                arguments is not None and not all(map(is_wrapped, arguments.values()))
+            ):
+                raise TypeError
+        if not all(isinstance(name, str) for name in controller.get("earlystop") or []):
+            raise TypeError
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RequestError(
+            "A sweep's controller must hold `schedule`, a list of {id, data: {args}}, and "
+            f"`earlystop`, a list of run IDs, not {shorten(text)}."
+        ) from error
+
+
+def scheduler_run(sweep: Sweep) -> str:
+    """Return the ID of the run to which the scheduler of a sweep writes its console."""
+    return f"{sweep.name}-scheduler"
 
 
 def sweep_by_name(context: Context, name: str, project: str | None, entity: str | None) -> Sweep:
@@ -148,4 +303,4 @@ def sweep_by_name(context: Context, name: str, project: str | None, entity: str 
     return sweep
 
 
-MUTATION = {"upsert_sweep": upsert_sweep}
+MUTATION = {"upsert_sweep": upsert_sweep, "enqueue_sweep_run": enqueue_sweep_run}

@@ -2,26 +2,75 @@
 
 from importlib.metadata import version
 
+from workshop.server.auth import may_write
 from workshop.server.records import User
 from workshop.server.resolvers.context import Context
 
+# W&B's names for what newer servers can do; the client asks before it uses it.
+FEATURES = (
+    "ARTIFACT_COLLECTIONS_FILTERING_SORTING",
+    "ARTIFACT_COLLECTION_MEMBERSHIP_FILES",
+    "ARTIFACT_TAGS",
+    "CLIENT_IDS",
+    "FILESTREAM_GZIP",
+    "LARGE_FILENAMES",
+    "MARK_RUN_FILES_UPLOADED",
+    "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP",
+    "STRUCTURED_CONSOLE_LOGS",
+    "SWEEPS_LOCAL_SCHEDULER",
+    "SWEEPS_QUERY_FILTERING",
+    "TOTAL_COUNT_IN_FILE_CONNECTION",
+    "USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION",
+)
+
 
 class EntityNode:
-    """An entity: the home of one user's projects."""
+    """An entity: the home of one user's projects, which everybody may read."""
 
     is_team = False
+    entity_type = "user"
     organization = None
+    available = False  # the name is taken
+    read_only_admin = False
+    private_only = False
+    is_paid = False
+    code_saving_enabled = True
+    default_access = "READ"
+    photo_url = None
+    xxhash_digests_enabled = False
 
     def __init__(self, name: str):
         self.id = f"Entity:{name}"
         self.name = name
 
+    def read_only(self, context: Context) -> bool:
+        """Whether the user may not write."""
+        return not may_write(context.user, self.name)
+
+    def storage_bytes(self, context: Context) -> int:
+        """Return how many bytes the files of its runs have."""
+        (size,) = context.store.execute(
+            "SELECT ifnull(sum(size), 0) FROM files JOIN runs ON runs.id = run_id "
+            "JOIN projects ON projects.id = project_id WHERE entity = ?",
+            self.name,
+        ).fetchone()
+        return size
+
+    def members(self, context: Context) -> list["UserNode"]:
+        """Return whose entity it is."""
+        return [UserNode(found) for found in context.store.all(User, entity=self.name)]
+
 
 class UserNode:
     """A user."""
 
+    typename = "User"
     flags = "{}"
     deleted_at = None
+    pending = False
+    account_type = "member"
+    photo_url = None
+    api_key = None  # nobody is told a key
 
     def __init__(self, user: User):
         self.id = f"User:{user.name}"
@@ -29,8 +78,15 @@ class UserNode:
         self.email = f"{user.name}@localhost"
         self.entity = user.entity
         self.admin = bool(user.is_admin)
+        self.role = "admin" if user.is_admin else "member"
         self.api_keys = {"edges": []}
         self.teams = {"edges": []}
+
+
+def user(context: Context, name: str) -> UserNode | None:
+    """Return a user by name."""
+    found = context.store.find(User, name=name)
+    return found and UserNode(found)
 
 
 def viewer(context: Context) -> UserNode:
@@ -50,10 +106,10 @@ def entity(context: Context, name: str) -> EntityNode | None:
 
 
 def server_info(context: Context) -> dict:
-    """Return what the server can do: none of W&B's optional features."""
+    """Return what the server can do."""
     client = version("wandb")
     return {
-        "features": [],
+        "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"min_cli_version": "0.0.1", "max_cli_version": client},
     }
 

@@ -68,9 +68,8 @@ def methods_of(config: dict) -> tuple[str, ...]:
             f"scheduler is {shorten(scheduler)}, but must be a mapping with an engine, one of "
             f"{', '.join(ENGINES)}; remove it and the server searches."
         )
-    for key in ("controller", "early_terminate"):
-        if config.get(key) is not None:
-            raise SearchError(f"scheduler and {key} cannot be used together; remove one of them.")
+    if controller is not None:
+        raise SearchError("scheduler and controller cannot be used together; remove one of them.")
     return ENGINES[engine]
 
 

@@ -1,0 +1,157 @@
+"""Runs and sweeps as rows of tables, and long lists a page at a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import yaml
+
+from workshop.server import lines, search
+from workshop.server.errors import NotFoundError
+from workshop.server.filters import Facts
+from workshop.server.pages import tables
+from workshop.server.pages.rendering import Visit
+from workshop.server.pages.tables import Cell, Column, Table
+from workshop.server.records import Project, Run, Sweep
+from workshop.server.store import Store
+
+ROWS_PER_PAGE = 200
+MOST_METRICS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One page of a long list.
+
+    Attributes:
+        number: Which one, counted from 1.
+        total: How many items the whole list has.
+    """
+
+    number: int
+    total: int
+
+    @property
+    def start(self) -> int:
+        """How many items come before it."""
+        return (self.number - 1) * ROWS_PER_PAGE
+
+    @property
+    def end(self) -> int:
+        """How many items there are up to its last one."""
+        return min(self.total, self.start + ROWS_PER_PAGE)
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there are items behind it."""
+        return self.end < self.total
+
+
+def part_of(visit: Visit, total: int) -> Part:
+    """Return the part of a list that the address asks for by `?page=2`; the first by default."""
+    asked = visit.query.get("page", "1")
+    last = max(1, -(-total // ROWS_PER_PAGE))
+    number = int(asked) if asked.isdecimal() and len(asked) < 9 else 1
+    return Part(min(max(1, number), last), total)
+
+
+def find_project(store: Store, entity: str, name: str) -> Project:
+    """Return a project; raise a NotFoundError if there is none."""
+    record = store.find(Project, entity=entity, name=name)
+    if record is None:
+        raise NotFoundError(f"There is no project {entity}/{name} on this server.")
+    return record
+
+
+def sweep_title(sweep: Sweep, config: dict) -> str:
+    """Return the name of a sweep that users see."""
+    return str(sweep.display_name or config.get("name") or sweep.name)
+
+
+def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Table:
+    """Return a row per sweep."""
+    rows = []
+    for sweep in sweeps:
+        config = yaml.safe_load(sweep.config)
+        runs, expected = store.count(Run, sweep_id=sweep.id), search.expected_runs(config)
+        of = "" if expected is None else f" of {expected}"
+        cells = [
+            tables.link(
+                sweep_title(sweep, config), project.entity, project.name, "sweeps", sweep.name
+            ),
+            tables.text(sweep.name),
+            tables.state(sweep.state),
+            tables.text(str(config["method"])),
+            Cell(f"{runs}{of}", runs),
+            tables.moment(sweep.created_at),
+        ]
+        rows.append((sweep.name, cells))
+    heads = ("Sweep", "ID", "State", "Method", "Runs", "Registered")
+    return Table("sweeps", "Sweeps", [Column(head) for head in heads], rows)
+
+
+def runs_table(
+    project: Project,
+    found: list[Facts],
+    parameters: Iterable[str] = (),
+    metric: str | None = None,
+    maximize: bool = False,
+) -> Table:
+    """Return a row per run, with a column per parameter and per number in the summaries.
+
+    Args:
+        project: Where the runs are.
+        found: The runs.
+        parameters: Dotted names of parameters to show.
+        metric: The number that the runs are sorted by, the best first; its column is the first.
+        maximize: Whether more is better.
+    """
+    metrics = metric_names(found, metric)
+    has_sweep = metric is None and any(facts.sweep for facts in found)
+    order = "descending" if maximize else "ascending"
+    columns = [
+        Column("Run"),
+        Column("State"),
+        *([Column("Sweep")] if has_sweep else []),
+        *(Column(name, "parameter") for name in parameters),
+        *(Column(name, "number", order if name == metric else None) for name in metrics),
+        Column("Started"),
+        Column("Duration", "number"),
+    ]
+    rows = []
+    for facts in found:
+        run = facts.run
+        cells = [
+            tables.link(run.display_name, project.entity, project.name, "runs", run.name),
+            tables.state(run.state),
+            *([sweep_cell(project, facts.sweep)] if has_sweep else []),
+            *(tables.value(facts.get(f"config.{name}")) for name in parameters),
+            *(tables.value(facts.get(f"summary_metrics.{name}")) for name in metrics),
+            tables.moment(run.created_at),
+            tables.span(run.heartbeat_at - run.created_at),
+        ]
+        rows.append((run.name, cells))
+    return Table("runs", "Runs", columns, rows)
+
+
+def sweep_cell(project: Project, sweep: str | None) -> Cell:
+    """Return a cell that leads to the sweep of a run, if it has one."""
+    if sweep is None:
+        return tables.value(None)
+    return tables.link(sweep, project.entity, project.name, "sweeps", sweep)
+
+
+def metric_names(found: list[Facts], first: str | None = None) -> list[str]:
+    """Return the names of numbers in the summaries of runs, at most `MOST_METRICS` of them.
+
+    Args:
+        found: The runs.
+        first: The name that comes first, found or not.
+    """
+    names = {
+        name
+        for facts in found
+        for name, value in lines.flat(facts.summary)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and name[:1] != "_"
+    }
+    others = sorted(names - {first})
+    return [*([first] if first else []), *others][:MOST_METRICS]

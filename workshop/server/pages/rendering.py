@@ -1,0 +1,119 @@
+"""From a function that gathers values to the HTML that a browser gets.
+
+A page's ETag is a hash of its HTML: a browser that asks again gets 304 while nothing has changed.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from http import HTTPStatus
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from workshop.server.pages.assets import PLOTLY
+from workshop.server.pages.formats import FILTERS
+from workshop.server.records import User
+from workshop.server.store import Store
+
+# Scripts are files of this server, and nothing is evaluated.  Pages may be framed by pages of the
+# same origin, as behind JupyterHub, and by JupyterLab on this machine, where the client shows
+# them below a cell.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://localhost:* "
+    "https://127.0.0.1:*"
+)
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.filters.update(FILTERS)
+templates.globals["plotly"] = PLOTLY
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One look at a page.
+
+    Attributes:
+        state: The application's state: `store`, `controller`, `gate` and so on.
+        user: Who looks.
+        query: What stands behind the question mark of the address.
+    """
+
+    state: object
+    user: User
+    query: Mapping[str, str]
+
+    @property
+    def store(self) -> Store:
+        """Where everything is; to be read inside `store.reading()`."""
+        return self.state.store
+
+
+def page(template: str) -> Callable:
+    """Make a page of a function that returns the values for a template.
+
+    The function takes a `Visit` and the parts of the path by their names.  Who may not look is
+    asked for the key instead.
+
+    Args:
+        template: A file of the folder `templates` that extends `base.html`.
+    """
+
+    def decorate(function: Callable[..., dict]) -> Callable[[Request], Response]:
+        @wraps(function)
+        def endpoint(request: Request) -> Response:
+            visit = visit_of(request)
+            if visit is None:
+                return render(request, "key.html", {"wrong": False}, HTTPStatus.UNAUTHORIZED)
+            values = function(visit, **request.path_params)
+            return render(request, template, {"user": visit.user, **values})
+
+        return endpoint
+
+    return decorate
+
+
+def visit_of(request: Request) -> Visit | None:
+    """Return who looks and at what, None if they may not."""
+    state = request.app.state
+    user = state.gate.page_user(request)
+    return user and Visit(state, user, request.query_params)
+
+
+def render(
+    request: Request, template: str, values: dict, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
+    """Return a page.
+
+    `root` leads from the page to the first page, whatever prefix a proxy puts before both.
+    """
+    depth = request.scope["path"].count("/") - 1
+    html = templates.get_template(template).render(root="../" * depth or "./", **values)
+    if status != HTTPStatus.OK:
+        return HTMLResponse(html, status, HEADERS)
+    return tagged(request, HTMLResponse(html, headers=HEADERS))
+
+
+def tagged(request: Request, response: Response) -> Response:
+    """Give a response its ETag; leave its body out if the browser has it already."""
+    tag = f'"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
+    if request.headers.get("if-none-match") == tag:
+        response = Response(status_code=HTTPStatus.NOT_MODIFIED, headers=HEADERS)
+    response.headers["ETag"] = tag
+    return response

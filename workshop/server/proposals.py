@@ -1,0 +1,225 @@
+"""Where the next point of a sweep comes from.
+
+A sweep is searched by the server (grid, random, bayes), by a scheduler or by a controller in a
+user's own process: `wandb sweep-scheduler` enqueues runs, which agents are given like runs that
+another agent left behind; `wandb sweep --controller` writes one point after the other into the
+sweep's `controller`, and reads from its `scheduler` which run each became.
+"""
+
+import json
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from workshop.server import search
+from workshop.server.compute import Compute, ComputeError
+from workshop.server.records import LIVE_STATES, Run, Sweep
+from workshop.server.store import Store
+from workshop.server.values import lookup, number, unwrap
+
+log = logging.getLogger(__name__)
+
+# Requests that may wait for another one's computation, of the forty that the server works on.
+MOST_WAITING = 8
+LONGEST_TURN = 40  # seconds; an agent waits 60 for the answer to its heartbeat
+BAYES = "workshop.server.search.bayes:suggest"
+FAILURES_IN_A_ROW = 5  # of the computing process, until a sweep goes on at random
+
+
+class Nothing(Enum):
+    """Why there is no point."""
+
+    YET = auto()
+    LEFT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `Postponed` work ended with.
+
+    Attributes:
+        config: The configuration that was searched, as YAML.
+        point: The point; None if none could be computed for now.
+    """
+
+    config: str
+    point: dict | None
+
+
+class Postponed(Exception):  # noqa: N818
+    """A point must be computed first, outside the transaction, which is then to be repeated.
+
+    Attributes:
+        sweep: The sweep that is searched.
+    """
+
+    def __init__(self, proposals: "Proposals", sweep: Sweep, trials: list[search.Trial]):
+        super().__init__(f"The next point of sweep {sweep.name} is not computed yet.")
+        self.sweep = sweep
+        self._proposals = proposals
+        self._trials = trials
+
+    def turn(self):
+        """Return a context in which nobody else computes for the sweep.
+
+        It gives False if that is not to be had: too many wait already, or one took too long.
+        """
+        return self._proposals.turn(self.sweep)
+
+    def work(self, compute: Compute) -> Prepared:
+        """Compute the point; takes seconds."""
+        return self._proposals.compute(self.sweep, self._trials, compute)
+
+
+class Proposals:
+    """Knows for every sweep of a store what to try next."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._random = random.Random()  # noqa: S311
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._turns: dict[int, threading.Lock] = {}
+        self._failures: Counter[int] = Counter()
+        self._warming = threading.Lock()
+
+    def next(self, sweep: Sweep, prepared: Prepared | None) -> dict | Nothing:
+        """Return the next point of a sweep, as what becomes a run's config: {key: {"value": …}}.
+
+        Args:
+            sweep: The sweep.
+            prepared: What was computed for this request, if it is repeated after `Postponed`.
+
+        Raises:
+            Postponed: It has to be computed first.
+        """
+        if sweep.is_scheduled:
+            return Nothing.YET
+        if sweep.is_controlled:
+            entry = self._entry(sweep)
+            if entry is None:
+                return Nothing.YET
+            return Nothing.LEFT if entry["data"]["args"] is None else entry["data"]["args"]
+        trials = self.trials(sweep)
+        if search.is_exhausted(sweep.settings, trials):
+            return Nothing.LEFT
+        if sweep.settings["method"] != "bayes":
+            point = search.suggest(sweep.settings, trials, self._random)
+            return Nothing.LEFT if point is None else wrap(point)
+        if prepared is None:
+            raise Postponed(self, sweep, trials)
+        if prepared.point is None or prepared.config != sweep.config:
+            return Nothing.YET
+        return wrap(prepared.point)
+
+    def taken(self, sweep: Sweep, run: Run) -> None:
+        """Take note that the point last returned by `next` has become a run."""
+        if sweep.is_controlled:
+            scheduled = [
+                *self._scheduled(sweep),
+                {"id": self._entry(sweep)["id"], "runid": run.name},
+            ]
+            self._store.change(sweep, scheduler=json.dumps({"scheduled": scheduled}))
+
+    def is_exhausted(self, sweep: Sweep) -> bool:
+        """Tell whether nothing is left to try in a sweep, as far as the server knows."""
+        if sweep.is_scheduled:
+            return False  # the scheduler finishes it
+        if sweep.is_controlled:
+            entry = self._entry(sweep)
+            return entry is not None and entry["data"]["args"] is None
+        return search.is_exhausted(sweep.settings, self.trials(sweep))
+
+    def trials(self, sweep: Sweep) -> list[search.Trial]:
+        """Return the points that a sweep has tried or tries, in the order of its runs."""
+        rows = self._store.execute(
+            "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
+            sweep.id,
+        )
+        settings = sweep.settings
+        needed = settings["method"] == "bayes" or "target" in (settings.get("metric") or ())
+        metric = sweep.metric if needed else None
+        return [
+            search.Trial(
+                point=point_of(suggestion, config),
+                value=metric and number(lookup(json.loads(summary), metric)),
+                is_live=state in LIVE_STATES,
+            )
+            for suggestion, config, state, summary in rows
+        ]
+
+    def _entry(self, sweep: Sweep) -> dict | None:
+        """Return the first point of a sweep's controller that is no run yet."""
+        done = {entry["id"] for entry in self._scheduled(sweep)}
+        schedule = json.loads(sweep.controller or "{}").get("schedule") or []
+        return next((entry for entry in schedule if entry["id"] not in done), None)
+
+    def _scheduled(self, sweep: Sweep) -> list[dict]:
+        return json.loads(sweep.scheduler or "{}").get("scheduled", [])
+
+    @contextmanager
+    def turn(self, sweep: Sweep) -> Iterator[bool]:
+        """See `Postponed.turn`."""
+        if not self._places.acquire(blocking=False):
+            yield False
+            return
+        try:
+            lock = self._turns.setdefault(sweep.id, threading.Lock())
+            granted = lock.acquire(timeout=LONGEST_TURN)
+            try:
+                yield granted
+            finally:
+                if granted:
+                    lock.release()
+        finally:
+            self._places.release()
+
+    def compute(self, sweep: Sweep, trials: list[search.Trial], compute: Compute) -> Prepared:
+        """See `Postponed.work`; a sweep goes on at random where bayes fails for good."""
+        try:
+            point = compute.run(BAYES, sweep.settings, trials, self._random.getrandbits(32))
+            self._failures.pop(sweep.id, None)
+        except ComputeError as error:
+            self._failures[sweep.id] += 1
+            if self._failures[sweep.id] == 1:
+                log.warning("Sweep %s has no next point yet: %s", sweep.name, error)
+            if self._failures[sweep.id] < FAILURES_IN_A_ROW:
+                return Prepared(sweep.config, None)
+            point = self._at_random(sweep, trials)
+        except Exception:
+            log.exception("Sweep %s cannot be searched by bayes; it goes on at random.", sweep.name)
+            point = self._at_random(sweep, trials)
+        return Prepared(sweep.config, point)
+
+    def _at_random(self, sweep: Sweep, trials: list[search.Trial]) -> dict:
+        return search.suggest(sweep.settings | {"method": "random"}, trials, self._random)
+
+    def warm(self, sweep: Sweep, compute: Compute) -> None:
+        """Start the computing process if a sweep is going to need it, and do not wait for it."""
+        if not sweep.is_searched_here or sweep.settings["method"] != "bayes":
+            return
+
+        def load() -> None:
+            try:
+                compute.run(BAYES, sweep.settings, [], 0)  # for the sake of what it imports
+            except Exception as error:  # the first agent will meet it again
+                log.debug("Starting the computing process failed: %s", error)
+            finally:
+                self._warming.release()
+
+        if self._warming.acquire(blocking=False):
+            threading.Thread(target=load, daemon=True).start()
+
+
+def point_of(suggestion: str | None, config: str) -> dict:
+    """Return a run's point: what was suggested, or its config if it came from elsewhere."""
+    return json.loads(suggestion) if suggestion else unwrap(json.loads(config))
+
+
+def wrap(point: dict) -> dict:
+    """Return a point as a run's config has it."""
+    return {name: {"value": value} for name, value in point.items()}

@@ -1,0 +1,200 @@
+"""Starting: what the command line says becomes a server that listens."""
+
+import json
+import os
+import shlex
+import socket
+import sqlite3
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from workshop.server.app import make_app
+from workshop.server.auth import DEFAULT_USER, Gate, is_loopback
+from workshop.server.errors import StartError
+from workshop.server.keys import key_file, provide_key, replace_private, require_private
+from workshop.server.roster import admit, read_roster
+from workshop.server.store import Store
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line decides.
+
+    Attributes:
+        store: The store's folder; made if missing.
+        host: The address to listen at.
+        ports: The ports to try, in this order; 0 takes a free one.
+        certfile: A certificate in PEM format, for TLS.
+        keyfile: Its key, if that is in a file of its own.
+        roster: A table of the people in the class.
+        has_leaderboard: Whether everybody sees who has the best run.
+    """
+
+    store: Path
+    host: str = "127.0.0.1"
+    ports: tuple[int, ...] = (8999,)
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    roster: Path | None = None
+    has_leaderboard: bool = True
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        url: For everybody who can reach it.
+        local_url: For this machine.
+        is_loopback: Whether nobody else can reach it.
+    """
+
+    url: str
+    local_url: str
+    is_loopback: bool
+
+
+def serve(options: Options) -> None:
+    """Serve a store until a KeyboardInterrupt.
+
+    Raises:
+        StartError: The store, the port, the certificate or the roster cannot be used.
+    """
+    people = options.roster and read_roster(options.roster.expanduser())
+    check_certificate(options.certfile, options.keyfile)
+    folder = options.store.expanduser().resolve()
+    note = folder / "server.json"
+    store = Store(folder)
+    try:
+        listener = listen(options.host, options.ports)
+        address = address_of(listener, options.host, "https" if options.certfile else "http")
+        urls = list(dict.fromkeys([address.url, address.local_url]))
+        admit(store, people, lambda name: provide_key(folder, name, urls))
+        gate = Gate(store, provide_key(folder, DEFAULT_USER, urls), not address.is_loopback)
+        if not address.is_loopback:
+            require_private(folder)
+        app = make_app(store, gate, options.has_leaderboard)
+        write_note(note, address, options.certfile)
+        announce(folder, address, gate)
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            proxy_headers=False,  # they would let another user pretend to be this one
+            ssl_certfile=options.certfile,
+            ssl_keyfile=options.keyfile,
+            timeout_graceful_shutdown=1,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    except (OSError, sqlite3.Error) as error:
+        raise StartError(
+            f"The store folder {folder} cannot be used ({error}); make room there or choose "
+            "another one: --store FOLDER."
+        ) from error
+    finally:
+        note.unlink(missing_ok=True)
+        store.close()
+
+
+def listen(host: str, ports: tuple[int, ...]) -> socket.socket:
+    """Return a socket that listens at the first port that is free.
+
+    Raises:
+        StartError: None is, or the host is not of this machine.
+    """
+    for port in ports:
+        if not 0 <= port <= 65535:
+            raise StartError(f"--port is {port}, but must be between 0 and 65535.")
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            )[0]
+            # asyncio sends small replies at once (TCP_NODELAY) only if the protocol is named.
+            listener = socket.socket(family, kind, protocol)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as error:
+            reason = error
+        else:
+            return listener
+    raise StartError(
+        f"Port {ports[-1]} of {host} cannot be used ({reason.strerror}); choose another one with "
+        "--port, or --port 0 for a free one."
+    ) from reason
+
+
+def address_of(listener: socket.socket, host: str, scheme: str) -> Address:
+    """Return where a server is that was told to listen at `host`."""
+    bound, port = listener.getsockname()[:2]
+    here = WILDCARDS.get(bound)
+
+    def url(name: str) -> str:
+        return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+
+    if here:
+        return Address(url(machine_name()), url(here), is_loopback=False)
+    return Address(url(host), url(host), is_loopback(bound))
+
+
+def machine_name() -> str:
+    """Return the name under which other machines know this one, as far as it knows itself."""
+    name = socket.getfqdn()
+    return socket.gethostname() if name.startswith("localhost") else name
+
+
+def check_certificate(certfile: Path | None, keyfile: Path | None) -> None:
+    """Raise a StartError if a certificate and its key cannot be used."""
+    if certfile is None:
+        if keyfile:
+            raise StartError(f"--keyfile {keyfile} needs its certificate: --certfile FILE.")
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certfile, keyfile, password="")
+    except OSError as error:
+        files = f"{certfile} with the key {keyfile}" if keyfile else f"{certfile} with a key in it"
+        raise StartError(
+            f"The certificate {files} cannot be used ({error.strerror}); expected a certificate "
+            "and its key without a password, in PEM format: --certfile FILE --keyfile FILE."
+        ) from error
+
+
+def write_note(path: Path, address: Address, certfile: Path | None) -> None:
+    """Leave word where the server is, so that other processes of this user find it."""
+    note = {
+        "url": address.url,
+        "local_url": address.local_url,
+        "certfile": certfile and str(certfile.resolve()),
+        "pid": os.getpid(),
+    }
+    replace_private(path, json.dumps(note))
+
+
+def announce(folder: Path, address: Address, gate: Gate) -> None:
+    """Print where the server is and how to use it, and warn of what others could read."""
+    print(f"Serving W&B for the workshop at {address.url} (store {folder})")
+    if address.local_url != address.url:
+        print(f"On this machine it is at {address.local_url} as well.")
+    key = shlex.quote(str(key_file(folder, DEFAULT_USER)))
+    print("To use it from another terminal:")
+    print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
+    if gate.people:
+        instructors = sum(user.is_admin for user in gate.people)
+        print(
+            f"In the class are {len(gate.people) - instructors} participants and {instructors} "
+            f"instructors besides you; hand each their file {key_file(folder, 'NAME')}"
+        )
+    print("Ctrl-C stops it; what was logged stays.", flush=True)
+    if not address.is_loopback and address.url.startswith("http:"):
+        print(
+            "warning: keys and data travel in the clear, because this is plain HTTP beyond "
+            "loopback; with --certfile and --keyfile they do not.",
+            file=sys.stderr,
+        )
