@@ -133,7 +133,7 @@ class TestImportanceBars:
         assert list(correlations.y) == list(table.index)
         position = list(table.index).index("optimizer")
         assert correlations.text[position].endswith(f"({table.loc['optimizer', 'category']})")
-        assert figure.layout.xaxis.title.text == "Importance (share of 1)"
+        assert figure.layout.xaxis.title.text == "Importance"
         assert "7 runs" in alt(figure)
         assert "learning_rate" in alt(figure)
 

@@ -13,12 +13,15 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import plotly.io
 import plotly.offline
-from nbformat import NotebookNode
 from PIL import Image
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 WIDTH = 820
 """Pixels of a picture; an interactive figure is as wide as the cell or page that it is in.
@@ -45,7 +48,7 @@ def png(figure: go.Figure) -> bytes | None:
     return draw(figure) if draw else None
 
 
-def write_html(notebook: NotebookNode, path: Path) -> None:
+def write_html(notebook: "NotebookNode", path: Path) -> None:
     """Write a notebook as a page in which its plotly figures stay interactive.
 
     A figure is announced by its alternative text (`layout.meta.alt`).  `plotly.min.js` is put
@@ -68,7 +71,7 @@ def write_html(notebook: NotebookNode, path: Path) -> None:
     (path.parent / "plotly.min.js").write_text(plotly.offline.get_plotlyjs())
 
 
-def _with_html_figures(notebook: NotebookNode) -> NotebookNode:
+def _with_html_figures(notebook: "NotebookNode") -> "NotebookNode":
     """Return a copy of the notebook with HTML for each plotly figure, which nbconvert prefers."""
     notebook = copy.deepcopy(notebook)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

@@ -7,31 +7,36 @@ figure carries its alternative text, which `show` hands on to notebook, picture 
 import base64
 import json
 import math
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from workshop import analysis
 from workshop.export import PLOTLY_JSON, WIDTH, png
+from workshop.importance import chance_correlation, numbers, rank
+from workshop.style import (
+    GREY,
+    LIGHT,
+    Theme,
+    count,
+    escaped,
+    finish,
+    label,
+    listed,
+    message,
+    shades,
+    value_text,
+    wrapped,
+)
 
-GREY = "#888888"
-
-# Okabe and Ito's colours, with grey for their yellow, which is too pale on white.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", GREY]
 _STATE_COLOURS = {
     "finished": "#0072B2",
     "running": "#56B4E9",
     "failed": "#D55E00",
     "crashed": "#E69F00",
 }
-
-# Viridis without its bright end: pale lines vanish on white.
-_SCALE_END = 0.82
 
 # Where a parallel coordinates line ends that has no metric; the axis reaches from 0 to 1.
 _BELOW = -0.14
@@ -45,40 +50,35 @@ _TICK_DISTANCE = 0.05
 
 _UNITS = {"Validation Accuracy": "%", "Epoch Seconds": "s"}
 
-_AXIS = {
-    "gridcolor": "#e6e6e6",
-    "zeroline": False,
-    "linecolor": "#444444",
-    "ticks": "outside",
-    "tickcolor": "#444444",
-    "title": {"standoff": 10, "font_size": 14},
-}
-_FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 14, "color": "#222222"}
-
 
 def parallel_coordinates(
-    frame: pd.DataFrame, parameters: Mapping[str, str], metric: str, goal: str = "maximize"
+    frame: pd.DataFrame,
+    parameters: Mapping[str, str],
+    metric: str,
+    goal: str = "maximize",
+    theme: Theme = LIGHT,
 ) -> go.Figure:
     """Draw each run as a line through its hyperparameters to its metric.
 
     Runs that share a value are spread a little around it, so that each line can be followed.
-    Finished runs with a finite metric are coloured by it, the best ones darkest; the others
-    are grey, dotted, and end below the metric's axis.
+    Finished runs with a finite metric are coloured by it, the best ones darkest (on dark ground
+    brightest); the others are grey, dotted, and end below the metric's axis.
 
     Args:
         frame: runs as `analysis.fetch_runs` returns them.
         parameters: scales by name, as `analysis.hyperparameters` returns them: an axis each.
         metric: the column that the last axis shows.
         goal: `maximize` or `minimize`.
+        theme: the ground that the figure is for.
     """
-    ranked = analysis.rank(frame, metric, goal)
+    ranked = rank(frame, metric, goal)
     if ranked.empty:
-        return _message(f"No run has finished with a {metric} yet.")
+        return message(f"No run has finished with a {metric} yet.")
     others = frame[~frame["run"].isin(ranked["run"])]
     runs = pd.concat([ranked, others], ignore_index=True)
     axes = [_axis(name, runs[name], scale) for name, scale in parameters.items()]
     axes.append(_axis(_with_unit(metric), runs[metric][: len(ranked)], "linear", spread=False))
-    colours = _shades(ranked[metric], goal)
+    colours = shades(ranked[metric], goal, theme)
     width = 2.5 if len(runs) <= _FEW_RUNS else 1.5
     figure = go.Figure()
     # The worst come first, so that the best lie on top.
@@ -95,19 +95,19 @@ def parallel_coordinates(
                 "dash": "solid" if complete else "dot",
             },
             marker_size=7 if len(runs) <= _FEW_RUNS else 5,
-            name=run["name"],
+            name=escaped(run["name"]),
             showlegend=False,
             hovertemplate=_hover(run, [*parameters, metric]) + "<extra></extra>",
         )
     narrow = len(axes) > 3
     for position, axis in enumerate(axes):
         figure.add_shape(
-            type="line", x0=position, x1=position, y0=0, y1=1, line_color="#444444", layer="below"
+            type="line", x0=position, x1=position, y0=0, y1=1, line_color=theme.line, layer="below"
         )
         figure.add_annotation(
             x=position,
             y=1.04,
-            text=f"<b>{_wrapped(axis.name) if narrow else axis.name}</b>",
+            text=f"<b>{wrapped(axis.name) if narrow else label(axis.name)}</b>",
             yanchor="bottom",
             showarrow=False,
         )
@@ -120,31 +120,32 @@ def parallel_coordinates(
                 xanchor="left" if last else "right",
                 xshift=8 if last else -8,
                 showarrow=False,
-                bgcolor="rgba(255, 255, 255, 0.85)",
+                bgcolor=theme.halo,
                 borderpad=1,
                 font={"size": 13},
             )
-    figure.update_xaxes(visible=False, range=[-0.35, len(axes) - 1 + 0.35])
+    figure.update_xaxes(visible=False, range=[-0.05, len(axes) - 0.95])
     bottom, top = (_BELOW if len(others) else 0) - 0.06, 1.22 if narrow else 1.14
     figure.update_yaxes(visible=False, range=[bottom, top])
     best = ranked.iloc[0]
-    described = ", ".join(f"{name} {_text(best[name])}" for name in parameters)
-    return _finish(
+    described = ", ".join(f"{name} {value_text(best[name])}" for name in parameters)
+    return finish(
         figure,
-        title=f"From {_count(len(parameters), 'hyperparameter')} to {metric}",
-        subtitle="One line per run, the darkest is the best"
+        title=f"From {count(len(parameters), 'hyperparameter')} to {metric}",
+        subtitle=f"One line per run, the {theme.best} is the best"
         + ("; dotted: left out" if len(others) else ""),
         alt=(
-            f"Parallel coordinates of {_count(len(ranked), 'finished run')} over "
-            f"{_listed([*parameters, metric])}. Best: {metric} {_text(best[metric])} with "
-            f"{described}; worst: {_text(ranked[metric].iloc[-1])}."
-            + (f" {_count(len(others), 'run')} left out." if len(others) else "")
+            f"Parallel coordinates of {count(len(ranked), 'finished run')} over "
+            f"{listed([*parameters, metric])}. Best: {metric} {value_text(best[metric])} with "
+            f"{described}; worst: {value_text(ranked[metric].iloc[-1])}."
+            + (f" {count(len(others), 'run')} left out." if len(others) else "")
         ),
         height=440,
-    ).update_layout(margin_b=20)
+        theme=theme,
+    ).update_layout(margin={"l": 110, "r": 80, "b": 20})
 
 
-def importance_bars(table: pd.DataFrame, metric: str) -> go.Figure:
+def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> go.Figure:
     """Draw importance and correlation side by side, a row per parameter.
 
     Behind the correlations lies the range that chance alone reaches with so few runs; a
@@ -153,21 +154,23 @@ def importance_bars(table: pd.DataFrame, metric: str) -> go.Figure:
     Args:
         table: what `analysis.importance` returned.
         metric: the metric that it was computed for.
+        theme: the ground that the figure is for.
     """
     drawn = table[table["importance"].notna()]
     if drawn.empty:
-        return _message(" ".join(table["remark"].unique()) or "The sweep varies no parameter.")
+        return message(" ".join(table["remark"].unique()) or "The sweep varies no parameter.")
     runs = int(table["runs"].iloc[0])
-    chance = analysis.chance_correlation(runs)
+    chance = chance_correlation(runs)
     texts = table[["importance", "correlation"]].map("{:.2f}".format).where(table.notna(), "")
-    texts["correlation"] += table["category"].map(lambda name: f" ({name})" if name else "")
-    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    texts["correlation"] += table["category"].map(lambda name: f" ({label(name)})" if name else "")
+    names = [label(name) for name in table.index]
+    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.08)
     for column, (key, colour) in enumerate(
-        [("importance", COLOURS[0]), ("correlation", COLOURS[1])], start=1
+        [("importance", theme.colours[0]), ("correlation", theme.colours[1])], start=1
     ):
         figure.add_bar(
             x=table[key].fillna(0),
-            y=table.index,
+            y=names,
             orientation="h",
             marker_color=colour,
             text=texts[key],
@@ -181,53 +184,61 @@ def importance_bars(table: pd.DataFrame, metric: str) -> go.Figure:
         )
     for name, remark in table.loc[table["importance"].isna(), "remark"].items():
         figure.add_annotation(
-            x=0, y=name, text=f" {remark}", xanchor="left", showarrow=False, font_color="#555555"
+            x=0,
+            y=label(name),
+            text=f" {escaped(remark)}",
+            xanchor="left",
+            showarrow=False,
+            font_color=theme.soft,
         )
     figure.add_vrect(
-        x0=-chance, x1=chance, fillcolor="#dddddd", line_width=0, layer="below", row=1, col=2
+        x0=-chance, x1=chance, fillcolor=theme.grid, line_width=0, layer="below", row=1, col=2
     )
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
     figure.update_yaxes(ticks="", col=2)
-    figure.update_xaxes(title_text="Importance (share of 1)", range=[0, 1.1], dtick=0.25, col=1)
-    figure.update_xaxes(
-        title_text="Correlation (grey: may be chance)", range=[-1.15, 1.15], dtick=0.5, col=2
-    )
+    figure.update_xaxes(title_text="Importance", range=[0, 1.2], dtick=0.5, col=1)
+    figure.update_xaxes(title_text="Correlation", range=[-1.4, 1.4], dtick=0.5, col=2)
     rows = [
         f"{name} {row['importance']} and {row['correlation']}"
         for name, row in texts.loc[drawn.index].iterrows()
     ]
-    return _finish(
+    return finish(
         figure,
         title=f"What moved {metric}",
-        subtitle=(f"From {runs} runs; correlations within ±{chance:.2f} may be chance (5 % level)"),
+        subtitle=f"From {runs} runs; within ±{chance:.2f} (grey) a correlation may be chance (5 %)",
         alt=f"Bars of importance and correlation with {metric}, {runs} runs: {'; '.join(rows)}.",
         height=170 + 44 * len(table),
+        theme=theme,
     )
 
 
-def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = None) -> go.Figure:
+def learning_curves(
+    history: pd.DataFrame, labels: Mapping[str, str] | None = None, theme: Theme = LIGHT
+) -> go.Figure:
     """Draw what runs logged, a panel per metric and a line per run.
 
     With many runs the colour is the rank of the last value in the last panel, from green (low)
-    to violet (high), and hovering names a run; with few, each has a colour and a legend entry.
+    to violet (high), on dark ground from blue to yellow, and hovering names a run; with few, each
+    has a colour and a legend entry.
 
     Args:
         history: `run`, `step` and a column per metric, as `analysis.history` returns it.  The
             x axis is `Epoch` if that is among them, else the step.
         labels: what to call each run, see `run_labels`; the run IDs if left out.
+        theme: the ground that the figure is for.
     """
     x = "Epoch" if "Epoch" in history else "step"
     metrics = [column for column in history if column not in ("run", "step", "Epoch")]
     if history.empty:
-        return _message("These runs have logged nothing yet.")
+        return message("These runs have logged nothing yet.")
     last = history.dropna(subset=metrics[-1]).groupby("run")[metrics[-1]].last()
     runs = list(last.sort_values(ascending=False).index)
     runs += [run for run in history["run"].unique() if run not in runs]
-    few = len(runs) <= len(COLOURS)
-    colours = COLOURS if few else _shades(pd.Series(range(len(runs))), "minimize")
+    few = len(runs) <= len(theme.colours)
+    colours = theme.colours if few else shades(pd.Series(range(len(runs))), "minimize", theme)
     figure = make_subplots(cols=len(metrics), horizontal_spacing=0.09)
     for run, colour in zip(runs, colours, strict=False):
-        label = (labels or {}).get(run, run)
+        name = escaped((labels or {}).get(run, run))
         for column, metric in enumerate(metrics, start=1):
             points = history[history["run"] == run].dropna(subset=metric)
             figure.add_scatter(
@@ -236,33 +247,35 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
                 mode="lines+markers",
                 line={"color": colour, "width": 2.5 if few else 1.5},
                 marker_size=6 if few else 4,
-                name=label,
+                name=name,
                 legendgroup=run,
                 showlegend=few and column == 1,
-                hovertemplate=f"{label}<br>{x} %{{x}}: %{{y:.4g}}<extra></extra>",
+                hovertemplate=f"{name}<br>{x} %{{x}}: %{{y:.4g}}<extra></extra>",
                 row=1,
                 col=column,
             )
     for column, metric in enumerate(metrics, start=1):
-        figure.update_yaxes(title_text=_with_unit(metric), col=column)
+        figure.update_yaxes(title_text=label(_with_unit(metric)), col=column)
     # Whole epochs, at most about six labels in a panel.
     span = history[x].max() - history[x].min()
     figure.update_xaxes(title_text=x, dtick=max(1, math.ceil(span / 6)))
-    ends = f"{metrics[-1]} ends between {_text(last.min())} and {_text(last.max())}"
-    return _finish(
+    ends = f"{metrics[-1]} ends between {value_text(last.min())} and {value_text(last.max())}"
+    return finish(
         figure,
         title="Learning curves",
         subtitle=(
             f"In the legend the highest last {metrics[-1]} comes first"
             if few
-            else f"One line per run, violet with the highest last {metrics[-1]}, green the lowest"
+            else f"One line per run, {theme.ends[0]} with the highest last {metrics[-1]}, "
+            f"{theme.ends[1]} the lowest"
         ),
         alt=(
-            f"Learning curves of {_count(len(runs), 'run')}, by {x}: {_listed(metrics)}. "
+            f"Learning curves of {count(len(runs), 'run')}, by {x}: {listed(metrics)}. "
             + (f"{ends}." if len(last) else f"No {metrics[-1]} was logged.")
         ),
         height=400,
         legend_columns=2,
+        theme=theme,
     )
 
 
@@ -278,7 +291,7 @@ def task_timeline(frame: pd.DataFrame) -> go.Figure:
     """
     runs = frame.dropna(subset=["started", "seconds"]).sort_values("started")
     if runs.empty:
-        return _message("No run of this sweep has started yet.")
+        return message("No run of this sweep has started yet.")
     begin = (runs["started"] - runs["started"].min()).dt.total_seconds()
     lanes = _lanes(runs["array_task"], begin, begin + runs["seconds"])
     names = sorted(lanes.unique(), key=_numbers)
@@ -290,14 +303,14 @@ def task_timeline(frame: pd.DataFrame) -> go.Figure:
             y=lanes[chosen.index],
             orientation="h",
             width=0.7,
-            name=state,
+            name=escaped(state),
             showlegend=runs["state"].nunique() > 1,
             marker_color=_STATE_COLOURS.get(state, GREY),
             marker_line={"color": "white", "width": 1},
-            text=chosen["name"],
+            text=chosen["name"].map(escaped),
             textposition="inside",
             insidetextanchor="middle",
-            customdata=chosen["host"],
+            customdata=chosen["host"].map(escaped),
             hovertemplate=(
                 "%{text} on %{customdata}<br>from %{base:.1f} s for %{x:.1f} s<extra></extra>"
             ),
@@ -317,13 +330,13 @@ def task_timeline(frame: pd.DataFrame) -> go.Figure:
     )
     figure.update_xaxes(title_text="Time since the first run started (s)", range=[0, span * 1.02])
     figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"}, barmode="overlay")
-    occupied = f"{_count(len(names), kind)} busy {100 * busy:.0f} % of {span:.0f} s"
-    return _finish(
+    occupied = f"{count(len(names), kind)} busy {100 * busy:.0f} % of {span:.0f} s"
+    return finish(
         figure,
-        title=f"{_count(len(runs), 'run')} on {_count(len(names), kind)}",
+        title=f"{count(len(runs), 'run')} on {count(len(names), kind)}",
         subtitle=f"{occupied}; the gaps are start-up and waiting",
         alt=(
-            f"Timeline of {_count(len(runs), 'run')}: {occupied}. A run took "
+            f"Timeline of {count(len(runs), 'run')}: {occupied}. A run took "
             f"{runs['seconds'].median():.0f} s in the median."
         ),
         height=170 + len(names) * (40 if len(names) <= 12 else 18),
@@ -334,7 +347,7 @@ def task_timeline(frame: pd.DataFrame) -> go.Figure:
 def run_labels(frame: pd.DataFrame, parameters: Iterable[str]) -> dict[str, str]:
     """Return a label per run ID: its hyperparameters, as in `optimizer adam, momentum 0.9`."""
     return {
-        run["run"]: ", ".join(f"{name} {_text(run[name])}" for name in parameters)
+        run["run"]: ", ".join(f"{name} {value_text(run[name])}" for name in parameters)
         for _, run in frame.iterrows()
     }
 
@@ -379,7 +392,9 @@ class _Axis:
 
 
 def _axis(name: str, values: pd.Series, scale: str, spread: bool = True) -> _Axis:
-    values = values.dropna()
+    values = (values if scale == "category" else numbers(values, scale)).dropna()
+    if values.empty:
+        return _Axis(name, {}, [])
     if scale == "category":
         values = values.astype(str)
         levels = sorted(values.unique())
@@ -399,7 +414,7 @@ def _axis(name: str, values: pd.Series, scale: str, spread: bool = True) -> _Axi
     ticks = []
     for level in levels:
         if not ticks or heights[level] - ticks[-1][0] > _TICK_DISTANCE:
-            ticks.append((heights[level], _text(level)))
+            ticks.append((heights[level], label(level)))
     positions = values.map(heights)
     if spread:
         positions += _offsets(values, min(0.03, 0.25 / len(levels)))
@@ -441,86 +456,10 @@ def _numbers(lane: str) -> list[int]:
     return [int(part) for part in lane.split("_")]
 
 
-def _shades(values: pd.Series, goal: str) -> list[str]:
-    """Return a colour per value: from violet for the best to green for the worst."""
-    distance = values.max() - values if goal == "maximize" else values - values.min()
-    return sample_colorscale("Viridis", list(distance / (distance.max() or 1) * _SCALE_END))
-
-
 def _hover(run: pd.Series, columns: Iterable[str]) -> str:
-    lines = [f"{column}: {_text(run[column])}" for column in columns]
-    return "<br>".join([f"<b>{run['name']}</b> ({run['state']})", *lines])
-
-
-def _finish(
-    figure: go.Figure,
-    *,
-    title: str,
-    subtitle: str | None,
-    alt: str,
-    height: int,
-    legend_columns: int = 1,
-) -> go.Figure:
-    """Add to a figure what all have in common; `height` is without that of the legend."""
-    entries = sum(bool(trace.showlegend) for trace in figure.data)
-    legend = 32 * math.ceil(entries / legend_columns)
-    height += legend
-    figure.update_xaxes(_AXIS)
-    figure.update_yaxes(_AXIS)
-    figure.update_layout(
-        template="none",
-        title={
-            "text": title,
-            "subtitle": {"text": subtitle, "font": {"size": 13, "color": "#555555"}},
-            "x": 0.01,
-            "font_size": 18,
-        },
-        font=_FONT,
-        height=height,
-        margin={"l": 60, "r": 30, "t": 80, "b": 60 + legend},
-        hoverlabel_align="left",
-        legend={
-            "orientation": "h",
-            "yref": "container",
-            "y": 8 / height,
-            "yanchor": "bottom",
-            "entrywidthmode": "fraction",
-            "entrywidth": 0.95 / legend_columns,
-        },
-        meta={"alt": alt},
-    )
-    return figure
-
-
-def _message(sentence: str) -> go.Figure:
-    """Return a figure that says why there is nothing to draw."""
-    figure = go.Figure()
-    figure.add_annotation(
-        text="<br>".join(textwrap.wrap(sentence, 90)), x=0.5, y=0.5, showarrow=False, font_size=16
-    )
-    figure.update_xaxes(visible=False, range=[0, 1])
-    figure.update_yaxes(visible=False, range=[0, 1])
-    return _finish(figure, title="Nothing to draw yet", subtitle=None, alt=sentence, height=200)
-
-
-def _wrapped(name: str) -> str:
-    """Break a name at spaces and underscores into lines of about 12 characters."""
-    lines = textwrap.wrap(name.replace("_", "_ "), 12, break_long_words=False)
-    return "<br>".join(line.replace("_ ", "_") for line in lines)
+    lines = [f"{label(column)}: {label(run[column])}" for column in columns]
+    return "<br>".join([f"<b>{label(run['name'])}</b> ({escaped(run['state'])})", *lines])
 
 
 def _with_unit(metric: str) -> str:
     return f"{metric} ({_UNITS[metric]})" if metric in _UNITS else metric
-
-
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

@@ -128,7 +128,8 @@ def in_tree(path: Path, tree: ast.Module, users: dict[str, set[str]]) -> Iterato
         if not (isinstance(head, ast.Constant) and DOCUMENT.match(str(head.value))):
             continue
         inner |= set(ast.walk(node))
-        asked_by = users.get(constant_of(node, tree), {function})
+        constant = constant_of(node, tree)
+        asked_by = users.get(constant, {"nothing yet"} if constant else {function})
         yield Document(evaluated(node, path), ", ".join(sorted(asked_by)))
 
 

@@ -90,9 +90,8 @@ def test_every_link_is_relative_and_leads_somewhere(client, pages, name):
 
 
 def test_a_sweep_lists_its_runs_the_best_first(client, pages):
-    page = client.get(pages["sweep"]).text
+    page = client.get(pages["sweep"]).text.split('<table id="runs"')[1]
     assert re.findall(r">run (\d) ", page) == ["1", "2", "0"]
-    assert "wandb agent local/p/" in page
 
 
 def test_pages_renew_themselves_while_something_runs(client, pages):

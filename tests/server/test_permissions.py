@@ -33,6 +33,8 @@ NAMES = {
     "project": "p",
     "modelName": "p",
     "runName": "r",
+    "artifactCollectionName": "data",
+    "artifactTypeName": "dataset",
     "state": "FINISHED",
 }
 
@@ -76,6 +78,17 @@ def populate(client: TestClient) -> None:
         { files { uploadUrl } } }"""
     )
     client.put(files["createRunFiles"]["files"][0]["uploadUrl"], content=b"hers")
+    artifact = execute(
+        """mutation C { createArtifact(input: {entityName: "ada", projectName: "p", runName: "r",
+        artifactTypeName: "dataset", artifactCollectionName: "data", digest: "d"})
+        { artifact { id } } }"""
+    )["createArtifact"]["artifact"]["id"]
+    execute(
+        """mutation M($id: ID!) { createArtifactManifest(input: {artifactID: $id, name: "m",
+        digest: "", entityName: "ada", projectName: "p", runName: "r", type: FULL})
+        { artifactManifest { id } } }""",
+        id=artifact,
+    )
 
 
 def ids(store) -> list[str]:
@@ -169,8 +182,8 @@ def content(store) -> list:
         for name in sorted(tables)
         if name not in ("activity", "sqlite_sequence")
     ]
-    files = sorted((store.folder / "files").rglob("*"))
-    return [rows, [(path, path.read_bytes()) for path in files if path.is_file()]]
+    files = [path for name in ("files", "artifacts") for path in (store.folder / name).rglob("*")]
+    return [rows, [(path, path.read_bytes()) for path in sorted(files) if path.is_file()]]
 
 
 @pytest.mark.parametrize("name", SCHEMA.mutation_type.fields)

@@ -26,6 +26,7 @@ from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, preflight, upload
 from workshop.server.listings import Listings
+from workshop.server.pages.figures import Figures
 from workshop.server.resolvers.context import Context
 from workshop.server.store import Store
 
@@ -217,6 +218,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
         tending = asyncio.create_task(tend_for_ever(store, app.state.controller))
         yield
         tending.cancel()
+        app.state.figures.close()
         app.state.compute.close()
 
     app = Starlette(
@@ -240,6 +242,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.blobs = Blobs(store)
     app.state.listings = Listings(store)
     app.state.compute = Compute()
+    app.state.figures = Figures(app.state.compute)
     app.state.outage = None
     return app
 

@@ -122,7 +122,8 @@ async def upload_blob(request: Request) -> Response:
 def download_blob(request: Request) -> Response:
     """Give bytes to whoever has the address."""
     require_token(request)
-    return send(request, request.path_params["md5"])
+    md5 = request.path_params["md5"]
+    return send(request, md5, md5)
 
 
 def download_by_key(request: Request) -> Response:
@@ -133,8 +134,8 @@ def download_by_key(request: Request) -> Response:
     """
     if request.app.state.gate.page_user(request) is None:
         return PlainTextResponse("An API key is needed.", HTTPStatus.UNAUTHORIZED)
-    *_, md5, _ = ["", "", *request.path_params["path"].split("/")]
-    return send(request, md5)
+    *_, md5, name = ["", *request.path_params["path"].split("/")]
+    return send(request, md5, name)
 
 
 def require_token(request: Request) -> None:
@@ -144,8 +145,8 @@ def require_token(request: Request) -> None:
         raise ForbiddenError("This address of an artifact's file is not valid.")
 
 
-def send(request: Request, md5: str) -> Response:
-    """Return a reply with bytes, as an attachment that no browser runs."""
+def send(request: Request, md5: str, name: str) -> Response:
+    """Return a reply with bytes, as an attachment of some name that no browser runs."""
     state = request.app.state
     with state.store.reading():
         found = re.fullmatch("[0-9a-f]{32}", md5) and state.blobs.has(md5)
@@ -154,6 +155,7 @@ def send(request: Request, md5: str) -> Response:
     return FileResponse(
         state.blobs.path(md5),
         media_type="application/octet-stream",
+        filename=name,
         content_disposition_type="attachment",
         headers=CAREFULLY,
     )

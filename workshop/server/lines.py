@@ -13,6 +13,10 @@ from workshop.server.records import Run
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
+# A key that an even sample would leave with fewer points is rare; so many are looked for at most.
+FEW = 100
+MOST_RARE_KEYS = 20
+
 
 def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
     """Keep history rows whose first one has line number `offset`; return what the run changes."""
@@ -146,6 +150,37 @@ def read_history(
             2**63 - 1 if end_step is None else end_step,
         )
     ]
+
+
+def sample_history(store: Store, run: Run, count: int) -> list[tuple[int, str]]:
+    """Return (line number, row) of about `count` history rows: evenly spaced, and the last one.
+
+    Rows with a number that few rows have, such as one that is logged once per epoch among many
+    steps, come in addition, or an even choice would miss most of them.
+    """
+    distance = max(1, -(-run.history_lines // count))
+    condition, values = "line % ? = 0 OR line = ?", [distance, run.history_lines - 1]
+    if distance > 1:
+        for key in rare_keys(json.loads(run.history_keys), FEW * distance)[:MOST_RARE_KEYS]:
+            condition += " OR instr(row, ?)"
+            values.append(json.dumps(key.rsplit(".", 1)[-1], ensure_ascii=False))
+    return [
+        tuple(row)
+        for row in store.execute(
+            f"SELECT line, row FROM history WHERE run_id = ? AND ({condition}) ORDER BY line",  # noqa: S608
+            run.id,
+            *values,
+        )
+    ]
+
+
+def rare_keys(known: dict, limit: int) -> list[str]:
+    """Return the keys of which fewer than `limit` numbers were logged; see `count_keys`."""
+    numbers = {
+        key: sum(kind["count"] for kind in facts["typeCounts"] if kind["type"] == "number")
+        for key, facts in known.items()
+    }
+    return [key for key, count in numbers.items() if 0 < count < limit]
 
 
 def read_rows(store: Store, table: str, run: Run, first: int = 0, count: int = -1) -> list[tuple]:

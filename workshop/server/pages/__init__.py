@@ -14,11 +14,16 @@ new version, in place: the reader's focus, selection, scrolling and sorting stay
 the whole `<main>` is such an element, so that a page needs nothing of its own.  Children of lists
 and tables should have a `data-key` by which they are known again; what is inside of an element
 with `data-own` is left to scripts.
+
+**Figures** get their data from JSON addresses beside the page, also with an ETag, and are renewed
+in place.  The curves of a run are drawn by `static/curves.js`.  Parallel coordinates and
+importance are the notebooks' own (`workshop.importance`, `workshop.plots`), so that both show the
+same: `drawing` makes them in the process for long computations, which alone imports the kit.
 """
 
 from starlette.routing import Route
 
-from workshop.server.pages import assets, projects, runs, sweeps
+from workshop.server.pages import assets, figures, projects, runs, sweeps
 from workshop.server.pages.problems import is_page, not_found, problem
 from workshop.server.pages.rendering import page
 from workshop.server.pages.signin import sign_in
@@ -34,6 +39,8 @@ PAGES = {
 }
 ROUTES = [
     *assets.ROUTES,
+    Route("/{entity}/{project}/sweeps/{sweep}/figures.json", figures.sweep_figures),
+    Route("/{entity}/{project}/runs/{run}/curves.json", figures.run_curves),
     *(Route(path, endpoint) for path, endpoint in PAGES.items()),
     *(Route(path, sign_in, methods=["POST"]) for path in PAGES),
 ]

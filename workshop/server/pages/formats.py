@@ -4,7 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 
-from workshop.server.values import timestamp
+from workshop.server.values import finite, timestamp
 
 
 def shown(value: object) -> str:
@@ -17,7 +17,7 @@ def shown(value: object) -> str:
         return f"{value:.5g}"
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return str(finite(value))
 
 
 def moment(seconds: float) -> str:

@@ -16,14 +16,16 @@ from starlette.responses import HTMLResponse, Response
 
 from workshop.server.pages.assets import PLOTLY
 from workshop.server.pages.formats import FILTERS
+from workshop.server.pages.tables import address
 from workshop.server.records import User
 from workshop.server.store import Store
 
-# Scripts are files of this server, and nothing is evaluated.  Pages may be framed by pages of the
-# same origin, as behind JupyterHub, and by JupyterLab on this machine, where the client shows
-# them below a cell.
+# Scripts are files of this server, and nothing is evaluated.  Styles may be inline because plotly
+# sets them as attributes and brings the sheet of its maps along; a page itself has none.
+# Pages may be framed by pages of the same origin, as behind JupyterHub, and by JupyterLab on this
+# machine, where the client shows them below a cell.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     "img-src 'self' data: blob:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://localhost:* "
     "https://127.0.0.1:*"
@@ -42,6 +44,7 @@ templates = Environment(
     lstrip_blocks=True,
 )
 templates.filters.update(FILTERS)
+templates.filters["address"] = lambda parts: address(*parts)
 templates.globals["plotly"] = PLOTLY
 
 

@@ -1,23 +1,32 @@
 """One run: what it was given, what it logged, and what it printed."""
 
+import re
+
 from workshop.server import lines
+from workshop.server.console import console_line
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts
+from workshop.server.pages import tables
+from workshop.server.pages.formats import size
 from workshop.server.pages.listing import find_project
+from workshop.server.pages.progress import progress
 from workshop.server.pages.rendering import Visit
-from workshop.server.records import File, Run, Sweep
+from workshop.server.pages.tables import Cell, Column, Table
+from workshop.server.records import File, Project, Run, Sweep
+from workshop.server.store import Store
 
 CONSOLE_LINES = 500
+
+# Colours and movements of the cursor, which a page does not follow:
+# https://en.wikipedia.org/wiki/ANSI_escape_code#CSI_(Control_Sequence_Introducer)_sequences
+TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def run(visit: Visit, entity: str, project: str, run: str) -> dict:
     """Show a run: curves, summary, config, files and console."""
     store = visit.store
     with store.reading():
-        record = find_project(store, entity, project)
-        found = store.find(Run, project_id=record.id, name=run)
-        if found is None:
-            raise NotFoundError(f"There is no run {run} in the project {project}.")
+        record, found = find_run(store, entity, project, run)
         sweep = found.sweep_id and store.find(Sweep, id=found.sweep_id)
         files = store.all(File, "name", run_id=found.id)
         first = max(0, found.log_lines - CONSOLE_LINES)
@@ -27,10 +36,43 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "project": record,
         "run": found,
         "sweep": sweep,
+        "progress": progress(facts).text if found.is_live else None,
         "config": sorted(lines.flat(facts.config)),
         "summary": sorted(item for item in lines.flat(facts.summary) if item[0][:1] != "_"),
-        "files": files,
-        "console": console,
+        "files": files_table(record, found, files) if files else None,
+        "console": [printed(number, text) for number, text in console],
         "console_from": first,
         "is_live": found.is_live,
     }
+
+
+def find_run(store: Store, entity: str, project: str, run: str) -> tuple[Project, Run]:
+    """Return a run and its project; raise a NotFoundError if there is none."""
+    record = find_project(store, entity, project)
+    found = store.find(Run, project_id=record.id, name=run)
+    if found is None:
+        raise NotFoundError(f"There is no run {run} in the project {project}.")
+    return record, found
+
+
+def files_table(project: Project, run: Run, files: list[File]) -> Table:
+    """Return a row per file."""
+    rows = []
+    for file in files:
+        parts = ("files", project.entity, project.name, run.name, *file.name.split("/"))
+        cells = [
+            tables.link(file.name, *parts),
+            Cell(size(file.size), file.size),
+            tables.moment(file.updated_at),
+        ]
+        rows.append((file.name, cells))
+    return Table(
+        "files", "Files", [Column("Name"), Column("Size", "number"), Column("Uploaded")], rows
+    )
+
+
+def printed(number: int, text: str) -> dict:
+    """Return a console line as the page shows it."""
+    line = console_line(number, text)
+    shown = TERMINAL_CODES.sub("", line["line"])
+    return {"number": number, "text": shown, "is_error": line["level"] == "error"}

@@ -1,10 +1,14 @@
 """One sweep: how far it is, what runs now, and what came out."""
 
+from collections import Counter
+
 import yaml
 
 from workshop.server import search
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts, ordered
+from workshop.server.pages import tables
+from workshop.server.pages.formats import count
 from workshop.server.pages.listing import (
     ROWS_PER_PAGE,
     find_project,
@@ -12,35 +16,102 @@ from workshop.server.pages.listing import (
     runs_table,
     sweep_title,
 )
+from workshop.server.pages.progress import progress
 from workshop.server.pages.rendering import Visit
-from workshop.server.records import Run, Sweep
+from workshop.server.pages.tables import Cell, Column, Table
+from workshop.server.records import Project, Run, Sweep
+from workshop.server.store import Store
 
 
 def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
     """Show a sweep: its configuration and its runs, the best first."""
     store = visit.store
     with store.reading():
-        record = find_project(store, entity, project)
-        found = store.find(Sweep, project_id=record.id, name=sweep)
-        if found is None:
-            raise NotFoundError(f"There is no sweep {sweep} in the project {project}.")
+        record, found = find_sweep(store, entity, project, sweep)
         runs = [Facts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
     config = yaml.safe_load(found.config)
     metric = config.get("metric") or {}
     name, maximize = metric.get("name"), metric.get("goal") == "maximize"
     if name:
         runs = ordered(runs, f"{'-' if maximize else '+'}summary_metrics.{name}")
+    live = [facts for facts in runs if facts.run.is_live]
     part = part_of(visit, len(runs))
-    shown = runs[part.start : part.start + ROWS_PER_PAGE]
-    parameters = [".".join(path) for path, _ in search.flatten(config["parameters"])]
+    on_page = runs[part.start : part.start + ROWS_PER_PAGE]
     return {
         "project": record,
         "sweep": found,
         "title": sweep_title(found, config),
         "config": found.config,
         "method": config["method"],
+        "metric": name,
+        "goal": "maximize" if maximize else "minimize",
         "expected": search.expected_runs(config),
-        "runs": runs_table(record, shown, parameters, name, maximize),
+        "ended": len(runs) - len(live),
+        "states": count_states(runs),
+        "best": best_of(record, runs, name),
+        "live": live_table(record, live, name) if live else None,
+        "runs": runs_table(record, on_page, varied(config), name, maximize),
         "part": part,
-        "is_live": found.state in ("PENDING", "RUNNING") or any(f.run.is_live for f in runs),
+        "is_live": found.state in ("PENDING", "RUNNING", "PAUSED") or bool(live),
     }
+
+
+def find_sweep(store: Store, entity: str, project: str, sweep: str) -> tuple[Project, Sweep]:
+    """Return a sweep and its project; raise a NotFoundError if there is none."""
+    record = find_project(store, entity, project)
+    found = store.find(Sweep, project_id=record.id, name=sweep)
+    if found is None:
+        raise NotFoundError(f"There is no sweep {sweep} in the project {project}.")
+    return record, found
+
+
+def varied(config: dict) -> list[str]:
+    """Return the dotted names of the parameters that can have more than one value."""
+    return [
+        ".".join(path)
+        for path, settings in search.flatten(config["parameters"])
+        if "value" not in settings and len(settings.get("values", "  ")) > 1
+    ]
+
+
+def count_states(runs: list[Facts]) -> str:
+    """Return how many runs are in which state, in words."""
+    counts = Counter(facts.run.state for facts in runs)
+    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+def best_of(project: Project, runs: list[Facts], metric: str | None) -> Cell | None:
+    """Return the best value that a finished run reached, and the way to that run."""
+    for facts in runs if metric else ():
+        value = tables.value(facts.get(f"summary_metrics.{metric}"))
+        if facts.run.state == "finished" and isinstance(value.sort, (int, float)):
+            href = tables.address(project.entity, project.name, "runs", facts.run.name)
+            return Cell(value.text, value.sort, href, title=facts.run.display_name)
+    return None
+
+
+def live_table(project: Project, live: list[Facts], metric: str | None) -> Table:
+    """Return how far each run is that has still to end, the newest first."""
+    columns = [
+        Column("Run"),
+        Column("State"),
+        Column("Progress"),
+        *([Column(f"Latest {metric}", "number")] if metric else []),
+        Column("Host"),
+        Column("Last sign of life"),
+        Column("Duration", "number"),
+    ]
+    rows = []
+    for facts in sorted(live, key=lambda facts: -facts.run.id)[:ROWS_PER_PAGE]:
+        run = facts.run
+        cells = [
+            tables.link(run.display_name, project.entity, project.name, "runs", run.name),
+            tables.state(run.state),
+            progress(facts),
+            *([tables.value(facts.get(f"summary_metrics.{metric}"))] if metric else []),
+            tables.value(run.host),
+            tables.moment(run.heartbeat_at),
+            tables.span(run.heartbeat_at - run.created_at),
+        ]
+        rows.append((run.name, cells))
+    return Table("live", f"{count(len(live), 'run')} under way", columns, rows)

@@ -25,6 +25,7 @@ class Cell:
         kind: CSS classes.
         moment: A time as seconds since 1970; the text is that time for browsers without scripts.
         title: The whole text if `text` is a part of it.
+        share: How much is done, from 0 to 1, to be drawn as a bar before the text.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Cell:
     kind: str = ""
     moment: float | None = None
     title: str | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

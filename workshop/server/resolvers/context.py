@@ -1,7 +1,10 @@
 """What a resolver may use while it answers one request, and how it finds things."""
 
+import base64
+import binascii
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs
@@ -11,11 +14,29 @@ from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.files import Files
 from workshop.server.listings import Listings
 from workshop.server.proposals import Prepared
-from workshop.server.records import Agent, File, Project, Run, Sweep, User
+from workshop.server.records import (
+    Agent,
+    Artifact,
+    Collection,
+    File,
+    Manifest,
+    Project,
+    Run,
+    Sweep,
+    User,
+)
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
 DEFAULT_PROJECT = "uncategorized"
+# What a record that is in no project itself belongs to, and the column that tells which.
+OWNERS = {
+    Agent: (Sweep, "sweep_id"),
+    File: (Run, "run_id"),
+    Artifact: (Collection, "collection_id"),
+    Manifest: (Artifact, "artifact_id"),
+}
+Thing = TypeVar("Thing", Run, Sweep, Agent, File, Collection, Artifact, Manifest)
 FORBIDDEN_IN_NAMES = set("/\\#?%:")
 
 
@@ -73,6 +94,18 @@ class Context:
             )
         return self.store.add(Project, entity=entity, name=name, created_at=self.controller.now())
 
+    def run_to_write(self, name: str, project: str | None, entity: str | None) -> Run:
+        """Return a run to write to, by its ID.
+
+        Raises:
+            RequestError: The entity is not the user's, or there is no such run.
+        """
+        place = self.project_to_write(project, entity)
+        run = self.store.find(Run, project_id=place.id, name=name)
+        if run is None:
+            raise NotFoundError(f"There is no run {place.entity}/{place.name}/{shorten(name)}.")
+        return run
+
     def require_owner(self, entity: str) -> None:
         """Raise a ForbiddenError unless the user may write to an entity."""
         require_owner(self.user, entity)
@@ -83,26 +116,35 @@ class Context:
         fits = sweep and (project is None or sweep.project_id == project.id)
         return sweep if fits else None
 
-    def by_global_id(self, kind: type[Run | Sweep | Agent | File], global_id: str):
-        """Return the record that a global ID such as `Run:12` names, if the user may write it.
+    def with_global_id(self, kind: type[Thing], global_id: str) -> Thing | None:
+        """Return the record that a global ID names."""
+        try:
+            text = base64.b64decode(global_id, validate=True).decode()
+        except (binascii.Error, ValueError):
+            return None
+        prefix, _, number = text.partition(":")
+        known = prefix == kind.__name__ and number.isdecimal() and len(number) < 19
+        return self.store.find(kind, id=int(number)) if known else None
+
+    def by_global_id(self, kind: type[Thing], global_id: str) -> Thing:
+        """Return the record that a global ID names, if the user may write it.
 
         Raises:
             RequestError: There is no such record, or it belongs to someone else.
         """
-        prefix, _, number = global_id.partition(":")
-        known = prefix == kind.__name__ and number.isdecimal() and len(number) < 19
-        record = self.store.find(kind, id=int(number)) if known else None
+        record = self.with_global_id(kind, global_id)
         if record is None:
-            raise NotFoundError(f"There is no {kind.__name__.lower()} with the ID {global_id!r}.")
+            raise NotFoundError(
+                f"There is no {kind.__name__.lower()} with the ID {shorten(global_id)}."
+            )
         self.require_owner(self.project_of(record).entity)
         return record
 
-    def project_of(self, record: Run | Sweep | Agent | File) -> Project:
+    def project_of(self, record: Thing) -> Project:
         """Return the project that a record belongs to."""
-        if isinstance(record, Agent):
-            record = self.store.find(Sweep, id=record.sweep_id)
-        elif isinstance(record, File):
-            record = self.store.find(Run, id=record.run_id)
+        while not hasattr(record, "project_id"):
+            kind, number = OWNERS[type(record)]
+            record = self.store.find(kind, id=getattr(record, number))
         return self.store.find(Project, id=record.project_id)
 
 
@@ -115,8 +157,12 @@ def check_name(name: str, what: str) -> None:
 
 
 def global_id(record: object) -> str:
-    """Return the ID by which the API names a record: its kind and number."""
-    return f"{type(record).__name__}:{record.id}"
+    """Return the ID by which the API names a record: its kind and number, in base64.
+
+    The client turns an artifact's ID into hexadecimal and back where another refers to it
+    (`wandb-artifact://HEX/file`).
+    """
+    return base64.b64encode(f"{type(record).__name__}:{record.id}".encode()).decode()
 
 
 def connection(

@@ -3,7 +3,6 @@
 import re
 from functools import partial
 
-from workshop.server.errors import NotFoundError
 from workshop.server.files import clean_name, download_path, mimetype, upload_path
 from workshop.server.records import File, Project, Run
 from workshop.server.resolvers.context import Context, connection, global_id
@@ -53,7 +52,7 @@ class FileFields:
         """Return a page of the files, all or those of some names or of an SQL LIKE pattern."""
         found = context.store.all(File, "name", run_id=self.record.id)
         if names:
-            wanted = {clean_name(name) for name in names}
+            wanted = {clean_name(name) for name in names if name}
             found = [file for file in found if file.name in wanted]
         elif pattern:
             expression = re.compile(like_to_regex(pattern), re.DOTALL)
@@ -72,10 +71,9 @@ def like_to_regex(pattern: str) -> str:
 
 def create_run_files(context: Context, input: dict) -> dict:
     """Give out an upload address for each of some names."""
-    project = context.project_to_write(input.get("project_name"), input.get("entity_name"))
-    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
-    if run is None:
-        raise NotFoundError(f"There is no run {input['run_name']} in project {project.name}.")
+    run = context.run_to_write(
+        input["run_name"], input.get("project_name"), input.get("entity_name")
+    )
     targets = []
     for name in input["files"]:
         stored = clean_name(name)
@@ -86,9 +84,8 @@ def create_run_files(context: Context, input: dict) -> dict:
 
 def mark_run_files_uploaded(context: Context, input: dict) -> dict:
     """Tell whether files have arrived: they are there as soon as their upload is answered."""
-    project = context.project_to_write(input["project_name"], input["entity_name"])
-    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
-    names = {file.name for file in context.store.all(File, run_id=run.id)} if run else set()
+    run = context.run_to_write(input["run_name"], input["project_name"], input["entity_name"])
+    names = {file.name for file in context.store.all(File, run_id=run.id)}
     return {"success": all(clean_name(name) in names for name in input["files"])}
 
 

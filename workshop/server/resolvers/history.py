@@ -1,15 +1,13 @@
 """What a run logged: history, system events, console."""
 
 import json
-import re
 
 from workshop.server import lines
+from workshop.server.console import console_line
 from workshop.server.records import Run
 from workshop.server.resolvers.context import Context
 from workshop.server.values import lookup, parse_object
 
-# 2026-11-23T16:18:04.486185 text, after ERROR if it went to stderr
-CONSOLE_LINE = re.compile(r"(?:(?P<level>[A-Z]+) +)?(?P<timestamp>\d{4}-\d\d-\d\dT[\d:.]+Z?) ?")
 DEFAULT_SAMPLES = 500
 
 
@@ -85,7 +83,9 @@ class HistoryFields:
     ) -> dict:
         """Return console lines: the first ones behind a cursor, or the last ones."""
         total = self.record.log_lines
-        start = max(0, total - last) if last else int(after) + 1 if after else 0
+        start = int(after) + 1 if after and after.isdecimal() else 0
+        if last:
+            start = max(0, total - last)
         found = lines.read_rows(context.store, "console", self.record, start, first or -1)
         end = found[-1][0] if found else None
         return {
@@ -101,15 +101,3 @@ def tail(context: Context, table: str, run: Run, count: int) -> str:
     """Return JSON text of a list with the last line of a table, as the client resumes from it."""
     found = lines.read_rows(context.store, table, run, max(0, count - 1))
     return json.dumps([text for _, text in found])
-
-
-def console_line(number: int, text: str) -> dict:
-    """Return a console line with time and level taken off its front."""
-    match = CONSOLE_LINE.match(text)
-    return {
-        "number": number,
-        "timestamp": match["timestamp"] if match else None,
-        "level": ((match and match["level"]) or "INFO").lower(),
-        "label": "",
-        "line": text[match.end() :] if match else text,
-    }

@@ -6,6 +6,7 @@
 // document's events `poll` (now is the time to ask for data as well) and `renew` (the page has
 // changed).
 
+import "./console.js";
 import { show } from "./connection.js";
 import { morph } from "./morph.js";
 import { enhance } from "./enhance.js";

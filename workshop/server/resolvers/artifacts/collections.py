@@ -8,14 +8,8 @@ from workshop.server.filters import ordered, parse_condition, select
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
-from workshop.server.resolvers.artifacts.find import (
-    artifact_id,
-    by_artifact_id,
-    project_of,
-    split,
-    version_of,
-)
-from workshop.server.resolvers.context import Context, connection
+from workshop.server.resolvers.artifacts.find import split, version_of
+from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import lookup, snake_case, timestamp
 
 
@@ -64,7 +58,7 @@ class CollectionNode:
 
     def __init__(self, collection: Collection):
         self.record = collection
-        self.id = artifact_id(collection)
+        self.id = global_id(collection)
         self.name = collection.name
         self.description = collection.description
         self.created_at = timestamp(collection.created_at)
@@ -74,7 +68,7 @@ class CollectionNode:
 
     def project(self, context: Context) -> "projects.ProjectNode":
         """Return the project that it is in."""
-        return projects.ProjectNode(project_of(context, self.record))
+        return projects.ProjectNode(context.project_of(self.record))
 
     def aliases(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the names that point to versions."""
@@ -238,7 +232,7 @@ def chosen(found: Iterable[Facts], filters: str | None, order: str | None) -> li
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:
     """Return a collection by its ID."""
-    found = by_artifact_id(context, Collection, id)
+    found = context.with_global_id(Collection, id)
     return found and CollectionNode(found)
 
 

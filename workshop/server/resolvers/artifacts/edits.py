@@ -6,12 +6,7 @@ from functools import partial
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.records import Alias, Artifact, Collection, Run
 from workshop.server.resolvers.artifacts.collections import CollectionNode
-from workshop.server.resolvers.artifacts.find import (
-    LATEST,
-    VERSION,
-    by_artifact_id,
-    to_change,
-)
+from workshop.server.resolvers.artifacts.find import LATEST, VERSION
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, tags
 from workshop.server.resolvers.context import Context, check_name
 from workshop.server.values import parse_object, shorten
@@ -19,12 +14,10 @@ from workshop.server.values import parse_object, shorten
 
 def use_artifact(context: Context, input: dict) -> dict:
     """Note that a run uses a version, which may be in another project."""
-    project = context.project_to_write(input["project_name"], input["entity_name"])
-    run = context.store.find(Run, project_id=project.id, name=input["run_name"])
-    artifact = by_artifact_id(context, Artifact, input["artifact_id"])
-    if run is None or artifact is None:
-        what = f"run {input['run_name']}" if run is None else "artifact with this ID"
-        raise NotFoundError(f"There is no {what} on this server.")
+    run = context.run_to_write(input["run_name"], input["project_name"], input["entity_name"])
+    artifact = context.with_global_id(Artifact, input["artifact_id"])
+    if artifact is None:
+        raise NotFoundError(f"There is no artifact with the ID {shorten(input['artifact_id'])}.")
     record_use(context, run, artifact, "input")
     return {"artifact": ArtifactNode(artifact)}
 
@@ -41,7 +34,7 @@ def record_use(context: Context, run: Run, artifact: Artifact, direction: str) -
 
 def update_artifact(context: Context, input: dict) -> dict:
     """Change what is given of a version's description, metadata, tags and time to live."""
-    artifact = to_change(context, Artifact, input["artifact_id"])
+    artifact = context.by_global_id(Artifact, input["artifact_id"])
     changes = {"updated_at": context.controller.now()}
     if input.get("description") is not None:
         changes["description"] = input["description"]
@@ -66,7 +59,7 @@ def changed_tags(text: str, added: list[dict] | None, removed: list[dict] | None
 
 def add_aliases(context: Context, input: dict) -> dict:
     """Let names point to a version."""
-    artifact = to_change(context, Artifact, input["artifact_id"])
+    artifact = context.by_global_id(Artifact, input["artifact_id"])
     names = [item["alias"] for item in input["aliases"]]
     check_aliases(names)
     point(context, artifact, names)
@@ -95,7 +88,7 @@ def point(context: Context, artifact: Artifact, names: list[str]) -> None:
 
 def delete_aliases(context: Context, input: dict) -> dict:
     """Take names from a version."""
-    artifact = to_change(context, Artifact, input["artifact_id"])
+    artifact = context.by_global_id(Artifact, input["artifact_id"])
     for item in input["aliases"]:
         alias = context.store.find(Alias, artifact_id=artifact.id, name=item["alias"])
         if alias:
@@ -108,7 +101,7 @@ def delete_artifact(context: Context, input: dict) -> dict:
 
     `latest` then points to the newest version that is left.
     """
-    artifact = to_change(context, Artifact, input["artifact_id"])
+    artifact = context.by_global_id(Artifact, input["artifact_id"])
     names = [alias.name for alias in context.store.all(Alias, artifact_id=artifact.id)]
     if names and not input.get("delete_aliases"):
         raise RequestError(
@@ -132,7 +125,7 @@ def remove(context: Context, artifact: Artifact) -> None:
 
 def update_artifact_sequence(context: Context, input: dict) -> dict:
     """Change the name or the description of a collection."""
-    collection = to_change(context, Collection, input["artifact_sequence_id"])
+    collection = context.by_global_id(Collection, input["artifact_sequence_id"])
     name = input.get("name")
     if name and name != collection.name:
         check_name(name, "an artifact's name")
@@ -143,7 +136,7 @@ def update_artifact_sequence(context: Context, input: dict) -> dict:
 
 def move_artifact_sequence(context: Context, input: dict) -> dict:
     """Change the type of a collection."""
-    collection = to_change(context, Collection, input["artifact_sequence_id"])
+    collection = context.by_global_id(Collection, input["artifact_sequence_id"])
     kind = input["destination_artifact_type_name"]
     check_name(kind, "an artifact's type")
     return changed(context, collection, type=kind)
@@ -159,7 +152,7 @@ def changed(context: Context, collection: Collection, **values: str | None) -> d
 
 def delete_artifact_sequence(context: Context, input: dict) -> dict:
     """Delete a collection with all its versions."""
-    collection = to_change(context, Collection, input["artifact_sequence_id"])
+    collection = context.by_global_id(Collection, input["artifact_sequence_id"])
     for artifact in context.store.all(Artifact, collection_id=collection.id):
         remove(context, artifact)
     context.store.remove(collection)

@@ -9,12 +9,8 @@ from workshop.server.files import mimetype
 from workshop.server.records import Alias, Artifact, Run
 from workshop.server.resolvers import runs, users
 from workshop.server.resolvers.artifacts import collections
-from workshop.server.resolvers.artifacts.find import (
-    artifact_id,
-    by_artifact_id,
-    collection_of,
-)
-from workshop.server.resolvers.context import Context, connection
+from workshop.server.resolvers.artifacts.find import collection_of
+from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import timestamp
 
 INHERITED = -1
@@ -30,7 +26,7 @@ class ArtifactNode:
 
     def __init__(self, artifact: Artifact):
         self.record = artifact
-        self.id = artifact_id(artifact)
+        self.id = global_id(artifact)
         self.version_index = artifact.version
         self.state = "PENDING" if artifact.version is None else "COMMITTED"
         self.digest = artifact.digest
@@ -102,7 +98,7 @@ class AliasNode:
 
     def __init__(self, alias: Alias):
         self.record = alias
-        self.id = artifact_id(alias)
+        self.id = global_id(alias)
         self.alias = alias.name
 
     def artifact_collection(self, context: Context) -> "collections.CollectionNode":
@@ -196,7 +192,7 @@ def artifact_files(
     if artifact.manifest:
         contents = manifests.read(context.blobs.path(artifact.manifest))["contents"]
     found = sorted(contents) if names is None else [name for name in names if name in contents]
-    owner = artifact_id(artifact)
+    owner = global_id(artifact)
     return connection(
         found, lambda name: ArtifactFileNode(context, owner, name, contents[name]), first, after
     )
@@ -204,14 +200,14 @@ def artifact_files(
 
 def artifact(context: Context, id: str) -> ArtifactNode | None:
     """Return an artifact by its ID."""
-    found = by_artifact_id(context, Artifact, id)
+    found = context.with_global_id(Artifact, id)
     return found and ArtifactNode(found)
 
 
 def client_id_mapping(context: Context, client_id: str) -> dict | None:
     """Return the ID of the artifact that its client gave an ID of its own."""
     found = context.store.all(Artifact, "id DESC", client_id=client_id)
-    return {"server_id": artifact_id(found[0])} if found else None
+    return {"server_id": global_id(found[0])} if found else None
 
 
 QUERY = {"artifact": artifact, "client_id_mapping": client_id_mapping}

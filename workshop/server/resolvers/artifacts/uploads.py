@@ -7,19 +7,21 @@ loses a reply asks again.
 import json
 
 from workshop.server import manifests
-from workshop.server.errors import NotFoundError, RequestError
-from workshop.server.records import Artifact, Collection, Manifest, Project, Run
+from workshop.server.errors import RequestError
+from workshop.server.records import Artifact, Collection, Manifest, Project
 from workshop.server.resolvers.artifacts.edits import check_aliases, point, record_use
-from workshop.server.resolvers.artifacts.find import LATEST, artifact_id, collection_of, to_change
+from workshop.server.resolvers.artifacts.find import LATEST, collection_of
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
-from workshop.server.resolvers.context import Context, check_name, connection
+from workshop.server.resolvers.context import Context, check_name, connection, global_id
 from workshop.server.values import parse_object
 
 
 def create_artifact(context: Context, input: dict) -> dict:
     """Announce an artifact; one with the same content in the same collection is that version."""
     project = context.project_to_write(input["project_name"], input["entity_name"])
-    run = run_of(context, project, input.get("run_name"))
+    run = None
+    if input.get("run_name"):
+        run = context.run_to_write(input["run_name"], project.name, project.entity)
     aliases = [item["alias"] for item in input.get("aliases") or []]
     check_aliases(aliases)
     if input.get("metadata"):
@@ -47,14 +49,6 @@ def create_artifact(context: Context, input: dict) -> dict:
     if run:
         record_use(context, run, artifact, "output")
     return {"artifact": ArtifactNode(artifact)}
-
-
-def run_of(context: Context, project: Project, name: str | None) -> Run | None:
-    """Return the run that logs; raise a NotFoundError if it is named but not there."""
-    run = name and context.store.find(Run, project_id=project.id, name=name)
-    if name and run is None:
-        raise NotFoundError(f"There is no run {name} in the project {project.name}.")
-    return run or None
 
 
 def collection_to_write(context: Context, project: Project, values: dict) -> Collection:
@@ -98,10 +92,10 @@ def known(context: Context, collection: Collection, values: dict) -> Artifact | 
 def create_artifact_manifest(context: Context, input: dict) -> dict:
     """Announce a manifest; with its digest, give out the address to bring it to."""
     artifact = arriving(context, input["artifact_id"])
-    base = input.get("base_artifact_id")
+    base = context.with_global_id(Artifact, input.get("base_artifact_id") or "")
     values = {
         "type": input["type"],
-        "base_id": to_change(context, Artifact, base).id if base else None,
+        "base_id": base and base.id,
     }
     place = {"artifact_id": artifact.id, "run_name": input["run_name"], "name": input["name"]}
     if manifest := context.store.find(Manifest, **place):
@@ -113,7 +107,7 @@ def create_artifact_manifest(context: Context, input: dict) -> dict:
 
 def update_artifact_manifest(context: Context, input: dict) -> dict:
     """Give a manifest its digest, and give out the address to bring it to."""
-    manifest = to_change(context, Manifest, input["artifact_manifest_id"])
+    manifest = context.by_global_id(Manifest, input["artifact_manifest_id"])
     return announce(context, manifest, input.get("digest"))
 
 
@@ -122,7 +116,7 @@ def announce(context: Context, manifest: Manifest, digest: str | None) -> dict:
     if digest:
         manifest = context.store.change(manifest, md5=manifests.hexadecimal(digest))
         context.blobs.need(manifest.artifact_id, [manifest.md5])
-    return {"artifact_manifest": ManifestNode(context, artifact_id(manifest), manifest.md5)}
+    return {"artifact_manifest": ManifestNode(context, global_id(manifest), manifest.md5)}
 
 
 def create_artifact_files(context: Context, input: dict) -> dict:
@@ -149,7 +143,7 @@ def create_artifact_files(context: Context, input: dict) -> dict:
 
 def arriving(context: Context, id: str) -> Artifact:
     """Return an artifact that is not complete yet; raise a RequestError if it is."""
-    artifact = to_change(context, Artifact, id)
+    artifact = context.by_global_id(Artifact, id)
     if artifact.version is not None:
         raise RequestError("An artifact cannot be changed any more; log a new version of it.")
     return artifact
@@ -157,7 +151,7 @@ def arriving(context: Context, id: str) -> Artifact:
 
 def commit_artifact(context: Context, input: dict) -> dict:
     """Make an artifact whose files and manifest are here the next version of its collection."""
-    artifact = to_change(context, Artifact, input["artifact_id"])
+    artifact = context.by_global_id(Artifact, input["artifact_id"])
     if artifact.version is not None:
         return {"artifact": ArtifactNode(artifact)}
     md5, manifest = assemble(context, artifact)

@@ -1,0 +1,184 @@
+"""The data of figures, at JSON addresses beside the pages that show them.
+
+A sweep's figures are drawn in the process for long computations, one sweep at a time, and kept
+until its runs change.  A request never waits for that: it gets the last figures there are.
+"""
+
+import gzip
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import yaml
+from starlette.requests import Request
+from starlette.responses import Response
+
+from workshop.server import lines
+from workshop.server.compute import Compute, ComputeError
+from workshop.server.pages.curves import history_curves, system_curves
+from workshop.server.pages.rendering import HEADERS, tagged, visit_of
+from workshop.server.pages.runs import find_run
+from workshop.server.pages.sweeps import find_sweep
+from workshop.server.records import Sweep
+from workshop.server.store import Store
+from workshop.server.values import lookup, unwrap
+
+log = logging.getLogger(__name__)
+
+MOST_SWEEPS = 50  # whose figures are kept
+SHORTEST_REST = 3  # seconds from one drawing of a sweep to its next one
+REST = 3  # times as long as a drawing took is what it rests at least
+HISTORY_ROWS = 2000
+EVENT_ROWS = 500
+
+COLUMNS = "name, display_name, state, suggestion, config, summary"
+FAILED = {"message": "This figure could not be drawn; the log of the server says why."}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The figures of one sweep.
+
+    Attributes:
+        version: What they were drawn from: a hash.
+        figures: Gzipped JSON by theme.
+        due: From when on they may be drawn anew.
+    """
+
+    version: str
+    figures: dict[str, bytes]
+    due: float
+
+
+class Figures:
+    """Draws the figures of sweeps in the background and keeps them.
+
+    Args:
+        compute: The process that draws.
+    """
+
+    def __init__(self, compute: Compute):
+        self._compute = compute
+        self._lock = threading.Lock()
+        self._drawn: OrderedDict[int, Drawn] = OrderedDict()
+        self._under_way: set[int] = set()
+        self._worker = ThreadPoolExecutor(1, "figures")
+
+    def get(
+        self, sweep_id: int, version: str, arguments: Callable[[], tuple]
+    ) -> dict[str, bytes] | None:
+        """Return what there is of a sweep's figures, and have them drawn if they are not right.
+
+        Args:
+            sweep_id: The sweep.
+            version: Changes with everything that the figures show.
+            arguments: Gives those of `drawing.draw_sweep`.
+        """
+        with self._lock:
+            drawn = self._drawn.get(sweep_id)
+            is_right = drawn is not None and drawn.version == version
+            rests = drawn is not None and time.monotonic() < drawn.due
+            if not is_right and not rests and sweep_id not in self._under_way:
+                self._under_way.add(sweep_id)
+                self._worker.submit(self._draw, sweep_id, version, arguments)
+        return drawn and drawn.figures
+
+    def _draw(self, sweep_id: int, version: str, arguments: Callable[[], tuple]) -> None:
+        start = time.monotonic()
+        try:
+            function = "workshop.server.pages.drawing:draw_sweep"
+            texts = self._compute.run(function, *arguments())
+        except ComputeError:
+            texts = None  # the next request asks again
+        except Exception:
+            log.exception("The figures of a sweep could not be drawn.")
+            failed = json.dumps({"parallel": FAILED, "importance": FAILED}).encode()
+            texts = {"light": failed, "dark": failed}
+        end = time.monotonic()
+        with self._lock:
+            if texts is not None:
+                zipped = {theme: gzip.compress(text, 6) for theme, text in texts.items()}
+                due = end + max(SHORTEST_REST, REST * (end - start))
+                self._drawn[sweep_id] = Drawn(version, zipped, due)
+                self._drawn.move_to_end(sweep_id)
+                if len(self._drawn) > MOST_SWEEPS:
+                    self._drawn.popitem(last=False)
+            self._under_way.remove(sweep_id)
+
+    def close(self) -> None:
+        """Draw nothing any more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+
+def sweep_figures(request: Request) -> Response:
+    """Give the figures of a sweep for the theme of the address; 202 while they are not ready."""
+    visit = visit_of(request)
+    if visit is None:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
+    with visit.store.reading():
+        _, sweep = find_sweep(visit.store, **request.path_params)
+        rows = runs_of(visit.store, sweep)
+    metric = (yaml.safe_load(sweep.config).get("metric") or {}).get("name")
+    if metric is None:
+        return json_reply(request, b"{}")
+    # What running runs have logged so far is in no figure.
+    seen = [row if row["state"] == "finished" else row | {"summary": ""} for row in rows]
+    version = hashlib.blake2b(repr((sweep.config, seen)).encode()).hexdigest()
+
+    def arguments() -> tuple:
+        return yaml.safe_load(sweep.config), metric, [trial(row, metric) for row in rows]
+
+    figures = visit.state.figures.get(sweep.id, version, arguments)
+    if figures is None:
+        return Response(b"{}", HTTPStatus.ACCEPTED, HEADERS, "application/json")
+    theme = "dark" if visit.query.get("theme") == "dark" else "light"
+    return json_reply(request, figures[theme])
+
+
+def runs_of(store: Store, sweep: Sweep) -> list[dict]:
+    """Return what the figures of a sweep need to know of its runs."""
+    statement = f"SELECT {COLUMNS} FROM runs WHERE sweep_id = ? ORDER BY id"  # noqa: S608
+    return [dict(row) for row in store.execute(statement, sweep.id)]
+
+
+def trial(row: dict, metric: str) -> dict:
+    """Return a run as `drawing.draw_sweep` takes it, with the parameters that it really had."""
+    point = json.loads(row["suggestion"] or "{}") | unwrap(json.loads(row["config"]))
+    value = lookup(json.loads(row["summary"]), metric)
+    return {
+        "run": row["name"],
+        "name": row["display_name"],
+        "state": row["state"],
+        "point": dict(lines.flat(point)),
+        "value": value if isinstance(value, (int, float)) else None,
+    }
+
+
+def run_curves(request: Request) -> Response:
+    """Give the curves of a run: of what it logged, and of the machine that it ran on."""
+    visit = visit_of(request)
+    if visit is None:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
+    with visit.store.reading():
+        _, run = find_run(visit.store, **request.path_params)
+        rows = lines.sample_history(visit.store, run, HISTORY_ROWS)
+        events = lines.read_rows(visit.store, "events", run)
+    sections = {
+        "metrics": history_curves([(line, json.loads(row)) for line, row in rows]),
+        "system": system_curves([json.loads(row) for _, row in lines.evenly(events, EVENT_ROWS)]),
+    }
+    text = json.dumps(sections, separators=(",", ":"), allow_nan=False).encode()
+    return json_reply(request, gzip.compress(text, 1))
+
+
+def json_reply(request: Request, zipped: bytes) -> Response:
+    """Return gzipped JSON, or that the browser has it already."""
+    headers = HEADERS | {"Content-Encoding": "gzip"}
+    return tagged(request, Response(zipped, headers=headers, media_type="application/json"))

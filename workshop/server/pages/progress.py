@@ -1,0 +1,38 @@
+"""How far a run is, as far as its config and its summary tell."""
+
+from workshop.server.filters import Facts
+from workshop.server.pages import tables
+from workshop.server.pages.tables import Cell
+
+# What programs commonly log as they go, and what their configs call its end.
+COUNTERS = ("Epoch", "epoch")
+EPOCHS = ("num_epochs", "epochs", "max_epochs", "n_epochs", "num_train_epochs")
+STEPS = ("num_steps", "steps", "max_steps", "total_steps")
+
+
+def progress(facts: Facts) -> Cell:
+    """Return a cell such as `epoch 3 of 10`, with a bar where the end is known."""
+    if facts.run.state == "pending":
+        return tables.text("waits for its agent")
+    if facts.run.history_lines == 0:
+        return tables.text("has logged nothing yet")
+    epoch = first_number(facts.summary, COUNTERS)
+    if epoch is not None:
+        return bar("epoch", epoch, first_number(facts.config, EPOCHS))
+    return bar("step", facts.run.last_step, first_number(facts.config, STEPS))
+
+
+def first_number(values: dict, names: tuple[str, ...]) -> float | None:
+    """Return the first of several values that is a number."""
+    for name in names:
+        if isinstance(values.get(name), (int, float)):
+            return values[name]
+    return None
+
+
+def bar(unit: str, done: float, end: float | None) -> Cell:
+    """Return a cell that says how much of something is done."""
+    if end is None or end <= 0:
+        return Cell(f"{unit} {done:g}", done)
+    share = min(1.0, max(0.0, done / end))
+    return Cell(f"{unit} {done:g} of {end:g}", share, share=share)

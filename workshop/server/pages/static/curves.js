@@ -1,0 +1,85 @@
+// The curves of a run: a small figure for each number that it logged.
+
+import { clear, colour, make, plot } from "./plotting.js";
+
+const HEIGHT = 230;
+
+export async function drawCurves(place, { metrics, system }) {
+  // What stands in the place until the first data comes, and whenever there is none.
+  for (const child of [...place.children]) {
+    if (!child.classList.contains("curves")) child.remove();
+  }
+  if (metrics.curves.length) await drawGroup(place, "metrics", metrics);
+  else place.prepend(make("p", "The run has logged no numbers yet."));
+  if (system.curves.length) {
+    const group = await drawGroup(place, "system", system);
+    group.before(make("h2", "System"));
+  }
+  return true;
+}
+
+async function drawGroup(place, name, { x, curves, left_out }) {
+  let group = place.querySelector(`.curves[data-group="${name}"]`);
+  if (!group) {
+    group = make("div", "", { class: "curves", "data-group": name });
+    place.append(group);
+  }
+  if (left_out.length) {
+    group.after(make("p", `Without a figure, for lack of room: ${left_out.join(", ")}.`));
+  }
+  const known = new Map([...group.children].map((figure) => [figure.dataset.key, figure]));
+  for (const curve of curves) {
+    const figure = known.get(curve.name) ?? make("figure", "", { "data-key": curve.name });
+    known.delete(curve.name);
+    group.append(figure);
+    await drawCurve(figure, curve, x);
+  }
+  for (const gone of known.values()) {
+    clear(gone.lastElementChild);
+    gone.remove();
+  }
+  return group;
+}
+
+async function drawCurve(figure, { name, x, y, alt }, xTitle) {
+  if (!figure.firstElementChild) figure.append(make("h3", name), make("p"), make("div"));
+  const [, words, drawing] = figure.children;
+  const finite = y.filter((value) => value !== null);
+  words.textContent = finite.length ? "" : alt;
+  words.hidden = finite.length > 0;
+  if (!finite.length) {
+    clear(drawing);
+    return;
+  }
+  const trace = {
+    x,
+    y,
+    mode: finite.length > 50 ? "lines" : "lines+markers",
+    line: { color: colour("curve"), width: 2 },
+    marker: { size: 5 },
+    connectgaps: false,
+    hovertemplate: `${xTitle} %{x}: <b>%{y:.5g}</b><extra></extra>`,
+  };
+  await plot(drawing, [trace], layoutFor(xTitle), alt);
+}
+
+function layoutFor(xTitle) {
+  const axis = {
+    gridcolor: colour("line"),
+    linecolor: colour("soft"),
+    zeroline: false,
+    automargin: true,
+    ticklabeloverflow: "hide past div",
+  };
+  return {
+    height: HEIGHT,
+    margin: { l: 46, r: 12, t: 6, b: 36 },
+    font: { family: "system-ui, sans-serif", size: 12, color: colour("soft") },
+    hovermode: "x",
+    hoverlabel: { font: { size: 13 } },
+    showlegend: false,
+    template: { layout: {} },
+    xaxis: { ...axis, title: { text: xTitle, standoff: 4 }, showgrid: false, showline: true },
+    yaxis: { ...axis, nticks: 6 },
+  };
+}
