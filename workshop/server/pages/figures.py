@@ -33,12 +33,15 @@ from workshop.server.values import lookup, unwrap
 log = logging.getLogger(__name__)
 
 MOST_SWEEPS = 50  # whose figures are kept
-SHORTEST_REST = 3  # seconds from one drawing of a sweep to its next one
-REST = 3  # times as long as a drawing took is what it rests at least
+# Seconds from one drawing of a sweep to its next one: twice as long as the last one took, within
+# these limits.
+SHORTEST_REST = 3
+LONGEST_REST = 10
 HISTORY_ROWS = 2000
 EVENT_ROWS = 500
 
 COLUMNS = "name, display_name, state, suggestion, config, summary"
+NOTHING = gzip.compress(b"{}")
 FAILED = {"message": "This figure could not be drawn; the log of the server says why."}
 
 
@@ -73,13 +76,16 @@ class Figures:
 
     def get(
         self, sweep_id: int, version: str, arguments: Callable[[], tuple]
-    ) -> dict[str, bytes] | None:
+    ) -> tuple[dict[str, bytes] | None, bool]:
         """Return what there is of a sweep's figures, and have them drawn if they are not right.
 
         Args:
             sweep_id: The sweep.
             version: Changes with everything that the figures show.
             arguments: Gives those of `drawing.draw_sweep`.
+
+        Returns:
+            The figures by theme, None if there are none yet, and whether they are right.
         """
         with self._lock:
             drawn = self._drawn.get(sweep_id)
@@ -88,7 +94,7 @@ class Figures:
             if not is_right and not rests and sweep_id not in self._under_way:
                 self._under_way.add(sweep_id)
                 self._worker.submit(self._draw, sweep_id, version, arguments)
-        return drawn and drawn.figures
+        return drawn and drawn.figures, is_right
 
     def _draw(self, sweep_id: int, version: str, arguments: Callable[[], tuple]) -> None:
         start = time.monotonic()
@@ -105,8 +111,8 @@ class Figures:
         with self._lock:
             if texts is not None:
                 zipped = {theme: gzip.compress(text, 6) for theme, text in texts.items()}
-                due = end + max(SHORTEST_REST, REST * (end - start))
-                self._drawn[sweep_id] = Drawn(version, zipped, due)
+                rest = min(LONGEST_REST, max(SHORTEST_REST, 2 * (end - start)))
+                self._drawn[sweep_id] = Drawn(version, zipped, end + rest)
                 self._drawn.move_to_end(sweep_id)
                 if len(self._drawn) > MOST_SWEEPS:
                     self._drawn.popitem(last=False)
@@ -118,7 +124,7 @@ class Figures:
 
 
 def sweep_figures(request: Request) -> Response:
-    """Give the figures of a sweep for the theme of the address; 202 while they are not ready."""
+    """Give the figures of a sweep; while they are not right, say when to ask again."""
     visit = visit_of(request)
     if visit is None:
         return Response(status_code=HTTPStatus.UNAUTHORIZED)
@@ -127,7 +133,7 @@ def sweep_figures(request: Request) -> Response:
         rows = runs_of(visit.store, sweep)
     metric = (yaml.safe_load(sweep.config).get("metric") or {}).get("name")
     if metric is None:
-        return json_reply(request, b"{}")
+        return json_reply(request, NOTHING)
     # What running runs have logged so far is in no figure.
     seen = [row if row["state"] == "finished" else row | {"summary": ""} for row in rows]
     version = hashlib.blake2b(repr((sweep.config, seen)).encode()).hexdigest()
@@ -135,11 +141,12 @@ def sweep_figures(request: Request) -> Response:
     def arguments() -> tuple:
         return yaml.safe_load(sweep.config), metric, [trial(row, metric) for row in rows]
 
-    figures = visit.state.figures.get(sweep.id, version, arguments)
-    if figures is None:
-        return Response(b"{}", HTTPStatus.ACCEPTED, HEADERS, "application/json")
+    figures, is_right = visit.state.figures.get(sweep.id, version, arguments)
     theme = "dark" if visit.query.get("theme") == "dark" else "light"
-    return json_reply(request, figures[theme])
+    reply = json_reply(request, figures[theme] if figures else NOTHING)
+    if not is_right:
+        reply.headers["Retry-After"] = "2"
+    return reply
 
 
 def runs_of(store: Store, sweep: Sweep) -> list[dict]:

@@ -9,6 +9,7 @@ from workshop.server import lines, search
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts
 from workshop.server.pages import tables
+from workshop.server.pages.progress import latest
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
@@ -125,7 +126,7 @@ def runs_table(
             tables.state(run.state),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
             *(tables.value(facts.get(f"config.{name}")) for name in parameters),
-            *(tables.value(facts.get(f"summary_metrics.{name}")) for name in metrics),
+            *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(run.heartbeat_at - run.created_at),
         ]

@@ -1,4 +1,6 @@
-"""How far a run is, as far as its config and its summary tell."""
+"""How far a run is, as far as its config and what it logged tell."""
+
+import json
 
 from workshop.server.filters import Facts
 from workshop.server.pages import tables
@@ -16,10 +18,22 @@ def progress(facts: Facts) -> Cell:
         return tables.text("waits for its agent")
     if facts.run.history_lines == 0:
         return tables.text("has logged nothing yet")
-    epoch = first_number(facts.summary, COUNTERS)
+    epoch = first_number({name: latest(facts, name) for name in COUNTERS}, COUNTERS)
     if epoch is not None:
         return bar("epoch", epoch, first_number(facts.config, EPOCHS))
     return bar("step", facts.run.last_step, first_number(facts.config, STEPS))
+
+
+def latest(facts: Facts, name: str) -> object:
+    """Return the value of a metric that a run has logged last.
+
+    The client sends the summary of a run that goes on only now and then, the history at once.
+    """
+    if facts.run.is_live:
+        known = json.loads(facts.run.history_keys).get(name, {})
+        if "previousValue" in known:
+            return known["previousValue"]
+    return facts.get(f"summary_metrics.{name}")
 
 
 def first_number(values: dict, names: tuple[str, ...]) -> float | None:

@@ -16,7 +16,7 @@ from workshop.server.pages.listing import (
     runs_table,
     sweep_title,
 )
-from workshop.server.pages.progress import progress
+from workshop.server.pages.progress import latest, progress
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
@@ -108,7 +108,7 @@ def live_table(project: Project, live: list[Facts], metric: str | None) -> Table
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
             tables.state(run.state),
             progress(facts),
-            *([tables.value(facts.get(f"summary_metrics.{metric}"))] if metric else []),
+            *([tables.value(latest(facts, metric))] if metric else []),
             tables.value(run.host),
             tables.moment(run.heartbeat_at),
             tables.span(run.heartbeat_at - run.created_at),

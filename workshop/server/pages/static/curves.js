@@ -15,7 +15,6 @@ export async function drawCurves(place, { metrics, system }) {
     const group = await drawGroup(place, "system", system);
     group.before(make("h2", "System"));
   }
-  return true;
 }
 
 async function drawGroup(place, name, { x, curves, left_out }) {
@@ -28,12 +27,15 @@ async function drawGroup(place, name, { x, curves, left_out }) {
     group.after(make("p", `Without a figure, for lack of room: ${left_out.join(", ")}.`));
   }
   const known = new Map([...group.children].map((figure) => [figure.dataset.key, figure]));
-  for (const curve of curves) {
+  const drawings = [];
+  for (const [number, curve] of curves.entries()) {
     const figure = known.get(curve.name) ?? make("figure", "", { "data-key": curve.name });
     known.delete(curve.name);
-    group.append(figure);
-    await drawCurve(figure, curve, x);
+    const place = group.children[number] ?? null;
+    if (place !== figure) group.insertBefore(figure, place);
+    drawings.push(drawCurve(figure, curve, x));
   }
+  await Promise.all(drawings);
   for (const gone of known.values()) {
     clear(gone.lastElementChild);
     gone.remove();

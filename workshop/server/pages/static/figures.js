@@ -3,13 +3,10 @@
 import { clear, make, plot } from "./plotting.js";
 
 export async function drawFigures(place, figures) {
-  let complete = true;
   for (const element of place.querySelectorAll("[data-figure]")) {
     const figure = figures[element.dataset.figure];
     if (figure) await drawFigure(element, figure);
-    else complete = false;
   }
-  return complete;
 }
 
 async function drawFigure(element, { message, subtitle, data, layout, alt, width }) {

@@ -10,9 +10,9 @@ import "./console.js";
 import { show } from "./connection.js";
 import { morph } from "./morph.js";
 import { enhance } from "./enhance.js";
-import { Source } from "./source.js";
+import { NoAnswer, Source } from "./source.js";
 
-const LONGEST_WAIT = 30; // seconds
+const LONGEST_WAIT = 10; // seconds
 const page = new Source(location.href);
 let failures = 0;
 let timer;
@@ -41,6 +41,7 @@ async function poll() {
     if (html !== null) renew(html);
     document.dispatchEvent(new Event("poll"));
   } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
     failures += 1;
     show(error.message);
   }

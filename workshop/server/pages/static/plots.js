@@ -2,9 +2,8 @@
 
 import { drawCurves } from "./curves.js";
 import { drawFigures } from "./figures.js";
-import { Source } from "./source.js";
+import { NoAnswer, Source } from "./source.js";
 
-const RETRY = 1500; // milliseconds, while the server draws
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 for (const place of document.querySelectorAll("[data-figures]")) {
@@ -14,23 +13,30 @@ for (const place of document.querySelectorAll("[data-curves]")) {
   keep(place, () => place.dataset.curves, drawCurves);
 }
 
-// Draws what is at an address now, whenever the page is polled, and when the colours change.
-// `draw` returns whether the data was complete.
+// Draws what is at an address now, whenever the page is polled, when the server has said that
+// there will be more, and when the colours change.
 function keep(place, address, draw) {
   let source = new Source(address());
-  let data = null;
   let timer;
+  let underWay = false;
+  let again = false;
 
   async function fetchAndDraw() {
+    again = underWay;
+    if (underWay) return;
+    underWay = true;
     clearTimeout(timer);
-    let news;
     try {
-      news = await source.news();
-    } catch {
-      return; // the page's own poll tells what is wrong, and comes back
+      const news = await source.news();
+      if (news !== null) await draw(place, JSON.parse(news));
+    } catch (error) {
+      // The page's own poll tells what is wrong with the server, and comes back.
+      if (!(error instanceof NoAnswer)) throw error;
+    } finally {
+      underWay = false;
     }
-    if (news !== null) data = JSON.parse(news);
-    if (news !== null && !(await draw(place, data))) timer = setTimeout(fetchAndDraw, RETRY);
+    if (again) fetchAndDraw();
+    else if (source.retryAfter) timer = setTimeout(fetchAndDraw, source.retryAfter);
   }
 
   document.addEventListener("poll", fetchAndDraw);

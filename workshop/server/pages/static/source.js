@@ -1,15 +1,20 @@
 // One address of the server that is asked again and again.
 
+export class NoAnswer extends Error {}
+
 export class Source {
   #address;
   #tag = null;
+
+  // Milliseconds after which the server wants to be asked again; null if it said nothing.
+  retryAfter = null;
 
   constructor(address) {
     this.#address = address;
   }
 
-  // Returns the text at the address; null if it is the same as the last time.  Throws an Error
-  // whose message can be shown if there is no answer.
+  // Returns the text at the address; null if it is the same as the last time.  Throws
+  // NoAnswer, whose message can be shown, if there is none.
   async news() {
     const headers = this.#tag ? { "If-None-Match": this.#tag } : {};
     let reply;
@@ -20,12 +25,14 @@ export class Source {
         signal: AbortSignal.timeout(20_000),
       });
     } catch {
-      throw new Error("The server does not answer. Trying again …");
+      throw new NoAnswer("The server does not answer. Trying again …");
     }
+    const seconds = reply.headers.get("Retry-After");
+    this.retryAfter = seconds && 1000 * Number(seconds);
     if (reply.status === 304) return null;
-    if (reply.status === 401) throw new Error("You are signed out. Reload the page to sign in.");
-    if (reply.status === 404) throw new Error("This is not on the server any more.");
-    if (!reply.ok) throw new Error(`The server answers ${reply.status}. Trying again …`);
+    if (reply.status === 401) throw new NoAnswer("You are signed out. Reload the page to sign in.");
+    if (reply.status === 404) throw new NoAnswer("This is not on the server any more.");
+    if (!reply.ok) throw new NoAnswer(`The server answers ${reply.status}. Trying again …`);
     const text = await reply.text();
     this.#tag = reply.headers.get("ETag");
     return text;
