@@ -111,12 +111,15 @@ class RunningServer:
         self.process.wait(timeout=10)
 
 
-def launch(store: Path, home: Path, port: int = 0, **options) -> RunningServer:
+def launch(
+    store: Path, home: Path, port: int = 0, arguments: tuple[str, ...] = (), **options
+) -> RunningServer:
     """Start a server on a store and wait until it serves."""
     home.mkdir(parents=True, exist_ok=True)
     log = (home / "server.log").open("a")
+    command = [sys.executable, "-m", "workshop.server", "--store", str(store), "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "workshop.server", "--store", str(store), "--port", str(port)],
+        [*command, *arguments],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
@@ -143,8 +146,10 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
     """Starts servers on the test's own folder and stops what is left of them at its end."""
     servers = []
 
-    def start(store: Path = tmp_path / "store", port: int = 0, **options) -> RunningServer:
-        servers.append(launch(store, tmp_path / "home", port, **options))
+    def start(
+        *arguments: str, store: Path = tmp_path / "store", port: int = 0, **options
+    ) -> RunningServer:
+        servers.append(launch(store, tmp_path / "home", port, arguments, **options))
         return servers[-1]
 
     yield start

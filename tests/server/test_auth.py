@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
-from workshop.server.app import make_app
 from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
 from workshop.server.records import User
 
@@ -46,23 +44,6 @@ def test_loopback_names(host: str):
 @pytest.mark.parametrize("host", ["10.0.0.1", "example.org", "localhost.example.org", ""])
 def test_other_names(host: str):
     assert not is_loopback(host)
-
-
-def test_pages_ask_strangers_for_the_key_and_remember_it(store):
-    app = make_app(store, Gate(store, KEY))
-    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as browser:
-        page = browser.get("/", headers={"Accept": "text/html"})
-        assert page.status_code == 401
-        assert 'name="key"' in page.text
-        assert browser.post("/", data={"key": "local-wrong"}).status_code == 401
-        signed = browser.post("/", data={"key": f" {KEY}\n"})
-        assert (signed.status_code, signed.headers["location"]) == (303, "./")
-        cookie = signed.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=lax" in cookie
-        assert KEY not in cookie
-        assert hash_key(KEY) not in cookie
-        assert browser.get("/").status_code == 200
 
 
 READ = """

@@ -5,6 +5,7 @@ other trace, once per user and step, so that reading stays reading; and, in memo
 each user was last heard.
 """
 
+import re
 import sqlite3
 import time
 
@@ -12,13 +13,14 @@ from workshop.server.records import User
 from workshop.server.store import Store
 
 SIGNED_IN = "signed in"
-ANALYZED = "analyzed"
+ANALYZED = "analyzed runs"
 
-# How the public API reads results.  Agents and resuming runs ask for the same fields, under other
-# names.
+# How the public API reads the results of many runs or the curves of one.  Agents, resuming runs and
+# those who only look for the state of a run ask in other documents.
 READS_RESULTS = {"RunFullHistory", "RunSampledHistory", "HistoryPage", "SampledHistoryPage"}
-LISTS_RUNS = "Runs"  # reads results unless it asks for states alone
+LISTS_RUNS = "Runs"  # reads results if it asks for these, too:
 RESULTS = "summaryMetrics"
+OPERATION = re.compile(r"\bquery\s+(\w+)")  # the client does not always tell it beside the document
 
 
 class Activity:
@@ -80,7 +82,8 @@ def is_analysis(user: User, request: object) -> bool:
     """Tell whether a GraphQL request that was answered reads results of a user's own runs."""
     if not isinstance(request, dict):
         return False
-    name = request.get("operationName")
+    operation = OPERATION.search(request["query"])
+    name = operation and operation[1]
     reads = name in READS_RESULTS or (name == LISTS_RUNS and RESULTS in request["query"])
     entity = (request.get("variables") or {}).get("entity")
     return reads and entity in (None, user.entity)

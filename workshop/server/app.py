@@ -27,7 +27,9 @@ from workshop.server.errors import RequestError
 from workshop.server.files import Files, download, preflight, upload
 from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
+from workshop.server.pages.signin import Mistakes
 from workshop.server.resolvers.context import Context
+from workshop.server.standings import Standings
 from workshop.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -236,6 +238,8 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.store = store
     app.state.gate = gate
     app.state.activity = Activity(store)
+    app.state.standings = Standings(store)
+    app.state.mistakes = Mistakes()
     app.state.has_leaderboard = has_leaderboard and bool(gate.people)
     app.state.controller = Controller(store)
     app.state.files = Files(store)

@@ -186,10 +186,9 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
     print("To use it from another terminal:")
     print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
     if gate.people:
-        instructors = sum(user.is_admin for user in gate.people)
         print(
-            f"In the class are {len(gate.people) - instructors} participants and {instructors} "
-            f"instructors besides you; hand each their file {key_file(folder, 'NAME')}"
+            f"There are {len(gate.people)} people in the class; hand each of them their file "
+            f"{key_file(folder, 'NAME')}"
         )
     print("Ctrl-C stops it; what was logged stays.", flush=True)
     if not address.is_loopback and address.url.startswith("http:"):

@@ -23,24 +23,25 @@ same: `drawing` makes them in the process for long computations, which alone imp
 
 from starlette.routing import Route
 
-from workshop.server.pages import assets, figures, projects, runs, sweeps
+from workshop.server.pages import assets, classroom, figures, projects, runs, signin, sweeps
 from workshop.server.pages.problems import is_page, not_found, problem
 from workshop.server.pages.rendering import page
-from workshop.server.pages.signin import sign_in
 
 __all__ = ["ROUTES", "is_page", "not_found", "problem"]
 
 PAGES = {
     "/": page("projects.html")(projects.projects),
     "/authorize": page("authorize.html")(projects.authorize),
+    "/class": page("class.html")(classroom.classroom),
+    "/leaderboard": page("leaderboard.html")(classroom.leaderboard),
     "/{entity}/{project}": page("project.html")(projects.project),
     "/{entity}/{project}/sweeps/{sweep}": page("sweep.html")(sweeps.sweep),
     "/{entity}/{project}/runs/{run}": page("run.html")(runs.run),
 }
 ROUTES = [
     *assets.ROUTES,
+    *signin.ROUTES,
     Route("/{entity}/{project}/sweeps/{sweep}/figures.json", figures.sweep_figures),
     Route("/{entity}/{project}/runs/{run}/curves.json", figures.run_curves),
     *(Route(path, endpoint) for path, endpoint in PAGES.items()),
-    *(Route(path, sign_in, methods=["POST"]) for path in PAGES),
 ]

@@ -1,6 +1,7 @@
 """The list of projects, and one project with its sweeps and runs."""
 
 from workshop.server.filters import Facts
+from workshop.server.keys import key_file
 from workshop.server.pages import tables
 from workshop.server.pages.listing import (
     ROWS_PER_PAGE,
@@ -79,4 +80,6 @@ def project(visit: Visit, entity: str, project: str) -> dict:
 
 def authorize(visit: Visit) -> dict:
     """Show where the key is: the client sends its user here when it has none."""
-    return {"key_file": visit.store.folder / "key"}
+    if visit.user != visit.state.gate.owner:
+        return {"key_file": None}
+    return {"key_file": key_file(visit.store.folder, visit.user.name)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
@@ -83,9 +84,9 @@ def page(template: str) -> Callable:
         def endpoint(request: Request) -> Response:
             visit = visit_of(request)
             if visit is None:
-                return render(request, "key.html", {"wrong": False}, HTTPStatus.UNAUTHORIZED)
+                return ask_for_key(request, address_within(request))
             values = function(visit, **request.path_params)
-            return render(request, template, {"user": visit.user, **values})
+            return render(request, template, {**surroundings(request, visit), **values})
 
         return endpoint
 
@@ -97,6 +98,40 @@ def visit_of(request: Request) -> Visit | None:
     state = request.app.state
     user = state.gate.page_user(request)
     return user and Visit(state, user, request.query_params)
+
+
+def surroundings(request: Request, visit: Visit) -> dict:
+    """Return what every page shows around its content: who looks, and what there is for them."""
+    gate = visit.state.gate
+    return {
+        "user": visit.user,
+        "can_sign_out": gate.cookie_user(request) == visit.user,
+        "sees_class": bool(gate.people and visit.user.is_admin),
+        "has_leaderboard": visit.state.has_leaderboard,
+    }
+
+
+def ask_for_key(
+    request: Request,
+    wanted: str,
+    problem: str = "",
+    status: HTTPStatus = HTTPStatus.UNAUTHORIZED,
+) -> Response:
+    """Return the page that asks for a key.
+
+    Args:
+        request: The request.
+        wanted: Where to go from there, seen from the first page.
+        problem: What was wrong with the last answer.
+        status: The HTTP status.
+    """
+    return render(request, "key.html", {"wanted": wanted, "problem": problem}, status)
+
+
+def address_within(request: Request) -> str:
+    """Return the address that is asked for, seen from the first page."""
+    path, query = quote(request.scope["path"].removeprefix("/")), request.url.query
+    return f"{path}?{query}" if query else path
 
 
 def render(

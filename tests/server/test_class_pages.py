@@ -1,0 +1,202 @@
+"""The page of the class and the leaderboard."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from workshop.server.app import make_app
+from workshop.server.auth import Gate
+from workshop.server.roster import Person, admit
+
+KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "bob", "cyd", "eve", "grace")}
+CONFIG = "{method: grid, parameters: {lr: {values: [1, 2]}}}"
+
+
+class Class:
+    """Everybody's client for one application."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def client(self, name: str) -> TestClient:
+        client = TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
+        client.auth = ("api", KEYS[name])
+        return client
+
+    def ask(self, name: str, query: str, **variables) -> dict:
+        body = {"query": query, "variables": variables}
+        reply = self.client(name).post("/graphql", json=body)
+        assert reply.status_code == 200, reply.text
+        return reply.json()["data"]
+
+    def run(self, name: str, run: str, summary: dict, exitcode: int | None = 0) -> None:
+        query = "mutation R($i: UpsertBucketInput!) { upsertBucket(input: $i) { inserted } }"
+        values = {"name": run, "modelName": "p", "displayName": f"run {run}"}
+        self.ask(name, query, i=values | {"summaryMetrics": json.dumps(summary)})
+        if exitcode is not None:
+            end = {"complete": True, "exitcode": exitcode}
+            self.client(name).post(f"/files/{name}/p/{run}/file_stream", json=end)
+
+    def page(self, name: str, path: str) -> str:
+        page = self.client(name).get(path, headers={"Accept": "text/html"})
+        assert page.status_code == 200, page.text
+        return page.text
+
+
+@pytest.fixture
+def make_class(store) -> Iterator[Callable[..., Class]]:
+    """Makes a server with some people."""
+
+    def make(*names: str, **options) -> Class:
+        people = [Person(name, name == "grace") for name in names]
+        admit(store, people, KEYS.get)
+        return Class(make_app(store, Gate(store, KEYS["local"]), **options))
+
+    return make
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the cells of a table by the first one, as texts."""
+    found = {}
+    for row in re.findall(r"<tr data-key.*?</tr>", page, re.DOTALL):
+        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        first, *rest = (re.sub(r"<[^>]+>", "", cell).strip() for cell in cells)
+        found[first] = rest
+    return found
+
+
+def test_the_page_of_the_class_tells_the_latest_step_of_each(make_class):
+    everybody = make_class("ada", "bob", "cyd", "eve", "grace")
+    everybody.ask("bob", "query Viewer { viewer { id } }")
+    for name in ("cyd", "eve"):
+        sweep = everybody.ask(
+            name,
+            """mutation S($c: String!) { upsertSweep(input: {projectName: "p", config: $c})
+            { sweep { name } } }""",
+            c=CONFIG,
+        )["upsertSweep"]["sweep"]["name"]
+    everybody.ask(
+        "eve",
+        """mutation A($s: String!) { createAgent(input: {host: "h", projectName: "p", sweep: $s})
+        { agent { id } } }""",
+        s=sweep,
+    )
+    page = everybody.page("grace", "/class")
+    assert {name: cells[0] for name, cells in rows(page).items()} == {
+        "ada": "not signed in yet",
+        "bob": "1 · signed in",
+        "cyd": "2 · registered a sweep",
+        "eve": "3 · started an agent",
+    }
+    assert re.findall(r"<strong>(\d)</strong> of 4 ([a-z ]+)", page) == [
+        ("3", "signed in"),
+        ("2", "registered a sweep"),
+        ("1", "started an agent"),
+        ("0", "analyzed runs"),
+    ]
+    assert "data-seconds" in page
+
+
+RUNS = """query Runs($project: String!, $entity: String!) {
+  project(name: $project, entityName: $entity) { runs { edges { node { %s } } } } }"""
+
+
+def test_analyzing_is_reading_results_of_own_runs_that_have_ended(make_class):
+    everybody = make_class("ada", "bob", "grace")
+
+    def step(name: str) -> str:
+        return rows(everybody.page("grace", "/class"))[name][0]
+
+    everybody.run("ada", "r", {"acc": 1}, exitcode=None)
+    everybody.run("bob", "r", {"acc": 1})
+    everybody.ask("ada", RUNS % "summaryMetrics", project="p", entity="ada")
+    assert step("ada") == "1 · signed in"
+    everybody.client("ada").post("/files/ada/p/r/file_stream", json={"complete": True})
+    everybody.ask("ada", RUNS % "state", project="p", entity="ada")
+    everybody.ask("bob", RUNS % "summaryMetrics", project="p", entity="ada")
+    assert (step("ada"), step("bob")) == ("1 · signed in", "1 · signed in")
+    everybody.ask("ada", RUNS % "summaryMetrics", project="p", entity="ada")
+    assert step("ada") == "4 · analyzed runs"
+
+
+def test_a_step_is_written_once(make_class, store):
+    everybody = make_class("ada")
+    writes = []
+    store._db.set_trace_callback(
+        lambda statement: writes.append(statement) if statement.startswith("BEGIN") else None
+    )
+    for _ in range(5):
+        everybody.ask("ada", "query Viewer { viewer { id } }")
+    assert len(writes) == 1
+    assert rows(make_class("ada").page("local", "/class"))["ada"][0] == "1 · signed in"
+
+
+def test_the_page_of_the_class_counts_runs_and_leads_to_the_newest_failed_and_the_best(make_class):
+    everybody = make_class("ada", "bob")
+    everybody.run("ada", "r1", {"Validation Accuracy": 40.5})
+    everybody.run("ada", "r2", {"Validation Accuracy": 71.25, "acc": 1})
+    everybody.run("ada", "r3", {"Validation Accuracy": float("nan")}, exitcode=1)
+    everybody.run("ada", "r4", {}, exitcode=1)
+    everybody.run("ada", "r5", {"Validation Accuracy": "99"}, exitcode=None)
+    page = everybody.page("local", "/class")
+    found = rows(page)
+    assert found["ada"][2:7] == ["0", "1", "2", "2", "71.25"]
+    assert found["bob"][1:8] == ["—", "0", "0", "0", "0", "—", "—"]
+    assert '<a href="./ada/p/runs/r4">2</a>' in page
+    assert '<a href="./ada/p/runs/r2">71.25</a>' in page
+    assert '<a href="./ada/p">ada</a>' in page
+
+
+@pytest.mark.parametrize("path", ["/class", "/class?x=1"])
+def test_only_instructors_see_the_page_of_the_class(make_class, path):
+    everybody = make_class("ada", "grace")
+    reply = everybody.client("ada").get(path, headers={"Accept": "text/html"})
+    assert reply.status_code == 403
+    assert "for its instructors" in reply.text
+    assert 'href="./class"' not in everybody.page("ada", "/")
+    for name in ("grace", "local"):
+        assert 'href="./class"' in everybody.page(name, "/")
+
+
+def test_the_leaderboard_has_the_best_run_of_each(make_class):
+    everybody = make_class("ada", "bob", "cyd", "eve", "grace")
+    for name, run, value in [
+        ("ada", "r1", 50),
+        ("ada", "r2", 60),
+        ("bob", "r1", 70),
+        ("cyd", "r1", 60),
+        ("grace", "r1", 99),
+        ("local", "r1", 99),
+    ]:
+        everybody.run(name, run, {"Validation Accuracy": value, "Loss <b>": 100 - value})
+    page = everybody.page("cyd", "/leaderboard")
+    board = rows(page)
+    assert [(name, *cells[:2]) for name, cells in board.items()] == [
+        ("1. bob", "70", "run r1"),
+        ("2. ada", "60", "run r2"),
+        ("2. cyd (you)", "60", "run r1"),
+    ]
+    assert "1 more has no run with this metric yet" in page
+    assert "<b>" not in page
+    page = everybody.page("cyd", "/leaderboard?metric=Loss <b>&goal=minimize")
+    assert list(rows(page)) == ["1. bob", "2. ada", "2. cyd (you)"]
+    page = everybody.page("cyd", "/leaderboard?metric=Loss <b>&goal=sideways")
+    assert rows(page)["1. ada"][0] == "50"
+    assert "No run has logged nothing yet" in everybody.page("cyd", "/leaderboard?metric=nothing")
+
+
+def test_the_leaderboard_can_be_turned_off(make_class):
+    everybody = make_class("ada", has_leaderboard=False)
+    assert everybody.client("ada").get("/leaderboard").status_code == 404
+    assert "leaderboard" not in everybody.page("ada", "/")
+    assert "leaderboard" in make_class("ada").page("ada", "/")
+
+
+def test_without_a_class_there_is_nothing_to_compare(make_class):
+    alone = make_class()
+    assert alone.client("local").get("/leaderboard").status_code == 404
+    assert 'href="./class"' not in alone.page("local", "/")
+    assert "--roster FILE" in alone.page("local", "/class")
