@@ -1,0 +1,74 @@
+"""A server that can be killed often: starting it again takes a few hundredths of a second.
+
+`python -m tests.server.mortal FOLDER PORT` imports the server once.  For each line on its standard
+input it ends the server that it has, as `kill -9` does, and starts the next one.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from workshop.server.__main__ import main
+
+
+class MortalServer:
+    """A server on a fresh folder and port.
+
+    Args:
+        folder: Where its store shall be, and its log.
+    """
+
+    def __init__(self, folder: Path):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.store, self.url, self.log = (
+            folder / "store",
+            f"http://127.0.0.1:{port}",
+            folder / "log",
+        )
+        with self.log.open("w") as log:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(self.store), str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.restart()
+
+    def restart(self) -> None:
+        """Kill the server and start it again; return when it serves."""
+        print(file=self._parent.stdin, flush=True)
+        assert self.url in self._parent.stdout.readline(), self.log.read_text()
+
+    def close(self) -> None:
+        """Kill the server for the last time."""
+        self._parent.stdin.close()
+        self._parent.wait()
+
+
+def serve_and_die(store: str, port: str) -> None:
+    """Start a server for each line of standard input, killing the one before."""
+    sys.argv[1:] = ["--store", store, "--port", port]
+    process = None
+    for _ in sys.stdin:
+        kill(process)
+        process = os.fork()
+        if not process:
+            sys.exit(main())
+    kill(process)
+
+
+def kill(process: int | None) -> None:
+    """Kill a process, if there is one, and wait for its end."""
+    if process:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+if __name__ == "__main__":
+    serve_and_die(*sys.argv[1:])
