@@ -84,9 +84,38 @@ def test_grid_cannot_enumerate_a_range():
     assert "'learning_rate' has a range, which a grid cannot enumerate" in findings[0]
 
 
-def test_bayes_needs_a_metric():
-    config = {key: value for key, value in GOOD.items() if key != "metric"} | {"method": "bayes"}
-    assert "metric is None" in lint(config)[0]
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"method": "bayes"}, "method bayes must know"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 3}}, "early_terminate must know"),
+    ],
+)
+def test_bayes_and_early_terminate_need_a_metric(more, words):
+    assert lint(GOOD | more) == []
+    findings = lint(changed("metric", None) | more)
+    assert len(findings) == 1
+    assert "'metric' is missing" in findings[0]
+    assert words in findings[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("hyperband", "'hyperband': it must be a mapping"),
+        ({"min_iter": 3}, "type: hyperband"),
+        ({"type": "hyperband"}, "needs min_iter, or max_iter and s"),
+        ({"type": "hyperband", "max_iter": 27}, "needs min_iter, or max_iter and s"),
+        ({"type": "hyperband", "min_iter": 3, "etta": 2}, "did you mean 'eta'"),
+        ({"type": "hyperband", "min_iter": 0}, "min_iter 0"),
+        ({"type": "hyperband", "min_iter": 3, "eta": 1}, "eta 1"),
+        ({"type": "hyperband", "min_iter": 3, "strict": "yes"}, "strict 'yes'"),
+    ],
+)
+def test_settings_of_early_terminate_that_would_do_nothing_are_found(settings, words):
+    findings = lint(GOOD | {"early_terminate": settings})
+    assert len(findings) == 1
+    assert words in findings[0]
 
 
 def test_log_uniform_takes_exponents_that_are_no_values_of_the_parameter():

@@ -19,14 +19,17 @@ SECTIONS = (
     "entity", "run_cap", "early_terminate", "controller", "scheduler",
 )  # fmt: skip
 DISTRIBUTIONS = (
-    "constant", "categorical", "uniform", "int_uniform", "q_uniform", "log_uniform",
-    "log_uniform_values", "q_log_uniform", "q_log_uniform_values", "inv_log_uniform",
-    "inv_log_uniform_values", "normal", "q_normal", "log_normal", "q_log_normal", "beta", "q_beta",
+    "constant", "categorical", "categorical_w_probabilities", "uniform", "int_uniform",
+    "q_uniform", "log_uniform", "log_uniform_values", "q_log_uniform", "q_log_uniform_values",
+    "inv_log_uniform", "inv_log_uniform_values", "normal", "q_normal", "log_normal",
+    "q_log_normal", "beta", "q_beta",
 )  # fmt: skip
 SPECIFICATION = (
     "value", "values", "probabilities", "distribution", "min", "max", "mu", "sigma", "q", "a", "b",
     "parameters",
 )  # fmt: skip
+
+EARLY_TERMINATE = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
 def check(config: Any, source: str = "the sweep configuration") -> None:
@@ -45,6 +48,7 @@ def lint(config: Any) -> list[str]:
         *_lint_sections(config),
         *_lint_method(config),
         *_lint_metric(config),
+        *_lint_early_terminate(config.get("early_terminate")),
         *_lint_parameters(config),
     ]
 
@@ -73,7 +77,11 @@ def _lint_method(config: Mapping) -> Iterator[str]:
 
 def _lint_metric(config: Mapping) -> Iterator[str]:
     metric = config.get("metric")
-    if metric is None and config.get("method") != "bayes":
+    if metric is None:
+        if config.get("method") == "bayes":
+            yield "section 'metric' is missing: method bayes must know what to improve"
+        elif config.get("early_terminate") is not None:
+            yield "section 'metric' is missing: early_terminate must know which runs are worse"
         return
     if not isinstance(metric, Mapping):
         yield f"metric is {metric!r}: it must have a name and a goal"
@@ -85,6 +93,29 @@ def _lint_metric(config: Mapping) -> Iterator[str]:
         )
     if metric.get("goal") not in GOALS:
         yield f"metric goal is {metric.get('goal')!r}: it must be one of {', '.join(GOALS)}"
+
+
+def _lint_early_terminate(settings: Any) -> Iterator[str]:
+    if settings is None:
+        return
+    if not isinstance(settings, Mapping) or settings.get("type") != "hyperband":
+        yield f"early_terminate is {settings!r}: it must be a mapping with type: hyperband"
+        return
+    for key, value in settings.items():
+        if key not in EARLY_TERMINATE:
+            yield (
+                f"early_terminate has the key {key!r}, which is not known"
+                f"{closest(key, EARLY_TERMINATE)}"
+            )
+        elif key in ("min_iter", "max_iter", "s") and (type(value) is not int or value < 1):
+            yield f"early_terminate has {key} {value!r}: it must be a whole number, 1 or more"
+    eta = settings.get("eta", 3)
+    if isinstance(eta, bool) or not isinstance(eta, int | float) or eta <= 1:
+        yield f"early_terminate has eta {eta!r}: it must be a number above 1"
+    if not isinstance(settings.get("strict", False), bool):
+        yield f"early_terminate has strict {settings['strict']!r}: it must be true or false"
+    if "min_iter" not in settings and not {"max_iter", "s"} <= set(settings):
+        yield "early_terminate needs min_iter, or max_iter and s: how many epochs a run is spared"
 
 
 def _lint_parameters(config: Mapping) -> Iterator[str]:
