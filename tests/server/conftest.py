@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from tests.server.world import World
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.keys import key_file, read_key
@@ -164,6 +165,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "store")
     yield store
     store.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    """A sweep of two points whose agents and runs the test plays."""
+    return World(store)
 
 
 @pytest.fixture

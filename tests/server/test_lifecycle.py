@@ -1,0 +1,248 @@
+"""The states of runs and sweeps: what `workshop.server.lifecycle` promises in its tables."""
+
+import json
+
+import pytest
+
+from tests.server.world import World
+from workshop.server.errors import RequestError
+from workshop.server.lifecycle import AGENT_SILENCE, RUN_SILENCE
+from workshop.server.records import Agent, Run
+
+HYPERBAND = {
+    "metric": {"name": "inner.loss", "goal": "minimize"},
+    "early_terminate": {"type": "hyperband", "min_iter": 2, "eta": 3},
+}
+
+
+def state(world: World, run: Run | str) -> str:
+    return world.run(run if isinstance(run, str) else run.name).state
+
+
+def enqueue(world: World, **point) -> Run:
+    config = {name: {"value": value} for name, value in point.items()}
+    return world.controller.enqueue(world.sweep, config, "local")
+
+
+def test_what_is_enqueued_is_given_out_before_anything_new_is_searched(world: World):
+    queued = enqueue(world, lr=7)
+    assert queued.state == "pending"
+    agent = world.agent()
+    (given,) = world.beat(agent)
+    assert (given["run_id"], given["args"]) == (queued.name, {"lr": {"value": 7}})
+    assert world.sweep.state == "RUNNING"
+    world.post(queued.name, complete=True, exitcode=0)
+    assert world.beat(agent)[0]["args"] == {"lr": {"value": 0.1}}
+
+
+def test_two_agents_are_never_given_the_same_enqueued_run(world: World):
+    enqueue(world, lr=7)
+    one, two = world.beat(world.agent("a")), world.beat(world.agent("b"))
+    assert one[0]["args"] == {"lr": {"value": 7}}
+    assert two[0]["args"] == {"lr": {"value": 0.1}}
+
+
+def test_an_enqueued_run_that_is_stopped_is_killed_and_never_given_out(world: World):
+    queued = enqueue(world, lr=7)
+    world.controller.order_stop(queued)
+    assert state(world, queued) == "killed"
+    assert world.beat(world.agent())[0]["run_id"] != queued.name
+
+
+def test_a_stopped_run_whose_agent_vanished_before_it_began_is_killed(world: World):
+    (first,) = world.beat(world.agent("a"))
+    world.controller.order_stop(world.run(first["run_id"]))
+    assert state(world, first["run_id"]) == "pending"
+    world.wait(AGENT_SILENCE - 1)
+    assert state(world, first["run_id"]) == "pending"
+    world.wait(2)
+    assert state(world, first["run_id"]) == "killed"
+    assert world.beat(world.agent("b"))[0]["run_id"] != first["run_id"]
+
+
+@pytest.mark.parametrize("ended", ["FINISHED", "CANCELED"])
+def test_what_waits_in_a_sweep_that_ends_is_killed(world: World, ended: str):
+    queued = enqueue(world, lr=7)
+    world.set_state(ended)
+    world.controller.tend()
+    assert state(world, queued) == "killed"
+    assert world.beat(world.agent()) == [{"type": "exit"}]
+
+
+def test_a_scheduled_sweep_gives_out_nothing_by_itself_and_ends_by_its_scheduler(world: World):
+    world.configure(scheduler={"engine": "wandb"})
+    agent = world.agent()
+    assert world.beat(agent) == []
+    queued = enqueue(world, lr=0.1)
+    assert world.beat(agent)[0]["run_id"] == queued.name
+    world.post(queued.name, complete=True, exitcode=0)
+    assert world.beat(agent) == []
+    assert world.sweep.state == "RUNNING"
+    world.set_state("FINISHED")
+    assert world.beat(agent) == [{"type": "exit"}]
+
+
+def test_a_run_lost_in_a_restart_while_the_sweep_is_paused_waits_for_its_end(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.clock.seconds += 10
+    world.restart()
+    world.set_state("PAUSED")
+    assert world.beat(agent) == world.beat(agent) == []
+    assert state(world, first["run_id"]) == "pending"
+    world.set_state("RUNNING")
+    assert world.beat(agent) == [first]
+
+
+def test_a_sweep_whose_points_are_all_tried_before_it_begins_finishes(world: World):
+    for rate in (0.1, 0.2):
+        run = enqueue(world, lr=rate)
+        world.store.change(run, state="finished", suggestion=None)
+    assert world.beat(world.agent()) == [{"type": "exit"}]
+    assert world.sweep.state == "FINISHED"
+
+
+def test_an_exhausted_sweep_that_is_resumed_finishes_at_once(world: World):
+    agent = world.agent()
+    for _ in range(2):
+        (command,) = world.beat(agent)
+        world.post(command["run_id"], complete=True, exitcode=0)
+    world.set_state("RUNNING")
+    assert world.sweep.state == "FINISHED"
+    world.configure(parameters={"lr": {"values": [0.1, 0.2, 0.3]}})
+    world.set_state("RUNNING")
+    assert world.beat(agent)[0]["args"] == {"lr": {"value": 0.3}}
+
+
+def test_a_canceled_sweep_goes_on_with_untried_points_when_it_is_resumed(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.set_state("CANCELED")
+    world.set_state("RUNNING")
+    (second,) = world.beat(agent)
+    assert state(world, first["run_id"]) == "killed"
+    assert second["args"] == {"lr": {"value": 0.2}}
+
+
+def test_a_preempted_run_is_resumed_with_its_point_alone(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    run = world.run(first["run_id"])
+    world.store.change(
+        run, config=json.dumps(first["args"] | {"extra": {"value": 1}, "_wandb": {}})
+    )
+    world.log(run.name, loss=[1, 2])
+    world.post(run.name, preempting=True)
+    # Its process is gone without a word, but the agent is still there.
+    assert world.beat(agent) == [first | {"type": "resume"}]
+    assert world.sweep.state == "RUNNING"
+    created = world.run(run.name).created_at
+    world.controller.started(world.run(run.name), resumed=True)
+    assert world.run(run.name).history_lines == 2
+    assert world.run(run.name).created_at == created
+
+
+def test_a_preempted_run_of_a_vanished_node_goes_to_another_agent(world: World):
+    (first,) = world.beat(world.agent("a"))
+    world.post(first["run_id"], preempting=True)
+    world.wait(RUN_SILENCE + 1)
+    assert state(world, first["run_id"]) == "preempted"
+    assert world.beat(world.agent("b")) == [first | {"type": "resume"}]
+
+
+def test_hyperband_stops_what_is_worse_than_the_best_third_and_the_sweep_goes_on(world: World):
+    world.configure(**HYPERBAND)
+    one, two = world.agent("a"), world.agent("b")
+    (good,), (bad,) = world.beat(one), world.beat(two)
+    world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
+    world.log(bad["run_id"], inner=[{"loss": 9}])
+    assert not world.run(bad["run_id"]).stop_ordered
+    run = world.log(bad["run_id"], inner=[{"loss": float("nan")}, {"loss": 8}])
+    assert run.stop_ordered  # as the reply to its post says
+    assert not world.run(good["run_id"]).stop_ordered
+    assert world.beat(two, bad["run_id"]) == [{"type": "stop", "run_id": bad["run_id"]}]
+    world.beat(two)
+    assert state(world, bad["run_id"]) == "killed"
+    assert world.sweep.state == "RUNNING"
+    world.post(good["run_id"], complete=True, exitcode=0)
+    assert world.sweep.state == "FINISHED"
+
+
+def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):
+    world.configure(**HYPERBAND)
+    (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
+    world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
+    world.log(bad["run_id"], inner=[{"loss": 9}])
+    world.restart()
+    assert world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
+
+
+def test_hyperband_forgets_what_a_run_logged_before_it_started_afresh(world: World):
+    world.configure(**HYPERBAND)
+    (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
+    world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
+    world.log(bad["run_id"], inner=[{"loss": 9}])
+    world.controller.started(world.run(bad["run_id"]), resumed=False)
+    assert not world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
+    assert world.log(bad["run_id"], inner=[{"loss": 7}]).stop_ordered
+
+
+def test_hyperband_leaves_a_sweep_alone_that_somebody_else_searches(world: World):
+    world.configure(**HYPERBAND, scheduler={"engine": "wandb"})
+    good, bad = enqueue(world, lr=1), enqueue(world, lr=2)
+    world.log(good.name, inner=[{"loss": 3}, {"loss": 1}])
+    assert not world.log(bad.name, inner=[{"loss": 9}, {"loss": 9}]).stop_ordered
+
+
+@pytest.mark.parametrize(
+    ("before", "order"),
+    [
+        ("running", "pending"),
+        ("failed", "pending"),
+        ("crashed", "pending"),
+        ("preempted", "pending"),
+        ("pending", "failed"),
+        ("running", "failed"),
+    ],
+)
+def test_a_user_may_set_some_states_of_a_plain_run(world: World, before: str, order: str):
+    run = world.store.change(enqueue(world), sweep_id=None, state=before)
+    assert world.controller.order_state(run, order).state == order
+
+
+def test_a_user_may_not_set_other_states_nor_those_of_a_sweeps_run(world: World):
+    run = enqueue(world)
+    with pytest.raises(RequestError, match="belongs to a sweep, which decides its state"):
+        world.controller.order_state(run, "failed")
+    run = world.store.change(run, sweep_id=None, state="finished")
+    with pytest.raises(RequestError, match="is finished and cannot be set to 'pending'; allowed"):
+        world.controller.order_state(run, "pending")
+    with pytest.raises(RequestError, match="cannot be set to 'killed'"):
+        world.controller.order_state(run, "killed")
+
+
+def test_a_killed_sweep_stays_stopped_for_a_run_that_starts_again(world: World):
+    (first,) = world.beat(world.agent())
+    world.set_state("CANCELED")
+    assert world.controller.started(world.run(first["run_id"]), resumed=True).stop_ordered
+    world.set_state("RUNNING")
+    assert not world.controller.started(world.run(first["run_id"]), resumed=True).stop_ordered
+
+
+def test_a_run_is_taken_back_to_a_step(world: World):
+    (first,) = world.beat(world.agent())
+    world.log(first["run_id"], loss=[4, 3, 2, 1], last=[0, 0, 0, 1])
+    run = world.controller.rewound(world.run(first["run_id"]), 1)
+    assert (run.history_lines, run.last_step) == (2, 1)
+    assert json.loads(run.summary) == {"_step": 1, "loss": 3, "last": 0}
+    assert json.loads(run.history_keys)["loss"]["previousValue"] == 3
+    assert world.log(run.name, loss=[9]).history_lines == 3
+    everything = world.controller.rewound(world.run(run.name), 99)
+    assert everything.history_lines == 3
+
+
+def test_an_agent_that_was_given_an_end_is_finished(world: World):
+    agent = world.agent()
+    world.set_state("FINISHED")
+    world.beat(agent)
+    assert world.controller.agent_state(world.store.find(Agent, id=agent)) == "FINISHED"
