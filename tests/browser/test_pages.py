@@ -2,16 +2,13 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import httpx2
 import pytest
 
+from tests.browser.web import prefixed, serving
 from tests.server.conftest import RunningServer, launch
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -275,7 +272,7 @@ class TestTables:
 class TestPlaces:
     def test_pages_work_under_a_prefix(self, server, eight, open_page):
         """As behind JupyterHub, whose proxy takes the prefix away."""
-        with prefixed(server, "/user/ada/proxy/8999") as base:
+        with prefixed(server.url, "/user/ada/proxy/8999") as base:
             page = open_page("/", base=base, wait="h1")
             page.click("text=local/eight")
             page.click("#sweeps a")
@@ -298,9 +295,7 @@ class TestPlaces:
         page = browser.new_page()
         messages = []
         page.on("console", lambda message: messages.append(message.text))
-        with serving(
-            lambda path, headers: (200, [("Content-Type", "text/html")], html), host
-        ) as at:
+        with serving(lambda request: (200, [("Content-Type", "text/html")], html), host) as at:
             page.goto(f"http://{host}:{at}/")
             if may:
                 page.frame_locator("iframe").locator("#runs button").first.wait_for()
@@ -435,47 +430,3 @@ def from_end(page) -> float:
         "(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight)"
         "(document.getElementById('console'))"
     )
-
-
-@contextmanager
-def serving(answer, host: str = "127.0.0.1"):
-    """Answer requests by a function from path and headers to status, headers and body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, headers, body = answer(self.path, self.headers)
-            body = body.encode() if isinstance(body, str) else body
-            self.send_response(status)
-            for key, value in [*headers, ("Content-Length", str(len(body)))]:
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    listener = ThreadingHTTPServer((host, 0), Handler)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    yield listener.server_port
-    listener.shutdown()
-    listener.server_close()
-
-
-@contextmanager
-def prefixed(server: RunningServer, prefix: str):
-    """Pass requests on to a server without a prefix of their path; yield the address with it."""
-
-    def answer(path, headers):
-        if not path.startswith(f"{prefix}/"):
-            return 404, [], "not under the prefix"
-        kept = {key: value for key, value in headers.items() if key.lower() != "connection"}
-        connection = HTTPConnection(server.url.removeprefix("http://"))
-        connection.request("GET", path.removeprefix(prefix), headers=kept)
-        reply = connection.getresponse()
-        body = reply.read()
-        own = ("content-length", "connection", "transfer-encoding", "date", "server")
-        headers = [(key, value) for key, value in reply.getheaders() if key.lower() not in own]
-        return reply.status, headers, body
-
-    with serving(answer) as port:
-        yield f"http://127.0.0.1:{port}{prefix}"

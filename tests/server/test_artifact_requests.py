@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workshop.server.blobs import Blobs
 from workshop.server.manifests import merge, read
 
 CREATE = """
@@ -196,6 +197,22 @@ def test_bytes_for_a_deleted_artifact_are_refused(uploader, store):
     uploader.graphql(DELETE, id=artifact)
     assert uploader.client.put(url, content=b"late").status_code == 404
     assert kept(store) == set()
+
+
+def test_what_never_arrived_wholly_is_forgotten_after_a_week(uploader, store):
+    version = uploader.log({"a": b"kept"})
+    old, young = (uploader.create(digest=digest)["id"] for digest in ("old", "young"))
+    for artifact, content in ((old, b"kept"), (old, b"old"), (young, b"young")):
+        for url in filter(None, uploader.urls(artifact, content)):
+            uploader.client.put(url, content=content)
+    with store.writing():
+        store.execute("UPDATE artifacts SET created_at = created_at - 8 * 86400 WHERE id < 3")
+    before = kept(store)
+    Blobs(store)
+    assert before - kept(store) == {hashlib.md5(b"old", usedforsecurity=False).hexdigest()}
+    assert uploader.commit(version)["versionIndex"] == 0
+    assert "There is no artifact" in uploader.refusal(COMMIT, id=old)
+    assert "has not arrived" in uploader.refusal(COMMIT, id=young)
 
 
 def test_runs_that_log_together_make_one_version(uploader):

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
+MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
 SECONDS_BETWEEN_TENDINGS = 5
 SQLITE_FULL = 13
 
@@ -108,11 +109,15 @@ ROUTES = [
 
 async def read_body(request: Request) -> bytes:
     """Return the body of a request; raise a RequestError if it is too large."""
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise too_large()
+        size += len(chunk)
+        if size <= LARGEST_BODY:
+            body += chunk
+        elif size > MOST_DISCARDED:
+            break
+    if size > LARGEST_BODY:
+        raise too_large()
     return bytes(body)
 
 
@@ -169,7 +174,10 @@ def on_request_error(request: Request, error: RequestError) -> Response:
     """Answer a request that will fail again however often it is repeated."""
     if pages.is_page(request):
         return pages.problem(request, str(error), error.status)
-    return refuse(str(error), error.status)
+    reply = refuse(str(error), error.status)
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        reply.headers["Connection"] = "close"  # or the rest would be read, however long it is
+    return reply
 
 
 def on_failure(request: Request, error: Exception) -> Response:

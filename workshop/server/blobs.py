@@ -7,6 +7,7 @@ announced.  The client uploads and downloads them without a key, so addresses ca
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +21,7 @@ from workshop.server.files import CAREFULLY, receive
 from workshop.server.store import Store
 
 LARGEST_FILE = 64 * 2**30  # bytes
+SECONDS_TO_ARRIVE = 7 * 86400  # for all of an artifact
 
 
 class Blobs:
@@ -33,6 +35,21 @@ class Blobs:
         self._store = store
         self._folder = store.folder / "artifacts"
         self._folder.mkdir(exist_ok=True)
+        self._forget_unfinished()
+
+    def _forget_unfinished(self) -> None:
+        """Delete artifacts whose clients have been gone for long before everything arrived."""
+        gone = "version IS NULL AND created_at < ?"
+        end = time.time() - SECONDS_TO_ARRIVE
+        with self._store.writing():
+            rows = self._store.execute(
+                "SELECT DISTINCT md5 FROM blob_uses JOIN artifacts ON artifacts.id = artifact_id "
+                f"WHERE {gone}",  # noqa: S608
+                end,
+            )
+            md5s = [md5 for (md5,) in rows]
+            self._store.execute(f"DELETE FROM artifacts WHERE {gone}", end)  # noqa: S608
+        self.remove_unneeded(md5s)
 
     def path(self, md5: str) -> Path:
         """Return where the bytes with an MD5, in hexadecimal, lie."""

@@ -1,0 +1,86 @@
+"""Signing in, and the pages of a class, in a browser."""
+
+import json
+
+import httpx2
+import pytest
+
+from tests.browser.web import prefixed
+from tests.server.conftest import launch
+from workshop.server.keys import key_file, read_key
+
+pytestmark = pytest.mark.browser
+
+PREFIX = "/user/ada/proxy/8999"
+
+
+@pytest.fixture(scope="module")
+def class_server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class")
+    roster = folder / "people.csv"
+    roster.write_text("name,role\nada,\nbob,\ngrace,instructor\n")
+    server = launch(folder / "store", folder / "home", 0, ("--roster", str(roster)))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def keys(class_server) -> dict[str, str]:
+    return {name: read_key(key_file(class_server.store, name)) for name in ("ada", "bob", "grace")}
+
+
+def log_run(server, key: str, run: str, accuracy: float) -> None:
+    query = "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }"
+    summary = json.dumps({"Validation Accuracy": accuracy})
+    values = {"name": run, "modelName": "p", "summaryMetrics": summary}
+    body = {"query": query, "variables": {"input": values}}
+    assert httpx2.post(f"{server.url}/graphql", auth=("api", key), json=body).status_code == 200
+
+
+def test_a_browser_is_asked_once_and_its_cookie_stays_under_the_prefix(class_server, keys, page):
+    with prefixed(class_server.url, PREFIX) as base:
+        page.goto(f"{base}/leaderboard?goal=minimize")
+        page.keyboard.type("local-wrong")  # the field has the focus
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        page.fill("#key", keys["ada"])
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1 >> text=Leaderboard")
+        assert page.url == f"{base}/leaderboard?goal=minimize"
+        (cookie,) = page.context.cookies()
+        assert (cookie["path"], cookie["httpOnly"], cookie["sameSite"]) == (PREFIX, True, "Lax")
+        page.click("text=Projects")
+        page.wait_for_selector("header >> text=ada")
+        page.click("text=Sign out")
+        page.wait_for_selector("#key")
+        assert page.context.cookies() == []
+
+
+def test_the_pages_of_a_class_renew_themselves(class_server, keys, page):
+    page.goto(f"{class_server.url}/class")
+    page.fill("#key", keys["grace"])
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#participants >> text=bob")
+    page.click("#participants th >> text=Best")
+    page.click("#participants th >> text=Best")
+    log_run(class_server, keys["bob"], "one", 60)
+    page.wait_for_selector("#participants tr:first-child a >> text=60")
+    page.click("text=Leaderboard")
+    page.wait_for_selector("#leaderboard >> text=1. bob")
+    page.select_option("[name=goal]", "minimize")
+    log_run(class_server, keys["ada"], "two", 70)
+    page.wait_for_selector("#leaderboard >> text=1. ada")
+    assert page.input_value("[name=goal]") == "minimize"
+    page.click("text=Show")
+    page.wait_for_selector("#leaderboard >> text=1. bob")
+
+
+def test_the_pages_of_a_class_fit_a_phone(class_server, keys, page):
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(f"{class_server.url}/class")
+    page.fill("#key", keys["grace"])
+    page.keyboard.press("Enter")
+    for title in ("Class", "Leaderboard"):
+        page.wait_for_selector(f"h1 >> text={title}")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, title
+        page.click("text=Leaderboard")
