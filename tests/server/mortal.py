@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from workshop.server.__main__ import main
+from workshop.server.keys import key_file, read_key
 
 
 class MortalServer:
@@ -39,6 +40,10 @@ class MortalServer:
                 text=True,
             )
         self.restart()
+
+    @property
+    def key(self) -> str:
+        return read_key(key_file(self.store, "local"))
 
     def restart(self) -> None:
         """Kill the server and start it again; return when it serves."""

@@ -68,8 +68,7 @@ class Client:
     def __init__(self, server: MortalServer, number: int):
         self.random = random.Random(SEED + number)
         self.url = server.url
-        auth = ("api", (server.store / "key").read_text().strip())
-        self.http = httpx2.AsyncClient(auth=auth, timeout=10)
+        self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=10)
         self.outages = 0
 
     async def ask(self, method: str, path: str, **body) -> httpx2.Response:

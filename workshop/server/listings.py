@@ -72,9 +72,14 @@ class Listings:
             find: As in `current`.
         """
         token, _, offset = (after or "").rpartition(":")
-        start = int(offset) if offset.isdecimal() and len(offset) < 19 else 0
+        start = offset_in(offset)
         listing = self._kept.get(token)
         if listing is None or listing.key != key:
             return self.current(key, find), start
         self._kept.move_to_end(token)
         return listing, start
+
+
+def offset_in(cursor: str | None) -> int:
+    """Return the number of items before a page; 0 if the cursor tells none."""
+    return int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 19 else 0

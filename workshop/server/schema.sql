@@ -90,7 +90,7 @@ CREATE TABLE runs (
     history_keys   TEXT NOT NULL DEFAULT '{}',  -- as the API tells them, by key
     UNIQUE (project_id, name)
 );
-CREATE INDEX runs_of_project ON runs (project_id, created_at);
+CREATE INDEX runs_of_project ON runs (project_id, is_hidden, created_at);
 CREATE INDEX runs_of_sweep ON runs (sweep_id, state);
 CREATE INDEX runs_of_agent ON runs (agent_id);
 CREATE INDEX live_runs ON runs (state) WHERE state IN ('pending', 'running', 'preempting');

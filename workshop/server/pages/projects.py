@@ -60,9 +60,10 @@ def project(visit: Visit, entity: str, project: str) -> dict:
         record = find_project(store, entity, project)
         sweeps = store.all(Sweep, "id DESC", project_id=record.id)
         listed = sweeps_table(store, record, sweeps)
-        part = part_of(visit, store.count(Run, project_id=record.id))
+        part = part_of(visit, store.count(Run, project_id=record.id, is_hidden=0))
         found = store.execute(
-            "SELECT * FROM runs WHERE project_id = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            "SELECT * FROM runs WHERE project_id = ? AND is_hidden = 0 "
+            "ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",
             record.id,
             ROWS_PER_PAGE,
             part.start,

@@ -12,7 +12,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.files import Files
-from workshop.server.listings import Listings
+from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
 from workshop.server.records import (
     Agent,
@@ -176,7 +176,7 @@ def connection(
         first: How many to return; all if None.
         after: The cursor behind which to start.
     """
-    start = int(after) if after and after.isdecimal() else 0
+    start = offset_in(after)
     part = records[start : end_of_page(start, first)]
     cursors = [str(start + i) for i in range(1, len(part) + 1)]
     found = page([node(record) for record in part], cursors, start + len(part) < len(records))
