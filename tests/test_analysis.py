@@ -148,6 +148,19 @@ class TestImportance:
         assert math.isnan(table.loc["batch_size", "importance"])
         assert table.loc["batch_size", "remark"] == "It was 64 in every run."
 
+    def test_values_that_are_no_numbers_count_as_missing(self):
+        """A run may lack a parameter, or have a text or 0 where the scale is one of logarithms."""
+        frame = random_runs()
+        frame[METRIC] = np.log(frame["learning_rate"])
+        frame["learning_rate"] = frame["learning_rate"].astype(object)
+        frame.loc[:3, "learning_rate"] = ["auto", None, 0, math.inf]
+        frame["batch_size"] = "auto"
+        frame.loc[5:, "optimizer"] = None
+        table = analysis.importance(frame, METRIC, SCALES)
+        assert table.index[0] == "learning_rate"
+        assert table.loc["learning_rate", "correlation"] == pytest.approx(1)
+        assert table.loc["batch_size", "remark"] == "No run has it."
+
     @pytest.mark.parametrize("count", [0, 1, 4])
     def test_too_few_runs_are_said(self, count):
         frame = random_runs(8)
@@ -155,8 +168,7 @@ class TestImportance:
         table = analysis.importance(frame, METRIC, SCALES)
         assert table["importance"].isna().all()
         assert (
-            f"at least 5 finished runs with a {METRIC}, there are {count}"
-            in table["remark"].iloc[0]
+            f"at least 5 finished runs with a {METRIC}; so far: {count}" in table["remark"].iloc[0]
         )
 
     def test_metric_that_never_changed_is_said(self):

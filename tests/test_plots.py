@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from workshop import analysis, plots
+from workshop.style import DARK
 
 METRIC = "Validation Accuracy"
+RUNS = [f"r{number}" for number in range(8)]
 SCALES = {"learning_rate": "log", "optimizer": "category"}
 
 without_chromium = pytest.mark.skipif(
@@ -115,6 +117,26 @@ class TestParallelCoordinates:
         figure = plots.parallel_coordinates(frame[:count], SCALES, METRIC)
         assert len(figure.data) == count
         assert all(math.isfinite(height) for trace in figure.data for height in trace.y)
+
+    def test_no_parameter_is_said(self, frame):
+        assert (
+            alt(plots.parallel_coordinates(frame, {}, METRIC)) == "The sweep varies no parameter."
+        )
+
+    def test_values_that_have_no_place_on_an_axis_are_left_out_there(self, frame):
+        """A run may lack a parameter, or have a text or 0 where the scale is one of logarithms."""
+        frame["learning_rate"] = ["auto", None, 0, 0.1, 0.01, math.inf, math.nan, 0.001]
+        frame["optimizer"] = None
+        figure = plots.parallel_coordinates(frame, SCALES, METRIC)
+        heights = {line.name: line.y[0] for line in figure.data}
+        assert [name for name, y in heights.items() if y >= 0] == ["sweep-3", "sweep-7", "sweep-4"]
+        assert {line.y[1] for line in figure.data} == {heights["sweep-0"]}
+
+    def test_best_run_is_brightest_on_dark_ground(self, frame):
+        figure = plots.parallel_coordinates(frame, SCALES, METRIC, theme=DARK)
+        assert figure.data[-1].line.color == "rgb(253, 231, 37)"  # the bright end of Viridis
+        assert "brightest" in figure.layout.title.subtitle.text
+        assert figure.layout.font.color == DARK.ink
 
     def test_no_finished_run_is_said(self, frame):
         for nothing in (frame[:0], frame[3:4]):
@@ -221,6 +243,26 @@ class TestTaskTimeline:
         frame.loc[7, ["started", "seconds"]] = None
         assert sum(len(trace.x) for trace in plots.task_timeline(frame).data) == 7
         assert "No run" in alt(plots.task_timeline(frame[:0]))
+
+
+def test_names_and_values_are_shown_letter_by_letter(frame, history):
+    """Plotly takes a little HTML, and fills values into the texts under the pointer."""
+    evil = "<b>x</b><a href='https://evil.example'>y</a>%{y}"
+    frame = frame.rename(columns={"optimizer": evil, METRIC: f"{evil} m"})
+    frame["name"] = frame["host"] = evil
+    frame[evil] = [f"{evil}{number % 2}" for number in range(8)]
+    scales = {evil: "category"}
+    figures = [
+        plots.parallel_coordinates(frame, scales, f"{evil} m"),
+        plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),
+        plots.learning_curves(history.rename(columns={METRIC: evil}), dict.fromkeys(RUNS, evil)),
+        plots.task_timeline(frame),
+        plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
+    ]
+    for figure in figures:
+        figure.layout.meta = None  # the alternative text is no HTML
+        assert "<a href" not in figure.to_json().replace("\\u003c", "<")
+        assert "%{y}<" not in figure.to_json()
 
 
 class TestShow:

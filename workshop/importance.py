@@ -134,7 +134,7 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
     )
     if len(runs) < MINIMUM_RUNS:
         table["remark"] = (
-            f"Needs at least {MINIMUM_RUNS} finished runs with a {metric}, there are {len(runs)}."
+            f"Needs at least {MINIMUM_RUNS} finished runs with a {metric}; so far: {len(runs)}."
         )
         return table
     if runs[metric].nunique() == 1:
@@ -145,8 +145,10 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         values = runs[name] if scale == "category" else numbers(runs[name], scale)
         distinct = values.dropna().unique()
         if len(distinct) < 2:
-            only = f"It was {runs[name].dropna().iloc[0]}" if len(distinct) else "It has no number"
-            table.loc[name, "remark"] = f"{only} in every run."
+            known = runs[name][values.notna()]
+            table.loc[name, "remark"] = (
+                "No run has it." if known.empty else f"It was {known.iloc[0]} in every run."
+            )
             continue
         inputs[name] = _features(values, scale)
         correlations = inputs[name].corrwith(runs[metric])

@@ -71,6 +71,8 @@ def parallel_coordinates(
         goal: `maximize` or `minimize`.
         theme: the ground that the figure is for.
     """
+    if not parameters:
+        return message("The sweep varies no parameter.")
     ranked = rank(frame, metric, goal)
     if ranked.empty:
         return message(f"No run has finished with a {metric} yet.")
@@ -197,7 +199,8 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
     figure.update_yaxes(ticks="", col=2)
     figure.update_xaxes(title_text="Importance", range=[0, 1.2], dtick=0.5, col=1)
-    figure.update_xaxes(title_text="Correlation", range=[-1.4, 1.4], dtick=0.5, col=2)
+    figure.update_xaxes(title_text="Correlation", range=[-1.4, 1.4], dtick=1, col=2)
+    figure.update_xaxes(tickangle=0)
     rows = [
         f"{name} {row['importance']} and {row['correlation']}"
         for name, row in texts.loc[drawn.index].iterrows()
@@ -209,23 +212,19 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
         alt=f"Bars of importance and correlation with {metric}, {runs} runs: {'; '.join(rows)}.",
         height=170 + 44 * len(table),
         theme=theme,
-    )
+    ).update_layout(margin_r=80 if table["category"].any() else 40)
 
 
-def learning_curves(
-    history: pd.DataFrame, labels: Mapping[str, str] | None = None, theme: Theme = LIGHT
-) -> go.Figure:
+def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = None) -> go.Figure:
     """Draw what runs logged, a panel per metric and a line per run.
 
     With many runs the colour is the rank of the last value in the last panel, from green (low)
-    to violet (high), on dark ground from blue to yellow, and hovering names a run; with few, each
-    has a colour and a legend entry.
+    to violet (high), and hovering names a run; with few, each has a colour and a legend entry.
 
     Args:
         history: `run`, `step` and a column per metric, as `analysis.history` returns it.  The
             x axis is `Epoch` if that is among them, else the step.
         labels: what to call each run, see `run_labels`; the run IDs if left out.
-        theme: the ground that the figure is for.
     """
     x = "Epoch" if "Epoch" in history else "step"
     metrics = [column for column in history if column not in ("run", "step", "Epoch")]
@@ -234,8 +233,8 @@ def learning_curves(
     last = history.dropna(subset=metrics[-1]).groupby("run")[metrics[-1]].last()
     runs = list(last.sort_values(ascending=False).index)
     runs += [run for run in history["run"].unique() if run not in runs]
-    few = len(runs) <= len(theme.colours)
-    colours = theme.colours if few else shades(pd.Series(range(len(runs))), "minimize", theme)
+    few = len(runs) <= len(LIGHT.colours)
+    colours = LIGHT.colours if few else shades(pd.Series(range(len(runs))), "minimize", LIGHT)
     figure = make_subplots(cols=len(metrics), horizontal_spacing=0.09)
     for run, colour in zip(runs, colours, strict=False):
         name = escaped((labels or {}).get(run, run))
@@ -266,8 +265,7 @@ def learning_curves(
         subtitle=(
             f"In the legend the highest last {metrics[-1]} comes first"
             if few
-            else f"One line per run, {theme.ends[0]} with the highest last {metrics[-1]}, "
-            f"{theme.ends[1]} the lowest"
+            else f"One line per run, violet with the highest last {metrics[-1]}, green the lowest"
         ),
         alt=(
             f"Learning curves of {count(len(runs), 'run')}, by {x}: {listed(metrics)}. "
@@ -275,7 +273,6 @@ def learning_curves(
         ),
         height=400,
         legend_columns=2,
-        theme=theme,
     )
 
 

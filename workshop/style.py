@@ -33,7 +33,6 @@ class Theme:
         colours: told apart by colour-blind readers (Okabe and Ito's).
         scale: where the best and the worst lie on Viridis, as far from the ground as can be.
         best: what the colour of the best is called beside the others.
-        ends: what the two ends of the scale are called.
     """
 
     ink: str
@@ -44,7 +43,6 @@ class Theme:
     colours: tuple[str, ...]
     scale: tuple[float, float]
     best: str
-    ends: tuple[str, str]
 
 
 # Grey stands for Okabe and Ito's yellow, which is too pale on white; on dark ground yellow for
@@ -60,7 +58,6 @@ LIGHT = Theme(
     ),
     scale=(0, 0.82),
     best="darkest",
-    ends=("violet", "green"),
 )  # fmt: skip
 DARK = Theme(
     ink="#e6e9ef",
@@ -73,7 +70,6 @@ DARK = Theme(
     ),
     scale=(1, 0.3),
     best="brightest",
-    ends=("yellow", "blue"),
 )  # fmt: skip
 
 _FONT = {"family": "system-ui, Helvetica, Arial, sans-serif", "size": 14}

@@ -210,7 +210,7 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
     def test_page_comes_back_with_its_server(self, server, open_page, tmp_path):
         own = launch(tmp_path / "store", tmp_path / "home")
         port = int(own.url.rpartition(":")[2])
-        page = open_page("/", base=own.url, allowed=["ERR_CONNECTION_REFUSED"], wait="h1")
+        page = open_page("/", base=own.url, allowed=["net::ERR_"], wait="h1")
         own.kill()
         page.wait_for_selector("#connection >> text=The server does not answer", timeout=20_000)
         own = launch(tmp_path / "store", tmp_path / "home", port)
@@ -285,6 +285,7 @@ class TestPlaces:
             page.click("nav >> text=Projects")
             page.wait_for_selector("h1 >> text=Projects")
             assert page.url == base + "/"
+            page.wait_for_load_state()  # before the proxy goes
 
     @pytest.mark.parametrize(("host", "may"), [("localhost", True), ("127.0.0.2", False)])
     def test_only_jupyterlab_on_this_machine_may_frame_a_page(

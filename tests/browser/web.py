@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 HOP = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
+class Listener(ThreadingHTTPServer):
+    request_queue_size = 128  # a browser opens many connections at once
+
+
 @contextmanager
 def serving(answer, host: str = "127.0.0.1"):
     """Serve what a function makes of a request: status, headers and body; yield the port."""
@@ -30,7 +34,7 @@ def serving(answer, host: str = "127.0.0.1"):
         def log_message(self, *_):
             pass
 
-    listener = ThreadingHTTPServer((host, 0), Handler)
+    listener = Listener((host, 0), Handler)
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     yield listener.server_port
     listener.shutdown()

@@ -3,6 +3,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from plotly.offline import get_plotlyjs
 
 EVIL = "<script>alert('x')</script>\"'"
 
@@ -117,3 +118,114 @@ def test_an_address_that_leads_nowhere_says_so(client, path):
 
 def test_wandb_finds_no_telemetry_to_send_to(client):
     assert client.post("/sdk/otel/v1/metrics").status_code in (404, 405)
+
+
+def log(client, graphql, name: str, row: dict, **more) -> None:
+    """Start a run in the project `p` and log a row, which is its summary too."""
+    graphql(
+        "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }",
+        input={"name": name, "modelName": "p", **more},
+    )
+    text = json.dumps(row)
+    files = {
+        "wandb-history.jsonl": {"offset": 0, "content": [text]},
+        "wandb-summary.json": {"offset": 0, "content": [text]},
+    }
+    client.post(f"/files/local/p/{name}/file_stream", json={"files": files})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), -(10**400), 1e308, True, None, "", "x" * 5000, [1], {"a": {}}],
+    ids=str,
+)
+def test_values_of_any_kind_are_shown(client, graphql, value):
+    """Also as a parameter, as a metric, as what a run has done, and as the end of that."""
+    settings = {"parameters": {"lr": {"values": [1, 2]}}, "metric": {"name": "Epoch"}}
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps({"method": "grid", **settings}),
+    )["upsertSweep"]["sweep"]["name"]
+    config = json.dumps({"lr": {"value": value}, "num_epochs": {"value": value}})
+    log(client, graphql, "r", {"Epoch": value, "_runtime": value}, config=config, sweep=sweep)
+    events = {"wandb-events.jsonl": {"offset": 0, "content": [json.dumps({"_runtime": value})]}}
+    client.post("/files/local/p/r/file_stream", json={"files": events})
+    run = "/local/p/runs/r"
+    for path in ("/", "/local/p", f"/local/p/sweeps/{sweep}", run):
+        assert client.get(path).status_code == 200
+    for path in (f"{run}/curves.json", f"{run}/system.json"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_long_list_comes_in_parts(client, graphql, store):
+    graphql('mutation { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }')
+    with store.writing():
+        store.execute_many(
+            "INSERT INTO runs (project_id, name, user, display_name, state, created_at, "
+            "heartbeat_at) VALUES (1, ?, 'local', ?, 'finished', 0, 0)",
+            [(f"r{number}", f"run {number}") for number in range(450)],
+        )
+    found = []
+    link = "/local/p"
+    while link:
+        page = client.get(link).text
+        found += re.findall(r">(run \d+)</a>", page)
+        next_link = re.search(r'href="([^"]*)" rel="next"', page)
+        link = next_link and f"/local/p{next_link[1]}"
+    assert found == [f"run {number}" for number in range(449, -1, -1)]
+    assert "Runs 1 to 200 of 451" in client.get("/local/p?page=no").text
+    assert "Runs 401 to 451 of 451" in client.get("/local/p?page=99999999").text
+
+
+def test_progress_is_told_as_far_as_it_is_known(client, graphql):
+    log(client, graphql, "a", {"Epoch": 3}, config='{"num_epochs": {"value": 12}}')
+    log(client, graphql, "b", {"_step": 7, "loss": 1}, config='{"max_steps": {"value": 70}}')
+    log(client, graphql, "c", {"_step": 7, "loss": 1})
+    graphql('mutation { upsertBucket(input: {name: "d", modelName: "p"}) { inserted } }')
+    expected = {"a": "epoch 3 of 12", "b": "step 7 of 70", "c": "step 7", "d": "nothing yet"}
+    for name, text in expected.items():
+        assert f"{text}</dd>" in client.get(f"/local/p/runs/{name}").text
+
+
+def test_console_lines_are_shown_without_marks_and_codes(client, graphql):
+    log(client, graphql, "r", {})
+    content = [
+        "2026-11-23T16:18:04.486185 \x1b[32mgreen\x1b[0m",
+        "ERROR 2026-11-23T16:18:05.000000 wrong",
+        "no mark",
+    ]
+    files = {"output.log": {"offset": 0, "content": content}}
+    client.post("/files/local/p/r/file_stream", json={"files": files})
+    page = client.get("/local/p/runs/r").text
+    shown = re.findall(r'<span data-key="(\d)"(?: class="(\w+)")?>(.*)\n</span>', page)
+    assert shown == [("0", "", "green"), ("1", "error", "wrong"), ("2", "", "no mark")]
+
+
+def test_plotly_comes_from_the_installed_package_and_stays(client, pages):
+    page = client.get(pages["run"])
+    (script,) = re.findall(r'src="([^"]*plotly[^"]*)"', page.text)
+    reply = client.get(str(client.base_url.join(pages["run"]).join(script)))
+    assert "immutable" in reply.headers["cache-control"]
+    assert reply.headers["content-encoding"] == "gzip"
+    assert reply.text == get_plotlyjs()
+
+
+def test_scripts_are_files_of_the_server_and_styles_stay_fresh(client, pages):
+    policy = client.get(pages["run"]).headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "frame-ancestors 'self' http://localhost:*" in policy
+    style = client.get("/static/style.css")
+    assert style.headers["cache-control"] == "no-cache"
+    tag = {"If-None-Match": style.headers["etag"]}
+    assert client.get("/static/style.css", headers=tag).status_code == 304
+
+
+@pytest.mark.parametrize("end", ["runs/r1/curves.json", "runs/r1/system.json", "figures.json"])
+def test_data_of_figures_is_for_those_who_may_see_the_page(client, pages, end):
+    path = f"{pages['sweep']}/{end}" if end == "figures.json" else f"/local/p/{end}"
+    reply = client.get(path)
+    assert reply.status_code == 200
+    assert reply.headers["cache-control"] == "no-store"
+    client.auth = None
+    assert client.get(path).status_code == 401

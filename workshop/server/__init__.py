@@ -7,11 +7,13 @@ is imported here, and the rest of the package knows the server by its URL alone.
 
 From the outside in:
 
-- `app` has the routes, starts and stops; `__main__` is the command.
+- `__main__` is the command; `serving` starts and stops; `app` has the routes.
 - `graphql` executes the client's documents against `schema.graphql` with `resolvers`;
   `filestream` takes what a run logs; `files` takes and gives the files of runs.
 - `controller` decides what an agent does next and what state runs and sweeps are in; `search`
   makes the suggestions; `filters` selects and sorts runs.
-- `auth` knows who asks; `pages` shows it all to a browser.
+- `auth` knows who asks and may write; `keys` and `roster` make a class its users; `activity`,
+  `participants` and `standings` tell how far each of them is.
+- `pages` shows it all to a browser.
 - `store` keeps everything in one SQLite file.
 """

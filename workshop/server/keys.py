@@ -80,7 +80,7 @@ def replace_private(path: Path, text: str) -> None:
 
 def require_private(folder: Path) -> None:
     """Raise a StartError if other users of this machine can read the store or a key in it."""
-    for path in (folder, folder / "keys", *sorted((folder / "keys").glob("*"))):
+    for path in (folder, *folder.glob("keys"), *sorted(folder.glob("keys/*"))):
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
             raise StartError(

@@ -100,7 +100,8 @@ FROM agents JOIN sweeps ON sweeps.id = agents.sweep_id
 JOIN projects ON projects.id = sweeps.project_id GROUP BY entity"""
 RUNS = """
 SELECT entity, state, count(*), max(heartbeat_at)
-FROM runs JOIN projects ON projects.id = runs.project_id GROUP BY entity, state"""
+FROM runs JOIN projects ON projects.id = runs.project_id
+WHERE NOT is_hidden GROUP BY entity, state"""
 NEWEST_FAILED = """
 SELECT entity, projects.name, runs.name, max(runs.id)
 FROM runs JOIN projects ON projects.id = runs.project_id

@@ -27,8 +27,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ROLES = ("participant", "instructor")
 # The first parts of the server's own addresses, and the user who runs the server.
 RESERVED = {
-    "authorize", "class", "files", "graphql", "health", "leaderboard", "sign-in", "sign-out",
-    "static", "uploads", DEFAULT_USER,
+    "artifact-files", "authorize", "class", "files", "graphql", "health", "leaderboard",
+    "sign-in", "sign-out", "static", "uploads", DEFAULT_USER,
 }  # fmt: skip
 
 

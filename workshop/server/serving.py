@@ -66,7 +66,7 @@ def serve(options: Options) -> None:
     Raises:
         StartError: The store, the port, the certificate or the roster cannot be used.
     """
-    people = options.roster and read_roster(options.roster.expanduser())
+    people = options.roster and read_roster(options.roster)
     check_certificate(options.certfile, options.keyfile)
     folder = options.store.expanduser().resolve()
     note = folder / "server.json"
@@ -74,11 +74,11 @@ def serve(options: Options) -> None:
     try:
         listener = listen(options.host, options.ports)
         address = address_of(listener, options.host, "https" if options.certfile else "http")
+        if not address.is_loopback:
+            require_private(folder)
         urls = list(dict.fromkeys([address.url, address.local_url]))
         admit(store, people, lambda name: provide_key(folder, name, urls))
         gate = Gate(store, provide_key(folder, DEFAULT_USER, urls), not address.is_loopback)
-        if not address.is_loopback:
-            require_private(folder)
         app = make_app(store, gate, options.has_leaderboard)
         write_note(note, address, options.certfile)
         announce(folder, address, gate)

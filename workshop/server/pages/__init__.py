@@ -43,5 +43,6 @@ ROUTES = [
     *signin.ROUTES,
     Route("/{entity}/{project}/sweeps/{sweep}/figures.json", figures.sweep_figures),
     Route("/{entity}/{project}/runs/{run}/curves.json", figures.run_curves),
+    Route("/{entity}/{project}/runs/{run}/system.json", figures.run_system),
     *(Route(path, endpoint) for path, endpoint in PAGES.items()),
 ]

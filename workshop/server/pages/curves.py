@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from workshop.server import lines
+from workshop.server.pages.numbers import as_float, is_number
 
 MOST_CURVES = 30
 MOST_POINTS = 1000
@@ -29,10 +30,11 @@ def history_curves(rows: list[tuple[int, dict]]) -> dict:
 
 def system_curves(rows: list[dict]) -> dict:
     """Return the curves of the machine that a run was on, by seconds since its start."""
+    timed = [(as_float(row["_runtime"]), row) for row in rows if is_number(row.get("_runtime"))]
     points = (
-        (row["_runtime"], name.removeprefix("system."), value)
-        for row in rows
-        if is_number(row.get("_runtime"))
+        (seconds, name.removeprefix("system."), value)
+        for seconds, row in timed
+        if math.isfinite(seconds)
         for name, value in row.items()
         if name.startswith("system.")
     )
@@ -85,16 +87,3 @@ def described(name: str, x: str, pairs: list[tuple[float, float]]) -> str:
     if len(finite) < len(pairs):
         text += f"; {len(pairs) - len(finite)} times no finite number"
     return f"{text}."
-
-
-def is_number(value: object) -> bool:
-    """Tell whether a JSON value is a number, NaN and infinity included."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def as_float(value: float) -> float:
-    """Return a number as a float; JSON has whole numbers that are too large for one."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)

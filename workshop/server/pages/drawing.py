@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workshop import importance, plots
+from workshop.server.pages.numbers import as_float
 from workshop.style import DARK, LIGHT
 
 HEADING = 70  # pixels
@@ -40,7 +41,7 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
         [
             {column: run[column] for column in OWN_COLUMNS}
             | {column: plain(run["point"].get(name)) for name, column in names.items()}
-            | {metric: run["value"]}
+            | {metric: plain(run["value"])}
             for run in runs
         ],
         columns=[*OWN_COLUMNS, *scales, metric],
@@ -61,7 +62,9 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
 
 
 def plain(value: object) -> object:
-    """Return a parameter's value, a list as text: it is one category."""
+    """Return a value as it can stand in a frame: a list as text, because it is one category."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+        return as_float(value)
     return str(value) if isinstance(value, (list, dict)) else value
 
 

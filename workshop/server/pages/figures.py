@@ -169,19 +169,31 @@ def trial(row: dict, metric: str) -> dict:
 
 
 def run_curves(request: Request) -> Response:
-    """Give the curves of a run: of what it logged, and of the machine that it ran on."""
+    """Give the curves of what a run logged."""
     visit = visit_of(request)
     if visit is None:
         return Response(status_code=HTTPStatus.UNAUTHORIZED)
     with visit.store.reading():
         _, run = find_run(visit.store, **request.path_params)
         rows = lines.sample_history(visit.store, run, HISTORY_ROWS)
-        events = lines.read_rows(visit.store, "events", run)
-    sections = {
-        "metrics": history_curves([(line, json.loads(row)) for line, row in rows]),
-        "system": system_curves([json.loads(row) for _, row in lines.evenly(events, EVENT_ROWS)]),
-    }
-    text = json.dumps(sections, separators=(",", ":"), allow_nan=False).encode()
+    return curves_reply(request, history_curves([(line, json.loads(row)) for line, row in rows]))
+
+
+def run_system(request: Request) -> Response:
+    """Give the curves of the machine that a run was on."""
+    visit = visit_of(request)
+    if visit is None:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
+    with visit.store.reading():
+        _, run = find_run(visit.store, **request.path_params)
+        rows = lines.read_rows(visit.store, "events", run)
+    sample = lines.evenly(rows, EVENT_ROWS)
+    return curves_reply(request, system_curves([json.loads(row) for _, row in sample]))
+
+
+def curves_reply(request: Request, found: dict) -> Response:
+    """Return curves as JSON."""
+    text = json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
     return json_reply(request, gzip.compress(text, 1))
 
 

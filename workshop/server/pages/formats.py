@@ -3,8 +3,11 @@
 import json
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from workshop.server.values import finite, timestamp
+
+LONG = 10**15  # from here on a whole number is written with an exponent
 
 
 def shown(value: object) -> str:
@@ -13,6 +16,8 @@ def shown(value: object) -> str:
         return "—"
     if isinstance(value, (bool, str)):
         return str(value)
+    if isinstance(value, int) and abs(value) >= LONG:
+        return f"{Decimal(value):.5g}"
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.5g}"
     if isinstance(value, (dict, list)):

@@ -1,9 +1,11 @@
 """How far a run is, as far as its config and what it logged tell."""
 
 import json
+import math
 
 from workshop.server.filters import Facts
 from workshop.server.pages import tables
+from workshop.server.pages.numbers import as_float, is_number
 from workshop.server.pages.tables import Cell
 
 # What programs commonly log as they go, and what their configs call its end.
@@ -37,11 +39,9 @@ def latest(facts: Facts, name: str) -> object:
 
 
 def first_number(values: dict, names: tuple[str, ...]) -> float | None:
-    """Return the first of several values that is a number."""
-    for name in names:
-        if isinstance(values.get(name), (int, float)):
-            return values[name]
-    return None
+    """Return the first of several values that is a finite number."""
+    numbers = (as_float(values[name]) for name in names if is_number(values.get(name)))
+    return next(filter(math.isfinite, numbers), None)
 
 
 def bar(unit: str, done: float, end: float | None) -> Cell:

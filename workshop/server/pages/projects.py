@@ -17,8 +17,9 @@ from workshop.server.records import LIVE_STATES, Run, Sweep
 OVERVIEW = f"""
 SELECT entity, name, created_at,
     (SELECT count(*) FROM sweeps WHERE project_id = projects.id) AS sweeps,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id) AS runs,
-    (SELECT count(*) FROM runs WHERE project_id = projects.id AND state IN {LIVE_STATES}) AS live,
+    (SELECT count(*) FROM runs WHERE project_id = projects.id AND NOT is_hidden) AS runs,
+    (SELECT count(*) FROM runs
+     WHERE project_id = projects.id AND NOT is_hidden AND state IN {LIVE_STATES}) AS live,
     (SELECT max(heartbeat_at) FROM runs WHERE project_id = projects.id) AS last
 FROM projects ORDER BY entity, name
 """  # noqa: S608
@@ -62,8 +63,9 @@ def project(visit: Visit, entity: str, project: str) -> dict:
         listed = sweeps_table(store, record, sweeps)
         part = part_of(visit, store.count(Run, project_id=record.id, is_hidden=0))
         found = store.execute(
-            "SELECT * FROM runs WHERE project_id = ? AND is_hidden = 0 "
-            "ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",
+            "SELECT * FROM runs WHERE id IN (SELECT id FROM runs WHERE project_id = ? "
+            "AND is_hidden = 0 ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?) "
+            "ORDER BY created_at DESC, id DESC",
             record.id,
             ROWS_PER_PAGE,
             part.start,

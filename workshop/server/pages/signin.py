@@ -68,7 +68,7 @@ async def sign_in(request: Request) -> Response:
             ask_for_key,
             request,
             wanted,
-            f"That were {MOST_MISTAKES} wrong keys; wait a minute before the next one.",
+            f"Those were {MOST_MISTAKES} wrong keys; wait a minute before the next one.",
             HTTPStatus.TOO_MANY_REQUESTS,
         )
     # A line of the key file, or all of it, may be pasted.

@@ -4,7 +4,6 @@ A script makes the columns sortable by mouse and keyboard; numbers are sorted as
 texts, and cells without a value come last whichever way the order goes.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -72,7 +71,7 @@ class Table:
 def value(item: object, kind: str = "") -> Cell:
     """Return a cell with something that was logged or configured."""
     is_number = isinstance(item, (int, float)) and not isinstance(item, bool)
-    if item is None or (is_number and math.isnan(item)):
+    if item is None or item != item:  # NaN
         return Cell(formats.shown(item), kind=kind)
     if is_number:
         return Cell(formats.shown(item), item, kind=kind)

@@ -1,38 +1,27 @@
-// The curves of a run: a small figure for each number that it logged.
+// The curves of a run: a small figure for each number that it or its machine logged.
 
 import { clear, colour, make, plot } from "./plotting.js";
 
 const HEIGHT = 230;
 
-export async function drawCurves(place, { metrics, system }) {
-  // What stands in the place until the first data comes, and whenever there is none.
-  for (const child of [...place.children]) {
-    if (!child.classList.contains("curves")) child.remove();
-  }
-  if (metrics.curves.length) await drawGroup(place, "metrics", metrics);
-  else place.prepend(make("p", "The run has logged no numbers yet."));
-  if (system.curves.length) {
-    const group = await drawGroup(place, "system", system);
-    group.before(make("h2", "System"));
-  }
-}
-
-async function drawGroup(place, name, { x, curves, left_out }) {
-  let group = place.querySelector(`.curves[data-group="${name}"]`);
+export async function drawCurves(place, { x, curves, left_out }) {
+  const words = place.querySelector("p");
+  words.textContent = left_out.length
+    ? `Without a figure, for lack of room: ${left_out.join(", ")}.`
+    : curves.length ? "" : "No numbers are logged yet.";
+  words.hidden = words.textContent === "";
+  let group = place.querySelector(".curves");
   if (!group) {
-    group = make("div", "", { class: "curves", "data-group": name });
-    place.append(group);
-  }
-  if (left_out.length) {
-    group.after(make("p", `Without a figure, for lack of room: ${left_out.join(", ")}.`));
+    group = make("div", "", { class: "curves" });
+    place.prepend(group);
   }
   const known = new Map([...group.children].map((figure) => [figure.dataset.key, figure]));
   const drawings = [];
   for (const [number, curve] of curves.entries()) {
     const figure = known.get(curve.name) ?? make("figure", "", { "data-key": curve.name });
     known.delete(curve.name);
-    const place = group.children[number] ?? null;
-    if (place !== figure) group.insertBefore(figure, place);
+    const next = group.children[number] ?? null;
+    if (next !== figure) group.insertBefore(figure, next);
     drawings.push(drawCurve(figure, curve, x));
   }
   await Promise.all(drawings);
@@ -40,7 +29,6 @@ async function drawGroup(place, name, { x, curves, left_out }) {
     clear(gone.lastElementChild);
     gone.remove();
   }
-  return group;
 }
 
 async function drawCurve(figure, { name, x, y, alt }, xTitle) {

@@ -16,6 +16,7 @@ for (const place of document.querySelectorAll("[data-curves]")) {
 // Draws what is at an address now, whenever the page is polled, when the server has said that
 // there will be more, and when the colours change.
 function keep(place, address, draw) {
+  const folded = place.closest("details");
   let source = new Source(address());
   let timer;
   let underWay = false;
@@ -23,7 +24,7 @@ function keep(place, address, draw) {
 
   async function fetchAndDraw() {
     again = underWay;
-    if (underWay) return;
+    if (underWay || (folded && !folded.open)) return;
     underWay = true;
     clearTimeout(timer);
     try {
@@ -40,6 +41,7 @@ function keep(place, address, draw) {
   }
 
   document.addEventListener("poll", fetchAndDraw);
+  folded?.addEventListener("toggle", fetchAndDraw);
   dark.addEventListener("change", () => {
     source = new Source(address());
     fetchAndDraw();
