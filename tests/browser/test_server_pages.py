@@ -14,8 +14,8 @@ from tests.server.conftest import RunningServer, launch
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EVIL = (
-    "<script>alert('x')</script><img src=https://evil.example/x onerror=alert('y')>"
-    "<a href=javascript:alert(1)>z</a> %{x} \"'"
+    "<a href='https://e.example'>z</a><script>alert('x')</script>"
+    "<img src=https://evil.example/x onerror=alert('y')> %{x} \""
 )
 SWEEP = {
     "method": "random",
