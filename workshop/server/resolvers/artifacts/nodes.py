@@ -11,6 +11,7 @@ from workshop.server.resolvers import runs, users
 from workshop.server.resolvers.artifacts import collections
 from workshop.server.resolvers.artifacts.find import collection_of
 from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.files import file_to_come
 from workshop.server.values import timestamp
 
 INHERITED = -1
@@ -145,7 +146,7 @@ class ManifestNode:
     def __init__(self, context: Context, id: str, md5: str | None):
         url = md5 and blob_url(context, md5)
         self.id = id
-        self.file = {"id": id, "upload_url": url, "upload_headers": [], "direct_url": url}
+        self.file = file_to_come("wandb_manifest.json", url, id=id)
 
 
 class RunArtifactFields:
