@@ -1,4 +1,4 @@
-"""A server to measure: the real command in a process of its own, on a folder that is thrown away."""
+"""A server to measure: the real command in a process of its own."""
 
 import os
 import shutil
