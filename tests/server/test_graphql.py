@@ -161,6 +161,8 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
     [
         ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "add a metric"),
         ("{method: [", "is no YAML"),
+        ("name: 2026-13-01", "is no YAML"),
+        ("[" * 5000, "is no YAML"),
         ("just text", "must be a mapping"),
     ],
 )
