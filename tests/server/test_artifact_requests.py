@@ -106,9 +106,11 @@ def kept(store) -> set[str]:
 
 
 def test_repeated_requests_change_nothing(uploader, store):
+    ids = set()
     for _ in range(2):
         artifact = uploader.create(clientID="mine")
-        assert artifact["state"] == "PENDING"
+        ids.add(artifact["id"])
+        assert (artifact["state"], len(ids)) == ("PENDING", 1)
         uploader.bring(artifact["id"], {"a": b"one", "b": b"two"})
     versions = [uploader.commit(artifact["id"])["versionIndex"] for _ in range(2)]
     assert versions == [0, 0]

@@ -189,12 +189,12 @@ def test_the_public_api_reads_projects_and_the_viewer(reading):
     assert "Could not find run" in reading["missing"]
 
 
-def test_a_sweep_that_is_not_served_is_told_at_once(local_server):
-    config = local_server.home / "bayes.yaml"
-    config.write_text(SWEEP.replace("grid", "bayes"))
+def test_a_sweep_that_cannot_be_searched_is_told_at_once(local_server):
+    config = local_server.home / "genetic.yaml"
+    config.write_text(SWEEP.replace("grid", "genetic"))
     status, output = local_server.run("wandb", "sweep", "--project", "cli", str(config), timeout=20)
     assert status == 1
-    assert "this local server searches by grid or random" in output
+    assert "method is 'genetic', expected grid or random or bayes" in output
 
 
 def test_resume_continues_where_the_run_was_left(local_server):

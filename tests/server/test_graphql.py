@@ -34,28 +34,29 @@ query Run($project: String, $name: String!) {
 
 
 def test_every_field_of_the_schema_has_an_answer():
-    nodes = {
-        "User": users.UserNode,
-        "Member": users.UserNode,
-        "Entity": users.EntityNode,
-        "Project": projects.ProjectNode,
-        "Sweep": sweeps.SweepNode,
-        "Agent": agents.AgentNode,
-        "Run": runs.RunNode,
-        "File": files.FileNode,
-        "Artifact": artifacts.ArtifactNode,
-        "ArtifactAlias": artifacts.AliasNode,
-        "ArtifactType": collections.TypeNode,
-        "ArtifactSequence": collections.CollectionNode,
-        "ArtifactCollectionMembership": collections.MembershipNode,
-        "ArtifactManifest": artifacts.ManifestNode,
-    }
-    set_in_init = {
-        name for node in nodes.values() for name in node.__init__.__code__.co_names
-    } | set(runs.HistoryFields.__dict__)
+    nodes = [
+        ("User", users.UserNode),
+        ("Member", users.UserNode),
+        ("Entity", users.EntityNode),
+        ("Project", projects.ProjectNode),
+        ("Sweep", sweeps.SweepNode),
+        ("Agent", agents.AgentNode),
+        ("Run", runs.RunNode),
+        ("File", files.FileNode),
+        ("Artifact", artifacts.ArtifactNode),
+        ("ArtifactAlias", artifacts.AliasNode),
+        ("ArtifactType", collections.TypeNode),
+        ("ArtifactSequence", collections.CollectionNode),
+        ("ArtifactCollectionMembership", collections.MembershipNode),
+        ("ArtifactManifest", artifacts.ManifestNode),
+        ("File", artifacts.ArtifactFileNode),
+    ]
+    set_in_init = {name for _, node in nodes for name in node.__init__.__code__.co_names} | set(
+        runs.HistoryFields.__dict__
+    )
     missing = {
         f"{kind}.{name}"
-        for kind, node in nodes.items()
+        for kind, node in nodes
         for name in SCHEMA.type_map[kind].fields
         if snake_case(name) not in set_in_init and not hasattr(node, snake_case(name))
     }

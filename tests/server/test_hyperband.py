@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sweeps import RunState, SweepRun, stop_runs
@@ -32,6 +32,8 @@ LOSSES = st.one_of(st.sampled_from([0.0, 1.0, -1.0, math.nan, math.inf]), st.flo
 
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The bracket 2 * 2.7 * 2.7 = 14.58 is at 14.
+@example({"min_iter": 2}, 2.7, True, "minimize", [(True, [0.0] * 13 + [2.0]), (False, [1.0] * 14)])
 @given(
     brackets=BRACKETS,
     eta=st.sampled_from([1.5, 2, 2.7, 3, 4]),

@@ -238,6 +238,22 @@ def test_everybody_in_the_class_reads_everything(everybody):
         everybody["eve"].auth = ("api", KEYS["eve"])
 
 
+def test_a_participant_uses_an_artifact_of_another(everybody, store):
+    run = 'mutation R { upsertBucket(input: {name: "hers", modelName: "q"}) { inserted } }'
+    use = """mutation U($id: ID!) { useArtifact(input: {artifactID: $id, entityName: "eve",
+        projectName: "q", runName: "hers"}) { artifact { digest } } }"""
+    values = {"id": global_id(store.find(records.Artifact))}
+    everybody["eve"].post("/graphql", json={"query": run})
+    assert everybody["eve"].post("/graphql", json={"query": use, "variables": values}).is_success
+    used = """query A($id: ID!) { artifact(id: $id) { usedBy { edges { node {
+        name project { entityName } } } } createdBy { ... on Run { name } } } }"""
+    reply = everybody["ada"].post("/graphql", json={"query": used, "variables": values}).json()
+    assert reply["data"]["artifact"] == {
+        "usedBy": {"edges": [{"node": {"name": "hers", "project": {"entityName": "eve"}}}]},
+        "createdBy": {"name": "r"},
+    }
+
+
 def test_the_run_of_an_instructor_in_the_entity_of_another_says_whose_it_is(everybody):
     run = {"name": "help", "modelName": "p", "entityName": "ada"}
     query = "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }"

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import re
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
 MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, as JSON escapes it
 SECONDS_BETWEEN_TENDINGS = 5
 SQLITE_FULL = 13
 
@@ -130,9 +132,22 @@ def parse_json(body: bytes, encoding: str | None) -> object:
     if encoding == "gzip":
         body = unzip(body)
     try:
-        return json.loads(body or b"{}")
+        text = body.decode() or "{}"
+        value = json.loads(text)
+        return whole_characters(value) if HALF_CHARACTER.search(text) else value
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The body of the request is no JSON: {error}.") from error
+
+
+def whole_characters(value: object) -> object:
+    """Return a JSON value with question marks for halves of characters, which nothing can store."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(item) for key, item in value.items()}
+    return value
 
 
 def unzip(body: bytes) -> bytes:

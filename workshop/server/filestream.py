@@ -30,12 +30,7 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
         RequestError: There is no such run, or the post is not what a client sends.
     """
     entity, project_name, run_name = path
-    if not isinstance(body, dict) or not isinstance(body.get("exitcode") or 0, int):
-        raise RequestError(f"A post of a run must be a JSON object, not {shorten(body)}.")
-    contents = [
-        (name, *content_of(name, content))
-        for name, content in dict(body.get("files") or {}).items()
-    ]
+    contents = contents_of(body)
     with store.writing():
         project = store.find(Project, entity=entity, name=project_name)
         run = project and store.find(Run, project_id=project.id, name=run_name)
@@ -50,15 +45,28 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
     return {"stopped": bool(run.stop_ordered)}
 
 
+def contents_of(body: object) -> list[tuple[str, int, list[str]]]:
+    """Return name, offset and lines of each file of a post; raise a RequestError if it is none."""
+    if not isinstance(body, dict):
+        raise RequestError(f"A post of a run must be a JSON object, not {shorten(body)}.")
+    code, files = body.get("exitcode") or 0, body.get("files") or {}
+    if not isinstance(code, int) or abs(code) >= 2**31:
+        raise RequestError(f"The exitcode of a post must be an integer, not {shorten(code)}.")
+    if not isinstance(files, dict):
+        raise RequestError(f"The files of a post must be a JSON object, not {shorten(files)}.")
+    return [(name, *content_of(name, content)) for name, content in files.items()]
+
+
 def content_of(name: str, content: object) -> tuple[int, list[str]]:
     """Return the offset and the lines of one file of a post."""
     try:
         offset, texts = content["offset"], content["content"]
         if not 0 <= operator.index(offset) < 2**62:
             raise TypeError
-        # Half a character (a lone surrogate) cannot be stored.
-        return offset, [text.encode(errors="replace").decode() for text in texts]
-    except (TypeError, KeyError, AttributeError) as error:
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        return offset, texts
+    except (TypeError, KeyError) as error:
         raise RequestError(
-            f"The part {name} of a post must have an offset and lines of text."
+            f"The part {shorten(name)} of a post must have an offset and lines of text."
         ) from error

@@ -48,6 +48,8 @@ def load_schema() -> GraphQLSchema:
     """Return the schema, with arguments and input fields arriving under Python names."""
     schema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
     schema.type_map["JSON"].coerce_output_value = finite
+    schema.type_map["JSONString"].coerce_input_value = text
+    schema.type_map["Int64"].coerce_input_value = int64
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
@@ -57,6 +59,20 @@ def load_schema() -> GraphQLSchema:
                 for name, argument in field.args.items():
                     argument.out_name = snake_case(name)
     return schema
+
+
+def text(value: object) -> str:
+    """Return an input value that must be a text."""
+    if not isinstance(value, str):
+        raise GraphQLError(f"expected a string that holds JSON, not {shorten(value)}")
+    return value
+
+
+def int64(value: object) -> int:
+    """Return an input value that must be an integer of 64 bits."""
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise GraphQLError(f"expected an integer of 64 bits, not {shorten(value)}")
+    return value
 
 
 SCHEMA = load_schema()

@@ -19,6 +19,8 @@ from workshop.server.keys import key_file, provide_key, replace_private, require
 from workshop.server.roster import admit, read_roster
 from workshop.server.store import Store
 
+# Seconds.  Agents beat every 5 and runs post every 15 to 30: they need no new connection each time.
+IDLE_CONNECTION = 65
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -89,6 +91,7 @@ def serve(options: Options) -> None:
             proxy_headers=False,  # they would let another user pretend to be this one
             ssl_certfile=options.certfile,
             ssl_keyfile=options.keyfile,
+            timeout_keep_alive=IDLE_CONNECTION,
             timeout_graceful_shutdown=1,
         )
         uvicorn.Server(config).run(sockets=[listener])

@@ -69,6 +69,20 @@ def like_to_regex(pattern: str) -> str:
     return "".join(wild.get(character, re.escape(character)) for character in pattern)
 
 
+def file_to_come(name: str, url: str | None, **more) -> dict:
+    """Return what is told of a file whose bytes are still to be brought to an address."""
+    return {
+        "id": name,
+        "name": name,
+        "display_name": name,
+        "size_bytes": 0,
+        "upload_url": url,
+        "upload_headers": [],
+        "direct_url": url or "",
+        **more,
+    }
+
+
 def create_run_files(context: Context, input: dict) -> dict:
     """Give out an upload address for each of some names."""
     run = context.run_to_write(
@@ -78,7 +92,7 @@ def create_run_files(context: Context, input: dict) -> dict:
     for name in input["files"]:
         stored = clean_name(name)
         path = upload_path(context.gate.upload_token(run.id, stored), run, stored)
-        targets.append({"name": name, "upload_url": context.base_url + path})
+        targets.append(file_to_come(name, context.base_url + path))
     return {"run_id": global_id(run), "upload_headers": [], "files": targets}
 
 

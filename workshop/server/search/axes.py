@@ -3,7 +3,6 @@
 Each translates between a parameter's values and *coordinates*, the values of one of Optuna's
 distributions.  The others of W&B's distributions are stretched over the numbers between 0 and 1 by
 their quantile function.
-
 """
 
 import math
@@ -24,7 +23,7 @@ from workshop.server.search.points import same
 
 TAIL = 0.001  # unbounded distributions are searched between this quantile and its mirror
 FINEST = 1000  # steps; Optuna lists each, so a longer range is searched as a continuous one
-DIGITS = 6
+DIGITS = 6  # of a suggested value: more make no difference to a run
 SLACK = 1e-9  # of a range's length, for rounding
 
 # The mass below a value, of the distributions that are stretched.
@@ -66,13 +65,13 @@ class Choice:
         """Return the value at an index."""
         return self._values[coordinate]
 
-    def values(self) -> list:
-        """Return all values."""
-        return self._values
-
     def coordinate(self, value: object) -> int | None:
         """Return the index of a value."""
         return self._indices.get(same(value))
+
+    def values(self) -> list:
+        """Return all values."""
+        return self._values
 
 
 class Span:
@@ -82,7 +81,7 @@ class Span:
         self.distribution = FloatDistribution(low, high, log=is_log)
 
     def value(self, coordinate: float) -> float:
-        """Return the coordinate, which is the value, with as many digits as have a sense."""
+        """Return the coordinate, which is the value but for some digits."""
         low, high = self.distribution.low, self.distribution.high
         return min(max(rounded(coordinate), low), high)
 
@@ -106,10 +105,6 @@ class Steps:
         kind = IntDistribution if self._last - self._first < FINEST else FloatDistribution
         self.distribution = kind(self._first, self._last, log=is_log and self._first > 0)
 
-    def values(self) -> Iterator[float]:
-        """Return the multiples, one after the other."""
-        return (factor * self._q for factor in range(self._first, self._last + 1))
-
     def value(self, coordinate: float) -> float:
         """Return a multiple of `q`."""
         return round(coordinate) * self._q
@@ -120,6 +115,10 @@ class Steps:
             return None
         factor = round(value / self._q)
         return factor if self._first <= factor <= self._last else None
+
+    def values(self) -> Iterator[float]:
+        """Return the multiples, one after the other."""
+        return (factor * self._q for factor in range(self._first, self._last + 1))
 
 
 class Stretched:
@@ -145,7 +144,7 @@ class Stretched:
 
 
 def rounded(value: float) -> float:
-    """Return a value with so many digits that almost equal suggestions are equal."""
+    """Return a value with few digits, so that suggestions that are almost equal become equal."""
     return float(f"{value:.{DIGITS}g}")
 
 

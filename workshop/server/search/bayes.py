@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from statistics import median
 
 import optuna
+
+# Optuna would import these two at the first suggestion, and an agent would wait for them.
+import scipy.stats.qmc  # noqa: F401
+import torch  # noqa: F401
 from optuna.trial import TrialState, create_trial
 
 from workshop.server.search.axes import Axis, axis_of
@@ -21,9 +25,8 @@ from workshop.server.search.points import Trial, at, key, nest, same
 STARTUP = 5  # results that must be known before the process is asked
 MOST_ENDED = 300  # trials that it learns from; its time grows with their third power
 MOST_LIVE = 40
-DRAWS = 100
-FARTHEST = 5
-LARGEST = 1e100  # the process squares losses
+DRAWS = 100  # attempts to find another point by chance, before all are listed
+FARTHEST = 5  # times as far from the median as the best result: what is worse counts as this bad
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -118,14 +121,11 @@ def tamed(ended: list[tuple[dict, float | None]], known: list[float]) -> list[tu
     """Return trials with losses that differ by no more than a Gaussian process can bear.
 
     A run that failed counts as bad as the worst one, as with W&B.  A run that diverged would make
-    all others look equal, so none counts as farther from the median than `FARTHEST` times the best.
+    all others look equal, so there is a limit to how bad a run can be.
     """
     best, middle, worst = min(known), median(known), max(known)
     limit = min(worst, middle + FARTHEST * (middle - best)) if middle > best else worst
-    return [
-        (place, max(min(limit if loss is None else loss, limit, LARGEST), -LARGEST))
-        for place, loss in ended
-    ]
+    return [(place, limit if loss is None else min(loss, limit)) for place, loss in ended]
 
 
 def most_telling(ended: list[tuple[dict, float]]) -> list[tuple[dict, float]]:

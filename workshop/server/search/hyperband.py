@@ -115,5 +115,5 @@ def brackets(settings: dict, longest: int) -> list[int]:
 
 
 def threshold(losses: list[float], eta: float) -> float:
-    """Return the loss that the best 1/eta of the runs stay below."""
+    """Return the largest loss with which a run goes on: that of the best 1/eta of the runs."""
     return sorted(losses)[int(1 / eta * len(losses))]

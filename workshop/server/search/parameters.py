@@ -61,4 +61,4 @@ def is_count(value: object) -> bool:
 
 def is_single(settings: dict) -> bool:
     """Tell whether a parameter has one value alone."""
-    return "value" in settings or len(settings.get("values", "  ")) == 1
+    return "value" in settings or len(settings.get("values", ())) == 1

@@ -1,14 +1,13 @@
 """Types and collections of artifacts, and which versions are in them."""
 
 import json
-from collections.abc import Iterable
 from functools import partial
 
 from workshop.server.filters import ordered, parse_condition, select
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
-from workshop.server.resolvers.artifacts.find import split, version_of
+from workshop.server.resolvers.artifacts.find import newest, split, version_of
 from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import lookup, snake_case, timestamp
 
@@ -84,7 +83,9 @@ class CollectionNode:
         filters: str | None = None,
     ) -> dict:
         """Return a page of the versions, the newest first."""
-        found = chosen(map(version_facts, self._versions(context)), filters, order)
+        found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
+        versions = [version_facts(record) for record in found if record.version is not None]
+        found = chosen(versions, filters, order)
         page = connection(found, nodes.ArtifactNode, first, after)
         for edge in page["edges"]:
             edge["version"] = f"v{edge['node'].version_index}"
@@ -97,12 +98,8 @@ class CollectionNode:
 
     def latest_artifact(self, context: Context) -> "nodes.ArtifactNode | None":
         """Return the version with the highest number."""
-        found = self._versions(context)
-        return nodes.ArtifactNode(found[0]) if found else None
-
-    def _versions(self, context: Context) -> list[Artifact]:
-        found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
-        return [artifact for artifact in found if artifact.version is not None]
+        found = newest(context, self.record.id)
+        return found and nodes.ArtifactNode(found)
 
 
 class MembershipNode:
@@ -221,13 +218,13 @@ def collection_page(
     order: str | None,
 ) -> dict:
     """Return a page of those collections that pass the filters."""
-    passed = chosen(map(collection_facts, found), filters, order)
+    passed = chosen([collection_facts(record) for record in found], filters, order)
     return connection(passed, CollectionNode, first, after)
 
 
-def chosen(found: Iterable[Facts], filters: str | None, order: str | None) -> list:
+def chosen(found: list[Facts], filters: str | None, order: str | None) -> list:
     """Return the records that pass the filters, JSON in MongoDB's language, in an order."""
-    return [facts.record for facts in ordered(select(list(found), parse_condition(filters)), order)]
+    return [facts.record for facts in ordered(select(found, parse_condition(filters)), order)]
 
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:

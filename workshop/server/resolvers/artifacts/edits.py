@@ -6,7 +6,7 @@ from functools import partial
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.records import Alias, Artifact, Collection, Run
 from workshop.server.resolvers.artifacts.collections import CollectionNode
-from workshop.server.resolvers.artifacts.find import LATEST, VERSION
+from workshop.server.resolvers.artifacts.find import LATEST, VERSION, newest
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, tags
 from workshop.server.resolvers.context import Context, check_name
 from workshop.server.values import parse_object, shorten
@@ -110,9 +110,9 @@ def delete_artifact(context: Context, input: dict) -> dict:
         )
     remove(context, artifact)
     if LATEST in names:
-        left = context.store.all(Artifact, "version DESC", collection_id=artifact.collection_id)
-        if left and left[0].version is not None:
-            point(context, left[0], [LATEST])
+        left = newest(context, artifact.collection_id)
+        if left:
+            point(context, left, [LATEST])
     return {"artifact": ArtifactNode(artifact)}
 
 

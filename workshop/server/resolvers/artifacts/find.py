@@ -23,6 +23,16 @@ def version_of(context: Context, collection: Collection, alias: str) -> Artifact
     return found and context.store.find(Artifact, id=found.artifact_id)
 
 
+def newest(context: Context, collection_id: int) -> Artifact | None:
+    """Return the version of a collection with the highest number."""
+    row = context.store.execute(
+        "SELECT * FROM artifacts WHERE collection_id = ? AND version IS NOT NULL "
+        "ORDER BY version DESC LIMIT 1",
+        collection_id,
+    ).fetchone()
+    return row and Artifact(**dict(row))
+
+
 def collection_of(context: Context, record: Artifact | Alias) -> Collection:
     """Return the collection that a version or an alias belongs to."""
     return context.store.find(Collection, id=record.collection_id)

@@ -11,6 +11,7 @@ from workshop.server.resolvers import runs, users
 from workshop.server.resolvers.artifacts import collections
 from workshop.server.resolvers.artifacts.find import collection_of
 from workshop.server.resolvers.context import Context, connection, global_id
+from workshop.server.resolvers.files import file_to_come
 from workshop.server.values import timestamp
 
 INHERITED = -1
@@ -77,9 +78,8 @@ class ArtifactNode:
 
     def current_manifest(self, context: Context) -> "ManifestNode | None":
         """Return the manifest, once everything has arrived."""
-        return (
-            ManifestNode(context, self.id, self.record.manifest) if self.record.manifest else None
-        )
+        md5 = self.record.manifest
+        return md5 and ManifestNode(context, self.id, md5)
 
     def files_by_manifest_entries(
         self,
@@ -107,14 +107,24 @@ class AliasNode:
 
 
 class ArtifactFileNode:
-    """A file of an artifact, or one that lies elsewhere and is referred to."""
+    """A file of an artifact, or one that lies elsewhere and is referred to.
 
+    Args:
+        context: The request.
+        artifact: Whose file it is.
+        name: Its name.
+        entry: What the manifest says about it.
+    """
+
+    updated_at = None
+    upload_url = None
     upload_headers = ()
     upload_multipart_urls = None
 
-    def __init__(self, context: Context, artifact: str, name: str, entry: dict):
+    def __init__(self, context: Context, artifact: ArtifactNode, name: str, entry: dict):
+        self.artifact = artifact
         self.name = self.display_name = name
-        self.id = f"{artifact}/{name}"
+        self.id = f"{artifact.id}/{name}"
         self.size_bytes = entry.get("size", 0)
         self.mimetype = mimetype(name)
         self.digest = self.md5 = entry["digest"]
@@ -129,8 +139,6 @@ class ArtifactFileNode:
         """Return where to fetch the file."""
         return self.direct_url
 
-    updated_at = None
-
 
 class ManifestNode:
     """A manifest whose bytes are known by their MD5."""
@@ -138,7 +146,7 @@ class ManifestNode:
     def __init__(self, context: Context, id: str, md5: str | None):
         url = md5 and blob_url(context, md5)
         self.id = id
-        self.file = {"id": id, "upload_url": url, "upload_headers": [], "direct_url": url}
+        self.file = file_to_come("wandb_manifest.json", url, id=id)
 
 
 class RunArtifactFields:
@@ -192,7 +200,7 @@ def artifact_files(
     if artifact.manifest:
         contents = manifests.read(context.blobs.path(artifact.manifest))["contents"]
     found = sorted(contents) if names is None else [name for name in names if name in contents]
-    owner = global_id(artifact)
+    owner = ArtifactNode(artifact)
     return connection(
         found, lambda name: ArtifactFileNode(context, owner, name, contents[name]), first, after
     )

@@ -13,6 +13,7 @@ from workshop.server.resolvers.artifacts.edits import check_aliases, point, reco
 from workshop.server.resolvers.artifacts.find import LATEST, collection_of
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
 from workshop.server.resolvers.context import Context, check_name, connection, global_id
+from workshop.server.resolvers.files import file_to_come
 from workshop.server.values import parse_object
 
 
@@ -129,14 +130,13 @@ def create_artifact_files(context: Context, input: dict) -> dict:
         md5 = manifests.hexadecimal(spec["md5"])
         context.blobs.need(artifacts[owner].id, [md5])
         targets.append(
-            {
-                "name": spec["name"],
-                "storage_path": md5,
-                "upload_url": None if context.blobs.has(md5) else blob_url(context, md5),
-                "upload_headers": [],
-                "upload_multipart_urls": None,
-                "artifact": ArtifactNode(artifacts[owner]),
-            }
+            file_to_come(
+                spec["name"],
+                None if context.blobs.has(md5) else blob_url(context, md5),
+                storage_path=md5,
+                upload_multipart_urls=None,
+                artifact=ArtifactNode(artifacts[owner]),
+            )
         )
     return {"files": connection(targets, lambda target: target, None, None)}
 
