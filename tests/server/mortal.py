@@ -48,7 +48,8 @@ class MortalServer:
     def restart(self) -> None:
         """Kill the server and start it again; return when it serves."""
         print(file=self._parent.stdin, flush=True)
-        assert self.url in self._parent.stdout.readline(), self.log.read_text()
+        serving = (line for line in self._parent.stdout if line.startswith("Serving"))
+        assert self.url in next(serving, ""), self.log.read_text()
 
     def close(self) -> None:
         """Kill the server for the last time."""
