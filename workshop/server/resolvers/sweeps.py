@@ -76,15 +76,10 @@ class SweepNode:
 
     def runs(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the sweep's runs, the oldest first."""
-
-        def find() -> list[int]:
-            found = context.store.columns(Run, ("id",), "id", sweep_id=self.record.id)
-            return [run.id for run in found]
-
         return runs_connection(
             context,
             ("sweep", self.record.id),
-            find,
+            lambda: context.store.ids(Run, sweep_id=self.record.id),
             lambda run: runs.RunNode(run, self.name),
             first,
             after,
