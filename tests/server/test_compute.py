@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 
@@ -85,14 +84,19 @@ def is_alive(process: int) -> bool:
 
 
 def test_it_can_be_closed_at_any_moment(compute: Compute):
-    def ask() -> None:
-        with suppress(ComputeError):
-            compute.run("os:getpid")
+    raised = []
 
-    for pause in (0, 0.001, 0.01, 0.1):
+    def ask() -> None:
+        try:
+            compute.run("os:getpid")
+        except Exception as error:
+            raised.append(error)
+
+    for pause in (*(i / 1000 for i in range(12)), 0.05, 0.2):
         asking = threading.Thread(target=ask)
         asking.start()
         time.sleep(pause)
         compute.close()
         asking.join()
+    assert all(isinstance(error, ComputeError) for error in raised), raised
     assert compute.run("math:sqrt", 9.0) == 3
