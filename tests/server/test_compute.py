@@ -60,6 +60,29 @@ def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
     assert compute.run("os:getpid")
 
 
+@pytest.mark.parametrize("delay", [0, 0.02, 0.5])
+def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
+    """Whoever waits is told, and no process is left or started any more."""
+    errors = []
+
+    def run():
+        try:
+            compute.run("time:sleep", 60)
+        except ComputeError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(delay)
+    compute.close()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(errors) == 3
+    with pytest.raises(ComputeError, match="ends"):
+        compute.run("os:getpid")
+
+
 def test_it_ends_when_the_server_is_killed():
     code = (
         "import os, signal\n"

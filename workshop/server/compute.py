@@ -25,7 +25,9 @@ class Compute:
     """Runs functions in another process, one after the other."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held by whoever has something computed
+        self._starting = threading.Lock()  # or the process could be ended half started
+        self._is_closed = False
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._process: multiprocessing.Process | None = None
         self._connection: Connection | None = None
@@ -60,26 +62,38 @@ class Compute:
             if self._connection.poll(LONGEST_WORK):
                 return self._connection.recv()
         except (OSError, EOFError) as error:
-            self.close()
+            self._stop()
             raise ComputeError("The process for long computations ended.") from error
-        self.close()
+        self._stop()
         raise ComputeError(f"{function} took longer than {LONGEST_WORK} seconds.")
 
     def _start(self) -> None:
-        self.close()
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()  # or this process would never see that the other one has ended
+        self._stop()
+        with self._starting:
+            if self._is_closed:
+                raise ComputeError("The server ends.")
+            context = multiprocessing.get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(target=work, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()  # or this process would never see that the other one has ended
 
-    def close(self) -> None:
-        """End the process, whatever it does."""
+    def _stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
             self._connection.close()
             self._process = None
+
+    def close(self) -> None:
+        """End the process for good, whatever it does; who waits for it gets a ComputeError."""
+        with self._starting:
+            self._is_closed = True
+            process = self._process  # whoever has it computing may forget it meanwhile
+            if process is not None:
+                process.kill()
+        with self._lock:
+            self._stop()
 
 
 def work(connection: Connection) -> None:
