@@ -60,6 +60,29 @@ def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
     assert compute.run("os:getpid")
 
 
+@pytest.mark.parametrize("delay", [0, 0.02, 0.5])
+def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
+    """Whoever waits is told, and no process is left or started any more."""
+    errors = []
+
+    def run():
+        try:
+            compute.run("time:sleep", 60)
+        except ComputeError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(delay)
+    compute.close()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(errors) == 3
+    with pytest.raises(ComputeError, match="ends"):
+        compute.run("os:getpid")
+
+
 def test_it_ends_when_the_server_is_killed():
     code = (
         "import os, signal\n"
@@ -81,22 +104,3 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def test_it_can_be_closed_at_any_moment(compute: Compute):
-    raised = []
-
-    def ask() -> None:
-        try:
-            compute.run("os:getpid")
-        except Exception as error:
-            raised.append(error)
-
-    for pause in (*(i / 1000 for i in range(12)), 0.05, 0.2):
-        asking = threading.Thread(target=ask)
-        asking.start()
-        time.sleep(pause)
-        compute.close()
-        asking.join()
-    assert all(isinstance(error, ComputeError) for error in raised), raised
-    assert compute.run("math:sqrt", 9.0) == 3
