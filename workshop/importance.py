@@ -34,7 +34,8 @@ def hyperparameters(sweep_config: Mapping) -> dict[str, str]:
     """Return the parameters that a sweep varies, each with the scale on which it does.
 
     Args:
-        sweep_config: a sweep configuration.  Parameters with one possible value are left out.
+        sweep_config: a sweep configuration.  Parameters with one possible value are left out; it
+            has none at all if a scheduler of the user's own thinks of them.
 
     Returns:
         `log`, `linear` or `category` by name, nested parameters as `outer.inner`.  A
@@ -42,7 +43,7 @@ def hyperparameters(sweep_config: Mapping) -> dict[str, str]:
         more even than their differences (0.1, 0.01, 0.001).
     """
     found = {}
-    for name, specification in sweep_config["parameters"].items():
+    for name, specification in (sweep_config.get("parameters") or {}).items():
         if "parameters" in specification:
             nested = hyperparameters(specification)
             found |= {f"{name}.{inner}": scale for inner, scale in nested.items()}

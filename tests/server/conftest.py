@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -31,12 +31,14 @@ class RunningServer:
         url: Where it listens.
         store: The folder of its store.
         home: A folder for everything that clients write.
+        clients: The commands that were started against it.
     """
 
     process: subprocess.Popen
     url: str
     store: Path
     home: Path
+    clients: list[subprocess.Popen] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -67,7 +69,7 @@ class RunningServer:
 
     def popen(self, *command: str, **changes: str) -> subprocess.Popen:
         """Start a command that uses wandb; `changes` are for its environment."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env=self.environment() | changes,
             cwd=self.home,
@@ -75,6 +77,8 @@ class RunningServer:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.clients.append(process)
+        return process
 
     def run(self, *command: str, timeout: float = 60, **changes: str) -> tuple[int, str]:
         """Run a command that uses wandb; return its exit status and what it printed."""
@@ -107,7 +111,9 @@ class RunningServer:
         self.process.wait()
 
     def stop(self) -> None:
-        """Stop the server as a user does."""
+        """Stop the server as a user does, and what a test that failed left running."""
+        for client in self.clients:
+            client.kill()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=10)
 

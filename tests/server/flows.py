@@ -16,27 +16,35 @@ from tests.server.conftest import RunningServer
 PATIENCE = 400  # seconds; so much goes on at once
 PROGRAM = "flow.py"
 TRAIN = """
-import argparse, time, wandb
+import argparse, os, pathlib, time, wandb
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--x", type=float)
 parser.add_argument("--steps", type=int, default=3)
 parser.add_argument("--pause", type=float, default=0.0)
 parser.add_argument("--preempt", type=int)
+parser.add_argument("--until")
 wanted = parser.parse_args()
+ENDLESS = 900
+parent = os.getppid()
 
 with wandb.init(resume="allow") as run:
     start = run.starting_step
-    for i in range(start, wanted.steps):
+    for i in range(start, wanted.steps if wanted.x < 0.5 else ENDLESS):
         loss = (wanted.x - 0.3) ** 2 + 1 / (i + 1)
         run.log({"loss": loss, "inner": {"loss": loss}, "i": i})
         if i == wanted.preempt and not start:
             run.mark_preempting()
             raise SystemExit("preempted")
-        time.sleep(wanted.pause)
+        if wanted.until and pathlib.Path(f"{wanted.until}-{wanted.x}").exists():
+            break
+        if os.getppid() != parent:
+            raise SystemExit("the agent is gone")
+        # A bad point takes for ever, unless it is stopped.
+        time.sleep(wanted.pause if wanted.x < 0.5 else 1)
 """
 METRIC = {"name": "loss", "goal": "minimize"}
-RUNNING = """{ project(name: %s) { sweep(sweepName: %s) { state runCount heartbeatAt
+RUNNING = """{ project(name: %s) { sweep(sweepName: %s) { id state runCount heartbeatAt
     runs { edges { node { name state historyLineCount } } } } } }"""
 
 
@@ -55,8 +63,24 @@ def file_of(server: RunningServer, project: str, config: dict) -> str:
     return path.name
 
 
-def register(server: RunningServer, project: str, config: dict, *options: str) -> str:
-    """Register a sweep by the command line; return its path."""
+def register(server: RunningServer, project: str, config: dict) -> str:
+    """Register a sweep; return its path."""
+    text = json.dumps(json.dumps(config))
+    values = f"projectName: {json.dumps(project)}, config: {text}"
+    reply = server.graphql(
+        f"mutation {{ upsertSweep(input: {{{values}}}) {{ sweep {{ name }} }} }}"
+    )
+    return f"local/{project}/{reply['upsertSweep']['sweep']['name']}"
+
+
+def order(server: RunningServer, path: str, state: str) -> None:
+    """Set the state of a sweep."""
+    values = f"id: {json.dumps(look(server, path)['id'])}, state: {json.dumps(state)}"
+    server.graphql(f"mutation {{ upsertSweep(input: {{{values}}}) {{ sweep {{ name }} }} }}")
+
+
+def command_line(server: RunningServer, project: str, config: dict, *options: str) -> str:
+    """Register or change a sweep by the command line; return its path."""
     arguments = ("sweep", "--project", project, *options, file_of(server, project, config))
     return path_in(command(server, *arguments))
 
@@ -105,7 +129,7 @@ def wait_for_runs(server: RunningServer, path: str, *states: str) -> None:
 
 
 def bayes(server: RunningServer) -> dict:
-    space = {"x": {"min": 0.0, "max": 1.0}}
+    space = {"x": {"min": 0.0, "max": 0.4}}
     path = register(server, "bayes", configuration("bayes", run_cap=7, parameters=space))
     return {"path": path, "printed": run_agents(server, path, 2)}
 
@@ -114,7 +138,7 @@ def hyperband(server: RunningServer) -> dict:
     config = configuration(
         metric={"name": "inner.loss", "goal": "minimize"},
         early_terminate={"type": "hyperband", "min_iter": 2, "eta": 3},
-        parameters=values(0.3, 0.9, steps=40, pause=0.5),
+        parameters=values(0.3, 0.9, steps=20, pause=0.5),
     )
     path = register(server, "hyperband", config)
     return {"path": path, "printed": run_agents(server, path, 2)}
@@ -134,7 +158,7 @@ def wandb_scheduler(server: RunningServer) -> dict:
 
 
 def optuna_scheduler(server: RunningServer) -> dict:
-    space = {"x": {"min": 0.0, "max": 1.0}}
+    space = {"x": {"min": 0.0, "max": 0.4}}
     return scheduler(server, "optuna", method="custom", run_cap=2, parameters=space)
 
 
@@ -167,17 +191,18 @@ print(json.dumps(None))
     config = configuration(parameters=values(0.1, 0.2, 0.3))
     file = file_of(server, "prior", config)
     missing = command(server, "sweep", "-p", "prior", "-R", "nobody", file, status=1)
-    path = register(server, "prior", config, "-R", "first", "-R", "second")
+    path = command_line(server, "prior", config, "-R", "first", "-R", "second")
     run_agents(server, path)
     seen = [look(server, path)["state"]]
     more = configuration(parameters=values(0.1, 0.2, 0.3, 0.4))
-    register(server, "prior", more, "--update", path)
+    command_line(server, "prior", more, "--update", path)
     name = path.split("/")[2]
-    for order in ("resume", "pause", "resume"):
-        command(server, "sweep", f"--{order}", name)
+    for word in ("resume", "pause", "resume"):
+        command(server, "sweep", f"--{word}", name)
         seen.append(look(server, path)["state"])
     run_agents(server, name)
-    elsewhere = command(server, "sweep", "--stop", name, status=1, WANDB_PROJECT="bayes")
+    server.graphql('mutation { upsertModel(input: {name: "elsewhere"}) { inserted } }')
+    elsewhere = command(server, "sweep", "--stop", name, status=1, WANDB_PROJECT="elsewhere")
     short = server.python(
         """
 import json, sys, wandb
@@ -200,20 +225,24 @@ def preempted(server: RunningServer) -> dict:
 
 def paused(server: RunningServer) -> dict:
     """A sweep that is paused, resumed and stopped while its agent runs."""
-    config = configuration(parameters=values(0.1, 0.2, 0.3, steps=8, pause=0.5))
+    config = configuration(
+        parameters=values(0.1, 0.2, 0.3, steps=900, pause=1) | {"until": {"value": "paused"}}
+    )
     path = register(server, "paused", config)
     agent = server.popen("wandb", "agent", path)
 
     wait_for_runs(server, path, "running")
-    command(server, "sweep", "--pause", path)
+    order(server, path, "PAUSED")
+    (server.home / "paused-0.1").touch()
     wait_for_runs(server, path, "finished")
     for _ in range(2):  # the agent asks and is given nothing
         beat = look(server, path)["heartbeatAt"]
         wait_until(lambda beat=beat: look(server, path)["heartbeatAt"] > beat)
     waiting = look(server, path)
-    command(server, "sweep", "--resume", path)
+    order(server, path, "RUNNING")
     wait_for_runs(server, path, "finished", "running")
-    command(server, "sweep", "--stop", path)
+    order(server, path, "FINISHED")
+    (server.home / "paused-0.2").touch()
     printed = agent.communicate(timeout=PATIENCE)[0]
     return {
         "path": path, "waiting": [waiting["state"], waiting["runCount"]], "printed": printed,
@@ -221,9 +250,7 @@ def paused(server: RunningServer) -> dict:
 
 
 def canceled(server: RunningServer) -> dict:
-    path = register(
-        server, "canceled", configuration(parameters=values(0.1, 0.2, steps=400, pause=0.5))
-    )
+    path = register(server, "canceled", configuration(parameters=values(0.8, 0.9)))
     agent = server.popen("wandb", "agent", path)
     wait_for_runs(server, path, "running")
     command(server, "sweep", "--cancel", path)
@@ -256,7 +283,7 @@ print(json.dumps(f"local/in-process-stop/{sweep}"))
 
 def stopped_by_agent(server: RunningServer) -> dict:
     """A run of a CLI agent is stopped; the agent ends its process and goes on."""
-    config = configuration(parameters=values(0.1, steps=400, pause=0.5))
+    config = configuration(parameters=values(0.9))
     path = register(server, "agent-stop", config)
     agent = server.popen("wandb", "agent", path)
     wait_for_runs(server, path, "running")
@@ -280,12 +307,15 @@ def offline(server: RunningServer) -> dict:
     before = look(server, path)["runs"][0]["state"]
     home = folder(server, "offline-plain")
     code = """
-import os, signal, sys, time, wandb
+import os, pathlib, signal, sys, time, wandb
 with wandb.init(project="offline", id=sys.argv[1], resume="allow", config={"lr": 1}) as run:
     for i in range(20):
         run.log({"i": i})
     if sys.argv[1] == "killed":
-        time.sleep(2)
+        file = pathlib.Path(run.dir).parent / "run-killed.wandb"
+        size = file.stat().st_size
+        while file.stat().st_size == size:  # the client writes after 15 seconds
+            time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGKILL)
 """
     for name in ("ended", "killed"):
@@ -293,7 +323,8 @@ with wandb.init(project="offline", id=sys.argv[1], resume="allow", config={"lr":
         server.run(sys.executable, "-c", code, name, timeout=PATIENCE, **changes)
     everything = [*runs_in(server.home / "offline-sweep"), *runs_in(home)]
     for _ in range(2):
-        command(server, "sync", "--no-skip-synced", *everything)
+        printed = command(server, "sync", "--no-skip-synced", *everything)
+        assert printed.count("Finished syncing") == 3, printed
     runs = server.python(
         """
 import json, wandb

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -81,3 +82,17 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_it_can_be_closed_at_any_moment(compute: Compute):
+    def ask() -> None:
+        with suppress(ComputeError):
+            compute.run("os:getpid")
+
+    for pause in (0, 0.001, 0.01, 0.1):
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(pause)
+        compute.close()
+        asking.join()
+    assert compute.run("math:sqrt", 9.0) == 3

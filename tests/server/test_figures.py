@@ -85,8 +85,9 @@ class TestDrawing:
         assert "so far: 1" in drawn["importance"]["message"]
         assert "alt" in draw(config, trials(8))["importance"]
 
-    def test_no_parameter_that_varies(self):
-        drawn = draw(SWEEP | {"parameters": {"seed": {"value": 0}}})
+    @pytest.mark.parametrize("parameters", [{"seed": {"value": 0}}, None])
+    def test_no_parameter_that_varies(self, parameters):
+        drawn = draw(SWEEP | {"parameters": parameters})
         assert drawn["parallel"] == drawn["importance"]
         assert drawn["parallel"] == {"message": "The sweep varies no parameter."}
 

@@ -229,3 +229,16 @@ def test_data_of_figures_is_for_those_who_may_see_the_page(client, pages, end):
     assert reply.headers["cache-control"] == "no-store"
     client.auth = None
     assert client.get(path).status_code == 401
+
+
+def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
+    config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metric": {"name": "m"}}
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    log(client, graphql, "r", {"m": 1}, sweep=sweep)
+    assert client.get("/local/p").status_code == 200
+    assert client.get(f"/local/p/sweeps/{sweep}").status_code == 200
+    assert client.get(f"/local/p/sweeps/{sweep}/figures.json").status_code == 200

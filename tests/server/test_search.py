@@ -170,10 +170,6 @@ def test_random_search_never_ends_by_itself():
         (grid({"a": {"values": [1]}}, scheduler={"engine": "own"}), "one of wandb, optuna, ax"),
         (grid({"a": {"values": [1]}}, scheduler={"engine": "ax"}), "'grid', expected custom"),
         (
-            grid({"a": {"values": [1]}}, scheduler=WANDB, early_terminate=HYPERBAND),
-            "scheduler and early_terminate cannot be used together",
-        ),
-        (
             grid({"a": {"values": [1]}}, scheduler=WANDB, controller={"type": "local"}),
             "scheduler and controller cannot be used together",
         ),
@@ -229,6 +225,7 @@ def test_a_configuration_that_cannot_be_searched_is_refused_with_a_sentence(conf
         {"method": "custom", "scheduler": {"engine": "optuna", "search_space": "f"}},
         {"method": "custom", "scheduler": {"engine": "ax"}, "parameters": {"a": {"value": 1}}},
         grid({"a": {"values": [1]}}, scheduler=WANDB),
+        grid({"a": {"values": [1]}}, scheduler=WANDB, early_terminate=HYPERBAND),
         grid({"a": {"values": [1]}}, controller={"type": "local"}),
         grid({"a": {"values": [1]}}, controller={"type": "cloud"}, scheduler=None),
         {

@@ -25,7 +25,8 @@ class Compute:
     """Runs functions in another process, one after the other."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held as long as something is computed
+        self._guard = threading.Lock()  # held while the process is started or ended
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._process: multiprocessing.Process | None = None
         self._connection: Connection | None = None
@@ -53,12 +54,14 @@ class Compute:
         return result
 
     def _exchange(self, function: str, arguments: tuple) -> object:
-        if self._process is None or not self._process.is_alive():
+        process = self._process
+        if process is None or not process.is_alive():
             self._start()
+        connection = self._connection
         try:
-            self._connection.send((function, arguments))
-            if self._connection.poll(LONGEST_WORK):
-                return self._connection.recv()
+            connection.send((function, arguments))
+            if connection.poll(LONGEST_WORK):
+                return connection.recv()
         except (OSError, EOFError) as error:
             self.close()
             raise ComputeError("The process for long computations ended.") from error
@@ -68,18 +71,21 @@ class Compute:
     def _start(self) -> None:
         self.close()
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()  # or this process would never see that the other one has ended
+        with self._guard:
+            self._connection, theirs = context.Pipe()
+            process = context.Process(target=work, args=(theirs,), daemon=True)
+            process.start()
+            self._process = process
+            theirs.close()  # or this process would never see that the other one has ended
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._connection.close()
-            self._process = None
+        with self._guard:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+                self._connection.close()
+                self._process = None
 
 
 def work(connection: Connection) -> None:

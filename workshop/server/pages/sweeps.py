@@ -20,6 +20,7 @@ from workshop.server.pages.progress import latest, progress
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
+from workshop.server.search.parameters import is_single
 from workshop.server.store import Store
 
 
@@ -69,8 +70,8 @@ def varied(config: dict) -> list[str]:
     """Return the dotted names of the parameters that can have more than one value."""
     return [
         ".".join(path)
-        for path, settings in search.flatten(config["parameters"])
-        if "value" not in settings and len(settings.get("values", "  ")) > 1
+        for path, settings in search.flatten(config.get("parameters") or {})
+        if not is_single(settings)
     ]
 
 

@@ -30,8 +30,9 @@ def check(config: object) -> None:
     cap = config.get("run_cap")
     if cap is not None and not is_count(cap):
         raise SearchError(f"run_cap is {shorten(cap)}, but must be a whole number of at least 1.")
-    # A local controller stops runs by rules of its own.
-    stopping = config.get("early_terminate") if "custom" not in methods else None
+    # Schedulers and local controllers stop runs by rules of their own.
+    is_elsewhere = config.get("scheduler") is not None or "custom" in methods
+    stopping = None if is_elsewhere else config.get("early_terminate")
     if stopping is not None:
         hyperband.check(stopping)
     if config.get("metric") is not None:

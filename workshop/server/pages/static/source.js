@@ -30,7 +30,10 @@ export class Source {
     const seconds = reply.headers.get("Retry-After");
     this.retryAfter = seconds && 1000 * Number(seconds);
     if (reply.status === 304) return null;
-    if (reply.status === 401) throw new NoAnswer("You are signed out. Reload the page to sign in.");
+    // A proxy with a login of its own, such as JupyterHub's, leads to its page for that.
+    if (reply.status === 401 || reply.redirected) {
+      throw new NoAnswer("You are signed out. Reload the page to sign in.");
+    }
     if (reply.status === 404) throw new NoAnswer("This is not on the server any more.");
     if (!reply.ok) throw new NoAnswer(`The server answers ${reply.status}. Trying again …`);
     const text = await reply.text();

@@ -14,8 +14,8 @@ from tests.server.conftest import RunningServer, launch
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EVIL = (
-    "<script>alert('x')</script><img src=https://evil.example/x onerror=alert('y')>"
-    "<a href=javascript:alert(1)>z</a> %{x} \"'"
+    "<a href='https://e.example'>z</a><script>alert('x')</script>"
+    "<img src=https://evil.example/x onerror=alert('y')> %{x} \""
 )
 SWEEP = {
     "method": "random",
@@ -285,7 +285,7 @@ class TestPlaces:
             page.click("nav >> text=Projects")
             page.wait_for_selector("h1 >> text=Projects")
             assert page.url == base + "/"
-            page.wait_for_load_state()  # before the proxy goes
+            page.close()  # before the proxy goes, which it would miss
 
     @pytest.mark.parametrize(("host", "may"), [("localhost", True), ("127.0.0.2", False)])
     def test_only_jupyterlab_on_this_machine_may_frame_a_page(
