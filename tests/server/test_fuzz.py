@@ -31,7 +31,6 @@ from workshop.server import records
 from workshop.server.app import ROUTES, make_app
 from workshop.server.auth import Gate
 from workshop.server.graphql import SCHEMA
-from workshop.server.resolvers.artifacts.find import artifact_id
 from workshop.server.resolvers.context import global_id
 from workshop.server.store import Store
 
@@ -117,7 +116,6 @@ MANIFEST = """mutation M($artifact: ID!, $md5: String!) { createArtifactManifest
   artifactManifest { file { uploadUrl } } } }"""
 COMMIT = """mutation C($artifact: ID!) {
   commitArtifact(input: {artifactID: $artifact}) { artifact { id } } }"""
-ARTIFACT_KINDS = (records.Artifact, records.Collection, records.Manifest, records.Alias)
 SWEEP = "{method: random, metric: {name: a}, parameters: {x: {min: 0.0, max: 1.0}}}"
 
 
@@ -199,8 +197,7 @@ def fill(target: Target) -> None:
     store = target.client.app.state.store
     for kind in vars(records).values():
         if hasattr(kind, "TABLE") and "id" in kind.__slots__:
-            name = artifact_id if kind in ARTIFACT_KINDS else global_id
-            target.known[kind.__name__] = [*map(name, store.all(kind)), f"{kind.__name__}:99"]
+            target.known[kind.__name__] = [*map(global_id, store.all(kind)), f"{kind.__name__}:99"]
     target.known |= {"Bucket": target.known["Run"], "Sequence": target.known["Collection"]}
 
 

@@ -52,14 +52,20 @@ class Listings:
             key: Tells this list from all others.
             find: Returns the numbers of its records, in order.
         """
-        for listing in reversed(self._kept.values()):
-            if listing.key == key and listing.version == self._store.version:
-                return listing
+        if listing := self.known(key):
+            return listing
         listing = Listing(secrets.token_hex(8), key, array("q", find()), self._store.version)
         self._kept[listing.token] = listing
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return listing
+
+    def known(self, key: Hashable) -> Listing | None:
+        """Return a list as it is now if nothing has changed since it was taken."""
+        for listing in reversed(self._kept.values()):
+            if listing.key == key and listing.version == self._store.version:
+                return listing
+        return None
 
     def behind(
         self, after: str | None, key: Hashable, find: Callable[[], Iterable[int]]

@@ -150,23 +150,36 @@ class Store:
         )
         return [kind(**dict(row)) for row in rows]
 
-    def columns(
-        self, kind: type[Record], names: Iterable[str], order: str, **where
-    ) -> list[SimpleNamespace]:
-        """Return some columns of the records whose columns have these values.
+    def columns(self, kind: type[Record], names: Iterable[str], **where) -> list[SimpleNamespace]:
+        """Return some columns of the records whose columns have these values, the oldest first.
 
-        A value that is a list stands for any of its items.
+        Args:
+            kind: A kind of records that has a time of creation.
+            names: The columns.
+            where: Values by column; a list stands for any of its items.
         """
+        rows = self._select(kind, names, where)
+        return [SimpleNamespace(**dict(row)) for row in rows]
+
+    def ids(self, kind: type[Record], **where) -> Iterable[int]:
+        """Return the IDs of such records as `columns` finds."""
+        return (number for (number,) in self._select(kind, ("id",), where))
+
+    def _select(
+        self, kind: type[Record], names: Iterable[str], where: dict[str, object]
+    ) -> sqlite3.Cursor:
         tests = {True: "IN (SELECT value FROM json_each(?))", False: "IS ?"}
         condition = " AND ".join(
             f"{column} {tests[isinstance(value, list)]}" for column, value in where.items()
         )
+        # With some values given, + keeps SQLite from reading all records for the sake of the order.
+        is_narrow = any(isinstance(value, list) for value in where.values())
+        order = "+created_at, id" if is_narrow else "created_at, id"
         values = (json.dumps(v) if isinstance(v, list) else v for v in where.values())
-        rows = self.execute(
+        return self.execute(
             f"SELECT {', '.join(names)} FROM {kind.TABLE} WHERE {condition} ORDER BY {order}",  # noqa: S608
             *values,
         )
-        return [SimpleNamespace(**dict(row)) for row in rows]
 
     def with_ids(self, kind: type[Record], ids: Sequence[int]) -> list[Record]:
         """Return the records that have these IDs, in their order, but for those that are gone."""

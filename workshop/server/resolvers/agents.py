@@ -37,12 +37,14 @@ class AgentNode:
         order: str | None = None,
     ) -> dict:
         """Return a page of the agent's runs, the oldest first, which is what clients ask for."""
-
-        def find() -> list[int]:
-            found = context.store.columns(Run, ("id",), "id", agent_id=self.record.id)
-            return [run.id for run in found]
-
-        return runs_connection(context, ("agent", self.record.id), find, runs.RunNode, first, after)
+        return runs_connection(
+            context,
+            ("agent", self.record.id),
+            lambda: context.store.ids(Run, agent_id=self.record.id),
+            runs.RunNode,
+            first,
+            after,
+        )
 
 
 def create_agent(context: Context, input: dict) -> dict:

@@ -1,7 +1,7 @@
 """Projects, with their runs and sweeps."""
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
@@ -9,6 +9,7 @@ from workshop.server.filters import (
     Facts,
     columns,
     narrowed,
+    order_keys,
     ordered,
     parse_condition,
     select,
@@ -65,9 +66,10 @@ class ProjectNode(ProjectArtifactFields):
     def run_count(self, context: Context, filters: str | None = None) -> int:
         """Return how many runs pass the filters."""
         condition = parse_condition(filters)
-        if not condition:
-            return context.store.count(Run, project_id=self.record.id, is_hidden=0)
-        return len(context.listings.current(*self._listing(context, condition, None)).ids)
+        key, find = self._listing(context, condition, None)
+        if condition or context.listings.known(key):
+            return len(context.listings.current(key, find).ids)
+        return context.store.count(Run, project_id=self.record.id, is_hidden=0)
 
     def runs(
         self,
@@ -86,13 +88,11 @@ class ProjectNode(ProjectArtifactFields):
 
     def _listing(
         self, context: Context, condition: dict, order: str | None
-    ) -> tuple[Hashable, Callable[[], list[int]]]:
+    ) -> tuple[Hashable, Callable[[], Iterable[int]]]:
         """Return the key of a list of runs, and what finds the numbers of these runs."""
 
-        def find() -> list[int]:
+        def find() -> Iterable[int]:
             where = narrowed(condition)
-            # The + keeps SQLite from walking the whole project for the sake of the order.
-            oldest_first = "+created_at, id" if where else "created_at, id"
             names = sweep_names(context, self.record)
             if "sweep" in where:
                 wanted = where.pop("sweep")
@@ -100,13 +100,14 @@ class ProjectNode(ProjectArtifactFields):
             else:
                 where |= {"project_id": self.record.id, "is_hidden": 0}
             seen = columns(condition, order)
-            found = context.store.columns(Run, {"id", *seen}, oldest_first, **where)
             if not seen:
-                return [run.id for run in found]
+                return context.store.ids(Run, **where)
+            found = context.store.columns(Run, {"id", *seen}, **where)
             facts = [Facts(run, names.get(getattr(run, "sweep_id", None))) for run in found]
             return [passed.run.id for passed in ordered(select(facts, condition), order)]
 
-        return ("project", self.record.id, json.dumps(condition), order), find
+        sorted_by = tuple(order_keys(order))
+        return ("project", self.record.id, json.dumps(condition), sorted_by), find
 
     def total_sweeps(self, context: Context) -> int:
         """Return how many sweeps there are."""
@@ -138,7 +139,7 @@ class ProjectNode(ProjectArtifactFields):
 
 def sweep_names(context: Context, project: Project) -> dict[int, str]:
     """Return the IDs of a project's sweeps by their numbers."""
-    found = context.store.columns(Sweep, ("id", "name"), "id", project_id=project.id)
+    found = context.store.columns(Sweep, ("id", "name"), project_id=project.id)
     return {sweep.id: sweep.name for sweep in found}
 
 

@@ -76,15 +76,10 @@ class SweepNode:
 
     def runs(self, context: Context, after: str | None = None, first: int | None = None) -> dict:
         """Return a page of the sweep's runs, the oldest first."""
-
-        def find() -> list[int]:
-            found = context.store.columns(Run, ("id",), "id", sweep_id=self.record.id)
-            return [run.id for run in found]
-
         return runs_connection(
             context,
             ("sweep", self.record.id),
-            find,
+            lambda: context.store.ids(Run, sweep_id=self.record.id),
             lambda run: runs.RunNode(run, self.name),
             first,
             after,
@@ -261,10 +256,10 @@ def check_config(text: str) -> None:
     """Raise a RequestError if a sweep's YAML cannot be searched."""
     try:
         search.check(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month
+        raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
 
 
 def check_controller(text: str) -> None:
