@@ -9,13 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from workshop.server.__main__ import main
 from workshop.server.keys import key_file, read_key
-
-STARTED = "started\n"
 
 
 class MortalServer:
@@ -28,12 +25,15 @@ class MortalServer:
     def __init__(self, folder: Path):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self.store, self.log = folder / "store", folder / "log"
-        self.url = f"http://127.0.0.1:{self._port}"
+            port = probe.getsockname()[1]
+        self.store, self.url, self.log = (
+            folder / "store",
+            f"http://127.0.0.1:{port}",
+            folder / "log",
+        )
         with self.log.open("w") as log:
             self._parent = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self.store), str(self._port)],
+                [sys.executable, "-m", __name__, str(self.store), str(port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -46,17 +46,10 @@ class MortalServer:
         return read_key(key_file(self.store, "local"))
 
     def restart(self) -> None:
-        """Kill the server and start it again; return when it listens."""
+        """Kill the server and start it again; return when it serves."""
         print(file=self._parent.stdin, flush=True)
-        assert self._parent.stdout.readline() == STARTED, self.log.read_text()
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
-                return
-            except OSError:
-                assert time.monotonic() < end, self.log.read_text()
-                time.sleep(0.005)
+        serving = (line for line in self._parent.stdout if line.startswith("Serving"))
+        assert self.url in next(serving, ""), self.log.read_text()
 
     def close(self) -> None:
         """Kill the server for the last time."""
@@ -66,14 +59,13 @@ class MortalServer:
 
 def serve_and_die(store: str, port: str) -> None:
     """Start a server for each line of standard input, killing the one before."""
+    sys.argv[1:] = ["--store", store, "--port", port]
     process = None
     for _ in sys.stdin:
         kill(process)
         process = os.fork()
         if not process:
-            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-            sys.exit(main(["--store", store, "--port", port]))
-        print(STARTED, end="", flush=True)
+            sys.exit(main())
     kill(process)
 
 
