@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -84,15 +84,27 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def test_it_can_be_closed_at_any_moment(compute: Compute):
-    def ask() -> None:
-        with suppress(ComputeError):
-            compute.run("os:getpid")
+def test_it_can_be_closed_at_any_moment(compute: Compute, monkeypatch):
+    raised = []
+    start = SpawnProcess.start
 
-    for pause in (0, 0.001, 0.01, 0.1):
+    def slowly(process: SpawnProcess) -> None:
+        time.sleep(0.05)
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", slowly)
+
+    def ask() -> None:
+        try:
+            compute.run("os:getpid")
+        except Exception as error:
+            raised.append(error)
+
+    for pause in (0, 0.02, 0.04, 0.06, 0.08, 0.2):
         asking = threading.Thread(target=ask)
         asking.start()
         time.sleep(pause)
         compute.close()
         asking.join()
+    assert all(isinstance(error, ComputeError) for error in raised), raised
     assert compute.run("math:sqrt", 9.0) == 3

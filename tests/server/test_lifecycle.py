@@ -57,6 +57,12 @@ def test_a_stopped_run_whose_agent_vanished_before_it_began_is_killed(world: Wor
     assert state(world, first["run_id"]) == "pending"
     world.wait(2)
     assert state(world, first["run_id"]) == "killed"
+
+
+def test_a_stopped_run_of_a_vanished_agent_is_not_given_to_another(world: World):
+    (first,) = world.beat(world.agent("a"))
+    world.controller.order_stop(world.run(first["run_id"]))
+    world.clock.seconds += AGENT_SILENCE + 1
     assert world.beat(world.agent("b"))[0]["run_id"] != first["run_id"]
 
 
@@ -177,14 +183,19 @@ def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):
     assert world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
 
 
-def test_hyperband_forgets_what_a_run_logged_before_it_started_afresh(world: World):
+@pytest.mark.parametrize("back", ["afresh", "to a step"])
+def test_hyperband_forgets_what_a_run_does_not_have_any_more(world: World, back: str):
     world.configure(**HYPERBAND)
     (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
+    run = world.log(bad["run_id"], inner=[{"loss": 9}, {"loss": 9}, {"loss": 9}])
+    if back == "afresh":
+        world.controller.started(run, resumed=False)
+    else:
+        world.controller.rewound(run, 0)
     world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
-    world.log(bad["run_id"], inner=[{"loss": 9}])
-    world.controller.started(world.run(bad["run_id"]), resumed=False)
-    assert not world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
-    assert world.log(bad["run_id"], inner=[{"loss": 7}]).stop_ordered
+    assert not world.run(bad["run_id"]).stop_ordered
+    world.log(bad["run_id"], inner=[{"loss": 8}, {"loss": 8}])
+    assert world.run(bad["run_id"]).stop_ordered
 
 
 def test_hyperband_leaves_a_sweep_alone_that_somebody_else_searches(world: World):

@@ -143,6 +143,13 @@ def test_an_agent_asks_again_if_too_many_wait_for_a_computation(api: Api, monkey
         assert api.beat(api.agent(sweep)) == []
 
 
+def test_a_point_that_comes_too_late_for_its_agent_is_not_given_away(api: Api, monkeypatch):
+    monkeypatch.setattr(proposals, "LONGEST_ANSWER", 0)
+    sweep = api.register(BAYES)
+    assert api.beat(api.agent(sweep)) == []
+    assert api.sweep(sweep["name"])["runs"] == []
+
+
 def test_a_sweep_goes_on_at_random_where_bayes_fails(api: Api, monkeypatch, caplog):
     monkeypatch.setattr(proposals, "BAYES", "math:sqrt")
     sweep = api.register(BAYES)

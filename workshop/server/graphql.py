@@ -137,12 +137,14 @@ def once_prepared(
     needed.
     """
     with postponed.turn() as granted:
-        prepared = Prepared(postponed.sweep.config, None)
+        prepared = None
         if granted:
             try:
                 return transact(replace(context, afterwards=[]))
             except Postponed as again:
                 prepared = again.work(context.compute)
+        if prepared is None or postponed.is_late:
+            prepared = Prepared(postponed.sweep.config, None)
         return transact(replace(context, afterwards=[], prepared=prepared))
 
 

@@ -154,7 +154,7 @@ class Lifecycle:
             self._stopping.forget(run)
         return self._store.change(run, **changes)
 
-    def rewound(self, run: Run, step: int) -> Run:
+    def rewound(self, run: Run, step: float) -> Run:
         """Take a run back to a step: what it logged behind that is gone."""
         self._stopping.forget(run)
         return lines.forget(self._store, run, step)

@@ -5,6 +5,7 @@ A history row is the client's own JSON text.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -87,18 +88,17 @@ def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]
     )
 
 
-def forget(store: Store, run: Run, after_step: int | None = None) -> Run:
+def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
     """Forget what a run has logged, or what it has logged after a step; return it as it is now.
 
     The client then numbers history rows on from those that are left, and all other lines from 0.
     """
-    (first,) = store.execute(
-        "SELECT min(line) FROM history WHERE run_id = ? AND step > ?",
+    store.execute(
+        "DELETE FROM history WHERE run_id = ?1 AND line >= "
+        "(SELECT min(line) FROM history WHERE run_id = ?1 AND step > ?2)",
         run.id,
-        -(2**63) if after_step is None else after_step,
-    ).fetchone()
-    if after_step is None or first is not None:
-        store.execute("DELETE FROM history WHERE run_id = ? AND line >= ?", run.id, first or 0)
+        -math.inf if after_step is None else after_step,
+    )
     for table in ("events", "console"):
         store.execute(f"DELETE FROM {table} WHERE run_id = ?", run.id)  # noqa: S608
     return derive(store, run)

@@ -10,9 +10,10 @@ import json
 import logging
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 
 # Requests that may wait for another one's computation, of the forty that the server works on.
 MOST_WAITING = 8
-LONGEST_TURN = 40  # seconds; an agent waits 60 for the answer to its heartbeat
+# Seconds; an agent waits 60 for the answer to its heartbeat, and a run in a later one is lost.
+LONGEST_TURN = 20
+LONGEST_ANSWER = 50
 BAYES = "workshop.server.search.bayes:suggest"
 FAILURES_IN_A_ROW = 5  # of the computing process, until a sweep goes on at random
 
@@ -63,8 +66,14 @@ class Postponed(Exception):  # noqa: N818
         self.sweep = sweep
         self._proposals = proposals
         self._trials = trials
+        self._since = time.monotonic()
 
-    def turn(self):
+    @property
+    def is_late(self) -> bool:
+        """Whether the agent has probably given up waiting for the answer."""
+        return time.monotonic() - self._since > LONGEST_ANSWER
+
+    def turn(self) -> AbstractContextManager[bool]:
         """Return a context in which nobody else computes for the sweep.
 
         It gives False if that is not to be had: too many wait already, or one took too long.
@@ -105,11 +114,11 @@ class Proposals:
                 return Nothing.YET
             return Nothing.LEFT if entry["data"]["args"] is None else entry["data"]["args"]
         trials = self.trials(sweep)
-        if search.is_exhausted(sweep.settings, trials):
-            return Nothing.LEFT
         if sweep.settings["method"] != "bayes":
             point = search.suggest(sweep.settings, trials, self._random)
             return Nothing.LEFT if point is None else wrap(point)
+        if search.is_exhausted(sweep.settings, trials):
+            return Nothing.LEFT
         if prepared is None:
             raise Postponed(self, sweep, trials)
         if prepared.point is None or prepared.config != sweep.config:
@@ -119,11 +128,9 @@ class Proposals:
     def taken(self, sweep: Sweep, run: Run) -> None:
         """Take note that the point last returned by `next` has become a run."""
         if sweep.is_controlled:
-            scheduled = [
-                *self._scheduled(sweep),
-                {"id": self._entry(sweep)["id"], "runid": run.name},
-            ]
-            self._store.change(sweep, scheduler=json.dumps({"scheduled": scheduled}))
+            entry = {"id": self._entry(sweep)["id"], "runid": run.name}
+            scheduled = {"scheduled": [*self._scheduled(sweep), entry]}
+            self._store.change(sweep, scheduler=json.dumps(scheduled))
 
     def is_exhausted(self, sweep: Sweep) -> bool:
         """Tell whether nothing is left to try in a sweep, as far as the server knows."""

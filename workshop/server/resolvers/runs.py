@@ -153,14 +153,13 @@ def fork(context: Context, run: Run, config: str | None) -> Run:
     """Let a fresh run begin with another one's history, if `fork_from` asks for that."""
     own = parse_object(config or "{}", "A run's config").get("_wandb")
     point = lookup(own, "value.branch_point")
-    if not isinstance(point, dict) or not isinstance(point.get("step"), int):
+    name, step = lookup(point, "run_id"), lookup(point, "step")
+    if not isinstance(name, str) or not isinstance(step, int) or abs(step) >= 2**63:
         return run
-    source = context.store.find(Run, project_id=run.project_id, name=point.get("run_id"))
+    source = context.store.find(Run, project_id=run.project_id, name=name)
     if source is None:
-        raise NotFoundError(
-            f"There is no run {shorten(point.get('run_id'))} in this project to fork from."
-        )
-    return lines.copy_history(context.store, source, run, point["step"])
+        raise NotFoundError(f"There is no run {shorten(name)} in this project to fork from.")
+    return lines.copy_history(context.store, source, run, step)
 
 
 def is_scheduler_run(context: Context, project: Project, name: str) -> bool:
@@ -208,7 +207,7 @@ def rewind_run(context: Context, input: dict) -> dict:
         raise RequestError(
             f"A run can be taken back to a value of _step, not of {shorten(input['metric_name'])}."
         )
-    return {"rewound_run": RunNode(context.controller.rewound(run, int(input["metric_value"])))}
+    return {"rewound_run": RunNode(context.controller.rewound(run, input["metric_value"]))}
 
 
 def delete_run(context: Context, input: dict) -> dict:

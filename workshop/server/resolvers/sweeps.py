@@ -184,6 +184,8 @@ def prior_runs(context: Context, project: Project, filters: str | None) -> list[
         return []
     try:
         names = [part["name"] for part in parse_object(filters, "priorRunsFilters")["$or"]]
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError
     except (KeyError, TypeError) as error:
         raise RequestError(
             f"The prior runs of a sweep must be named by their IDs, not by {shorten(filters)}."
