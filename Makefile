@@ -7,9 +7,10 @@ INSTALLED := $(VENV)/.installed
 # Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser
 PYTEST ?=
 LAB ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test lab serve notebooks lint lock
+.PHONY: help tutorial test lab serve notebooks bench lint lock
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -28,6 +29,9 @@ serve: $(INSTALLED) ## run the local W&B server until Ctrl-C, to look at its pag
 
 notebooks: $(INSTALLED) ## execute the notebooks and store their outputs in them
 	@$(BIN)/workshop notebooks
+
+bench: $(INSTALLED) ## measure the local server, beside its peers
+	@$(BIN)/python -m benchmarks.server $(BENCH)
 
 lint: $(INSTALLED) ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

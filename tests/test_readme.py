@@ -12,7 +12,7 @@ from workshop.paths import ROOT
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A name with a folder or an ending that files of this kit have.
 FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|yaml|md|ipynb|slrm|toml|lock|graphql)|[\w.-]+/)`")
-MADE_BY_USE = {"executed/", ".venv/", ".workshop/", "files/", "key", "server.lock"}
+MADE_BY_USE = {"executed/", ".venv/", ".workshop/", "files/", "artifacts/", "keys/", "server.lock"}
 
 
 def targets() -> set[str]:

@@ -9,10 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from workshop.server.__main__ import main
 from workshop.server.keys import key_file, read_key
+
+STARTED = "started\n"
 
 
 class MortalServer:
@@ -25,15 +28,12 @@ class MortalServer:
     def __init__(self, folder: Path):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.store, self.url, self.log = (
-            folder / "store",
-            f"http://127.0.0.1:{port}",
-            folder / "log",
-        )
+            self._port = probe.getsockname()[1]
+        self.store, self.log = folder / "store", folder / "log"
+        self.url = f"http://127.0.0.1:{self._port}"
         with self.log.open("w") as log:
             self._parent = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self.store), str(port)],
+                [sys.executable, "-m", __name__, str(self.store), str(self._port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -46,10 +46,17 @@ class MortalServer:
         return read_key(key_file(self.store, "local"))
 
     def restart(self) -> None:
-        """Kill the server and start it again; return when it serves."""
+        """Kill the server and start it again; return when it listens."""
         print(file=self._parent.stdin, flush=True)
-        serving = (line for line in self._parent.stdout if line.startswith("Serving"))
-        assert self.url in next(serving, ""), self.log.read_text()
+        assert self._parent.stdout.readline() == STARTED, self.log.read_text()
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
+                return
+            except OSError:
+                assert time.monotonic() < end, self.log.read_text()
+                time.sleep(0.005)
 
     def close(self) -> None:
         """Kill the server for the last time."""
@@ -59,13 +66,14 @@ class MortalServer:
 
 def serve_and_die(store: str, port: str) -> None:
     """Start a server for each line of standard input, killing the one before."""
-    sys.argv[1:] = ["--store", store, "--port", port]
     process = None
     for _ in sys.stdin:
         kill(process)
         process = os.fork()
         if not process:
-            sys.exit(main())
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+            sys.exit(main(["--store", store, "--port", port]))
+        print(STARTED, end="", flush=True)
     kill(process)
 
 

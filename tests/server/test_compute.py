@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -61,6 +60,29 @@ def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
     assert compute.run("os:getpid")
 
 
+@pytest.mark.parametrize("delay", [0, 0.02, 0.5])
+def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
+    """Whoever waits is told, and no process is left or started any more."""
+    errors = []
+
+    def run():
+        try:
+            compute.run("time:sleep", 60)
+        except ComputeError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(delay)
+    compute.close()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(errors) == 3
+    with pytest.raises(ComputeError, match="ends"):
+        compute.run("os:getpid")
+
+
 def test_it_ends_when_the_server_is_killed():
     code = (
         "import os, signal\n"
@@ -82,29 +104,3 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def test_it_can_be_closed_at_any_moment(compute: Compute, monkeypatch):
-    raised = []
-    start = SpawnProcess.start
-
-    def slowly(process: SpawnProcess) -> None:
-        time.sleep(0.05)
-        start(process)
-
-    monkeypatch.setattr(SpawnProcess, "start", slowly)
-
-    def ask() -> None:
-        try:
-            compute.run("os:getpid")
-        except Exception as error:
-            raised.append(error)
-
-    for pause in (0, 0.02, 0.04, 0.06, 0.08, 0.2):
-        asking = threading.Thread(target=ask)
-        asking.start()
-        time.sleep(pause)
-        compute.close()
-        asking.join()
-    assert all(isinstance(error, ComputeError) for error in raised), raised
-    assert compute.run("math:sqrt", 9.0) == 3

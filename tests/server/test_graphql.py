@@ -161,6 +161,8 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
     [
         ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "add a metric"),
         ("{method: [", "is no YAML"),
+        ("name: 2026-13-01", "is no YAML"),
+        ("[" * 5000, "is no YAML"),
         ("just text", "must be a mapping"),
     ],
 )
@@ -240,6 +242,14 @@ def test_the_same_run_id_starts_afresh_unless_it_is_resumed(client, graphql):
     assert (afresh["historyLineCount"], afresh["id"]) == (0, run_id)
     history = graphql('{ project(name: "p") { run(name: "r") { history } } }')
     assert history["project"]["run"]["history"] == []
+
+
+def test_a_run_that_comes_from_elsewhere_is_kept_without_its_unknown_sweep(graphql):
+    mutation = """mutation($name: String, $sweep: String) { upsertBucket(input: {
+        name: $name, modelName: "p", sweep: $sweep, host: "h"}) {
+        bucket { name sweepName project { name } } } }"""
+    run = graphql(mutation, name="synced", sweep="elsewhere")["upsertBucket"]["bucket"]
+    assert run == {"name": "synced", "sweepName": None, "project": {"name": "p"}}
 
 
 def test_a_run_counts_as_started_for_resuming_once_its_client_left_its_mark(graphql):

@@ -25,8 +25,9 @@ class Compute:
     """Runs functions in another process, one after the other."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # held as long as something is computed
-        self._guard = threading.Lock()  # held while the process is started or ended
+        self._lock = threading.Lock()  # held by whoever has something computed
+        self._guard = threading.Lock()  # keeps the process from being ended half started
+        self._is_closed = False
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._process: multiprocessing.Process | None = None
         self._connection: Connection | None = None
@@ -54,38 +55,45 @@ class Compute:
         return result
 
     def _exchange(self, function: str, arguments: tuple) -> object:
-        process = self._process
-        if process is None or not process.is_alive():
+        if self._process is None or not self._process.is_alive():
             self._start()
-        connection = self._connection
         try:
-            connection.send((function, arguments))
-            if connection.poll(LONGEST_WORK):
-                return connection.recv()
+            self._connection.send((function, arguments))
+            if self._connection.poll(LONGEST_WORK):
+                return self._connection.recv()
         except (OSError, EOFError) as error:
-            self.close()
+            self._stop()
             raise ComputeError("The process for long computations ended.") from error
-        self.close()
+        self._stop()
         raise ComputeError(f"{function} took longer than {LONGEST_WORK} seconds.")
 
     def _start(self) -> None:
-        self.close()
-        context = multiprocessing.get_context("spawn")
+        self._stop()
         with self._guard:
+            if self._is_closed:
+                raise ComputeError("The server ends.")
+            context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs,), daemon=True)
-            process.start()
-            self._process = process
+            self._process = context.Process(target=work, args=(theirs,), daemon=True)
+            self._process.start()
             theirs.close()  # or this process would never see that the other one has ended
 
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._connection.close()
+            self._process = None
+
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process for good, whatever it does; who waits for it gets a ComputeError."""
         with self._guard:
-            if self._process is not None:
-                self._process.kill()
-                self._process.join()
-                self._connection.close()
-                self._process = None
+            self._is_closed = True
+            process = self._process  # whoever has it computing may forget it meanwhile
+            if process is not None:
+                process.kill()
+        with self._lock:
+            self._stop()
 
 
 def work(connection: Connection) -> None:

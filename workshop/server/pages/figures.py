@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -131,7 +130,7 @@ def sweep_figures(request: Request) -> Response:
     with visit.store.reading():
         _, sweep = find_sweep(visit.store, **request.path_params)
         rows = runs_of(visit.store, sweep)
-    metric = (yaml.safe_load(sweep.config).get("metric") or {}).get("name")
+    metric = (sweep.settings.get("metric") or {}).get("name")
     if metric is None:
         return json_reply(request, NOTHING)
     # What running runs have logged so far is in no figure.
@@ -139,7 +138,7 @@ def sweep_figures(request: Request) -> Response:
     version = hashlib.blake2b(repr((sweep.config, seen)).encode()).hexdigest()
 
     def arguments() -> tuple:
-        return yaml.safe_load(sweep.config), metric, [trial(row, metric) for row in rows]
+        return sweep.settings, metric, [trial(row, metric) for row in rows]
 
     figures, is_right = visit.state.figures.get(sweep.id, version, arguments)
     theme = "dark" if visit.query.get("theme") == "dark" else "light"

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import yaml
-
 from workshop.server import lines, search
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts
@@ -72,7 +70,7 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
     """Return a row per sweep."""
     rows = []
     for sweep in sweeps:
-        config = yaml.safe_load(sweep.config)
+        config = sweep.settings
         runs, expected = store.count(Run, sweep_id=sweep.id), search.expected_runs(config)
         of = "" if expected is None else f" of {expected}"
         cells = [

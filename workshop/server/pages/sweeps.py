@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-import yaml
-
 from workshop.server import search
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts, ordered
@@ -30,7 +28,7 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
     with store.reading():
         record, found = find_sweep(store, entity, project, sweep)
         runs = [Facts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
-    config = yaml.safe_load(found.config)
+    config = found.settings
     metric = config.get("metric") or {}
     name, maximize = metric.get("name"), metric.get("goal") == "maximize"
     if name:

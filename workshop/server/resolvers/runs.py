@@ -117,19 +117,25 @@ def find_run(context: Context, values: dict) -> Run | None:
 
 def place(context: Context, values: dict) -> tuple[str | None, str | None]:
     """Return project and entity of a request; a sweep's run belongs to the sweep's project."""
-    if not values.get("sweep"):
-        return values.get("model_name"), values.get("entity_name")
-    sweep = sweeps.sweep_by_name(context, values["sweep"], None, values.get("entity_name"))
-    project = context.project_of(sweep)
-    return project.name, project.entity
+    if sweep := known_sweep(context, values):
+        project = context.project_of(sweep)
+        return project.name, project.entity
+    return values.get("model_name"), values.get("entity_name")
+
+
+def known_sweep(context: Context, values: dict) -> Sweep | None:
+    """Return the sweep that a request names.
+
+    A run that was logged elsewhere and comes with `wandb sync` may name a sweep of another
+    server; it is kept as a run of none.
+    """
+    return context.sweep(values["sweep"], None) if values.get("sweep") else None
 
 
 def create(context: Context, values: dict) -> Run:
     """Create a run that is running, or pending if the request says so."""
     project = context.project_to_write(*place(context, values))
-    sweep = None
-    if values.get("sweep"):
-        sweep = sweeps.sweep_by_name(context, values["sweep"], project.name, project.entity)
+    sweep = known_sweep(context, values)
     name = values.get("name") or new_id()
     check_name(name, "a run ID")
     number = context.store.count(Run, project_id=project.id) + 1

@@ -256,10 +256,10 @@ def check_config(text: str) -> None:
     """Raise a RequestError if a sweep's YAML cannot be searched."""
     try:
         search.check(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month
+        raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
 
 
 def check_controller(text: str) -> None:
