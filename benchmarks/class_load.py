@@ -56,9 +56,9 @@ def measure(report: Report) -> None:
     with Served() as server:
         asyncio.run(fill(server, [f"bench/r{number}" for number in range(1000)], 1000))
         asyncio.run(fill(server, ["long/long"], 100_000))
-        occupied(report, server)
+        occupied(report, server, "before reading")
         read(report, server)
-        occupied(report, server)
+        occupied(report, server, "after reading")
 
 
 async def start_runs(connections: list[Connection]) -> None:
@@ -204,11 +204,15 @@ def read(report: Report, server: Served) -> None:
     report.add(title, {"what".rjust(34): f"scan {rows:,} history lines", "s": scanned})
 
 
-def occupied(report: Report, server: Served) -> None:
+def occupied(report: Report, server: Served, when: str) -> None:
     """Tell what the server holds."""
     report.add(
-        "What 1,000 runs of 1,000 lines and one of 100,000 take, before and after reading",
-        {"memory (MiB)": server.memory() / MIB, "disk (MiB)": server.disk() / MIB},
+        "What 1,000 runs of 1,000 lines and one run of 100,000 take",
+        {
+            "when".rjust(14): when,
+            "memory (MiB)": server.memory() / MIB,
+            "disk (MiB)": server.disk() / MIB,
+        },
     )
 
 

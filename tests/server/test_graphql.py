@@ -9,6 +9,7 @@ from workshop.server.resolvers.artifacts import collections
 from workshop.server.resolvers.artifacts import nodes as artifacts
 
 SWEEP = "{method: grid, program: train.py, parameters: {lr: {values: [0.1, 0.2]}}}"
+BOMB = "".join(f"b{i}: &b{i} [{', '.join(9 * [f'*b{i - 1}' if i else 'x'])}]\n" for i in range(12))
 UPSERT_SWEEP = """
 mutation UpsertSweep($id: ID, $config: String, $project: String, $entity: String, $state: String) {
   upsertSweep(input: {id: $id, config: $config, projectName: $project, entityName: $entity,
@@ -161,6 +162,8 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
     [
         ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "add a metric"),
         ("{method: [", "is no YAML"),
+        pytest.param("{method: grid, name: %s}" % ("x" * 200_000), "is too large", id="long"),
+        pytest.param(BOMB, "is too large", id="bomb"),
         ("name: 2026-13-01", "is no YAML"),
         ("[" * 5000, "is no YAML"),
         ("just text", "must be a mapping"),

@@ -19,6 +19,7 @@ from workshop.server.resolvers.context import (
 )
 from workshop.server.values import lookup, new_id, number, parse_object, shorten, timestamp
 
+LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
 
 
@@ -255,11 +256,31 @@ def is_wrapped(value: object) -> bool:
 def check_config(text: str) -> None:
     """Raise a RequestError if a sweep's YAML cannot be searched."""
     try:
-        search.check(yaml.safe_load(text))
+        config = yaml.safe_load(text) if len(text) <= LONGEST_CONFIG else None
+        # A short text can stand for more than fits into memory: &a [*b, *b], &b [*c, *c] ...
+        if len(text) > LONGEST_CONFIG or has_more_values(config, MOST_VALUES):
+            raise RequestError(
+                f"The sweep's configuration is too large; use at most {LONGEST_CONFIG:,} "
+                f"characters and {MOST_VALUES:,} values: a range of numbers takes `min` and `max`."
+            )
+        search.check(config)
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month
         raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
+
+
+def has_more_values(value: object, most: int) -> bool:
+    """Tell whether nested lists and mappings hold more values than `most`."""
+    waiting, seen = [value], 0
+    while waiting and seen <= most:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return seen > most
 
 
 def check_controller(text: str) -> None:
