@@ -12,7 +12,8 @@ QUIET = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: as long as Playwright runs, no other test can start an event loop.
+@pytest.fixture(scope="package")
 def browser():
     chromium = shutil.which("chromium")
     if not chromium:
