@@ -13,7 +13,7 @@ QUIET = [
 
 
 # Not for the whole session: as long as Playwright runs, no other test can start an event loop.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
     chromium = shutil.which("chromium")
     if not chromium:
