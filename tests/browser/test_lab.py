@@ -66,6 +66,7 @@ def test_notebook_runs_in_the_browser(lab, page):
     """Run notebook 00 as a participant does, until it has connected to the server."""
     page.set_viewport_size({"width": 1280, "height": 3000})  # cells out of sight do not exist
     open_notebook(page, lab, "00_check_your_setup")
+    page.wait_for_selector("text=/Python 3 .* Idle/")  # a kernel that starts may not restart
     page.click(".lm-MenuBar-itemLabel >> text=Run")
     page.click("text=Restart Kernel and Run All Cells")
     page.click('.jp-Dialog button:has-text("Restart")')
