@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from starlette.responses import Response
 from workshop.server import lines
 from workshop.server.compute import Compute, ComputeError
 from workshop.server.pages.curves import history_curves, system_curves
-from workshop.server.pages.rendering import HEADERS, tagged, visit_of
+from workshop.server.pages.rendering import HEADERS, Visit, tagged, visit_of
 from workshop.server.pages.runs import find_run
 from workshop.server.pages.sweeps import find_sweep
 from workshop.server.records import Sweep
@@ -122,11 +123,22 @@ class Figures:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
 
-def sweep_figures(request: Request) -> Response:
+def data(function: Callable[[Request, Visit], Response]) -> Callable[[Request], Response]:
+    """Make the address of data of a function, for those alone who may look."""
+
+    @wraps(function)
+    def endpoint(request: Request) -> Response:
+        visit = visit_of(request)
+        if visit is None:
+            return Response(status_code=HTTPStatus.UNAUTHORIZED)
+        return function(request, visit)
+
+    return endpoint
+
+
+@data
+def sweep_figures(request: Request, visit: Visit) -> Response:
     """Give the figures of a sweep; while they are not right, say when to ask again."""
-    visit = visit_of(request)
-    if visit is None:
-        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     with visit.store.reading():
         _, sweep = find_sweep(visit.store, **request.path_params)
         rows = runs_of(visit.store, sweep)
@@ -167,22 +179,18 @@ def trial(row: dict, metric: str) -> dict:
     }
 
 
-def run_curves(request: Request) -> Response:
+@data
+def run_curves(request: Request, visit: Visit) -> Response:
     """Give the curves of what a run logged."""
-    visit = visit_of(request)
-    if visit is None:
-        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     with visit.store.reading():
         _, run = find_run(visit.store, **request.path_params)
         rows = lines.sample_history(visit.store, run, HISTORY_ROWS)
     return curves_reply(request, history_curves([(line, json.loads(row)) for line, row in rows]))
 
 
-def run_system(request: Request) -> Response:
+@data
+def run_system(request: Request, visit: Visit) -> Response:
     """Give the curves of the machine that a run was on."""
-    visit = visit_of(request)
-    if visit is None:
-        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     with visit.store.reading():
         _, run = find_run(visit.store, **request.path_params)
         rows = lines.read_rows(visit.store, "events", run)

@@ -7,6 +7,7 @@ from workshop.server import lines, search
 from workshop.server.errors import NotFoundError
 from workshop.server.filters import Facts
 from workshop.server.pages import tables
+from workshop.server.pages.numbers import is_number
 from workshop.server.pages.progress import latest
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
@@ -150,7 +151,7 @@ def metric_names(found: list[Facts], first: str | None = None) -> list[str]:
         name
         for facts in found
         for name, value in lines.flat(facts.summary)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and name[:1] != "_"
+        if is_number(value) and name[:1] != "_"
     }
     others = sorted(names - {first})
     return [*([first] if first else []), *others][:MOST_METRICS]

@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from workshop.server.pages import formats
+from workshop.server.pages.numbers import is_number
 
 LONGEST_TEXT = 60
 
@@ -70,10 +71,9 @@ class Table:
 
 def value(item: object, kind: str = "") -> Cell:
     """Return a cell with something that was logged or configured."""
-    is_number = isinstance(item, (int, float)) and not isinstance(item, bool)
     if item is None or item != item:  # NaN
         return Cell(formats.shown(item), kind=kind)
-    if is_number:
+    if is_number(item):
         return Cell(formats.shown(item), item, kind=kind)
     return text(formats.shown(item), kind)
 
