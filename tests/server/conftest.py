@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +48,13 @@ class RunningServer:
     def environment(self) -> dict[str, str]:
         """Return the environment in which wandb speaks to this server and writes nothing else."""
         netrc = self.home / "netrc"
-        netrc.touch(mode=0o600)
         host = self.url.removeprefix("http://")
-        netrc.write_text(f"machine {host}\n login user\n password {self.key}\n")
+        login = f"machine {host}\n login user\n password {self.key}\n"
+        if not netrc.exists() or netrc.read_text() != login:
+            # Replaced at once, because clients that are running read it.
+            with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as file:
+                file.write(login)  # mode 0600
+            os.replace(file.name, netrc)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
         return inherited | {
             "HOME": str(self.home),
