@@ -1,6 +1,7 @@
 """The trainer: what it logs, what the optimizer really sees, and going on after an interruption."""
 
 import math
+import signal
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from workshop import training
+from workshop import preemption, training
 from workshop.config import METRICS, resolve
 from workshop.data import Images
 from workshop.errors import WorkshopError
@@ -23,17 +24,18 @@ SPEED = ("Epoch Seconds", "Images per Second")
 class Recorder:
     """What `train` uses of a run, kept in memory; optionally cut off after some epochs."""
 
-    def __init__(self, run_id="recorded", epochs=math.inf):
+    def __init__(self, run_id="recorded", epochs=math.inf, step=0):
         self.id = run_id
         self.summary = {}
         self.rows = []
         self.epochs = epochs
+        self.starting_step = step
 
-    def log(self, metrics, step, commit):
+    def log(self, metrics, step, commit=None):
         if len(self.rows) == self.epochs:
             raise KeyboardInterrupt
-        assert step == metrics["Epoch"]
-        assert commit, "otherwise the row would not be sent before the next one"
+        assert step == metrics["Epoch"] >= self.starting_step
+        assert commit is not False, "otherwise the row would not be sent before the next one"
         self.rows.append(metrics)
 
     def results(self):
@@ -166,11 +168,36 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(own_home, capsys)
         trained({"num_epochs": 3}, cut)
     assert [file.name for file in (own_home / "checkpoints").iterdir()] == ["recorded.pt"]
 
-    rest = trained({"num_epochs": 3})
+    rest = trained({"num_epochs": 3}, Recorder(step=2))
     assert "resumed after epoch 1 from " in capsys.readouterr().out
     assert cut.results() + rest.results() == whole.results()
     assert rest.summary == whole.summary
     assert not list((own_home / "checkpoints").iterdir()), "a finished run needs no checkpoint"
+
+
+def test_what_a_killed_process_had_not_sent_is_logged_again():
+    with pytest.raises(KeyboardInterrupt):
+        trained({"num_epochs": 4}, Recorder(epochs=3))
+    rest = trained({"num_epochs": 4}, Recorder(step=2))  # the server knows of epoch 1 alone
+    assert [row["Epoch"] for row in rest.rows] == [2, 3, 4]
+
+
+def test_a_warned_run_ends_after_its_step_and_goes_on_from_its_last_epoch(monkeypatch):
+    class Warned(Recorder):
+        def log(self, metrics, step, commit=None):
+            super().log(metrics, step, commit)
+            signal.raise_signal(signal.SIGUSR1)
+
+    monkeypatch.setattr(preemption, "_warned", False)
+    before = signal.getsignal(signal.SIGUSR1)
+    preemption.listen()
+    cut = Warned()
+    with pytest.raises(preemption.Preempted, match="from its last complete epoch"):
+        trained({"num_epochs": 2}, cut)
+    signal.signal(signal.SIGUSR1, before)
+    preemption._warned = False
+    rest = trained({"num_epochs": 2}, Recorder(step=2))
+    assert [row["Epoch"] for row in cut.rows + rest.rows] == [1, 2]
 
 
 def test_a_run_has_a_checkpoint_of_its_own(own_home):

@@ -91,6 +91,49 @@ def stop() -> None:
     print("stopped" if local_server.stop() else "the local W&B server was not running")
 
 
+def submit(
+    sweep: str,
+    site: str,
+    runs_per_task: int | str,
+    at_once: int | None,
+    tasks: int | None,
+    option: list[str],
+    dry_run: bool,
+) -> None:
+    """Submit a SLURM array of agents for a sweep, as large as it has runs to do."""
+    from workshop import backend, slurm
+
+    backend.connect()
+    options = dict(_sbatch_option(text) for text in option)
+    submission = slurm.plan(sweep, tasks, at_once, runs_per_task, site, **options)
+    print(submission)
+    if dry_run:
+        print(f"# the script, {shown(slurm.SCRIPT)}:\n{submission.script}")
+    else:
+        print(slurm.submit(submission))
+
+
+def status(sweep: str) -> None:
+    """Say what became of each task of a sweep's arrays, and why."""
+    from workshop import backend, slurm
+
+    backend.connect()
+    print(slurm.describe(slurm.ledger(sweep)))
+
+
+def repair(sweep: str, site: str, at_once: int | None, option: list[str], dry_run: bool) -> None:
+    """Submit what is missing of a sweep: points that failed, vanished or were not handed out."""
+    from workshop import backend, slurm
+
+    backend.connect()
+    if dry_run:
+        print(slurm.gaps(sweep))
+        return
+    options = dict(_sbatch_option(text) for text in option)
+    if job := slurm.repair(sweep, site=site, at_once=at_once, **options):
+        print(job)
+
+
 def data(name: str, path: Path) -> None:
     """Download a data set once, so that no run has to."""
     from workshop.data import prepare
@@ -101,6 +144,15 @@ def data(name: str, path: Path) -> None:
 
 # Commands that get the options which this module does not know, and as which argument.
 PASSED_ON = {lab: "jupyter_options", server: "server_options"}
+
+
+def _sbatch_option(text: str) -> tuple[str, str | bool]:
+    name, equals, value = text.lstrip("-").partition("=")
+    return name, value if equals else True
+
+
+def _runs_per_task(text: str) -> int | str:
+    return text if text == "all" else int(text)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -134,9 +186,38 @@ def _parser() -> argparse.ArgumentParser:
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
     add(server, add_help=False)
     add(stop)
+    command = add(submit)
+    _add_array_options(command)
+    command.add_argument(
+        "--runs-per-task", type=_runs_per_task, default=1, metavar="K|all",
+        help="runs that a task takes one after the other; all: the tasks share all runs",
+    )  # fmt: skip
+    command.add_argument(
+        "--tasks", type=int, metavar="N", help="the array's size, for a sweep without end"
+    )
+    add(status).add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    _add_array_options(add(repair))
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(
         "--path", type=Path, default=ROOT / "data", help="the folder, as data_path in the config"
     )
     return parser
+
+
+def _add_array_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    command.add_argument(
+        "--site", default="generic", metavar="NAME",
+        help="the cluster's profile, a file of configs/sites (default: generic)",
+    )  # fmt: skip
+    command.add_argument(
+        "--at-once", type=int, metavar="M", help="tasks side by side (default: as the site says)"
+    )
+    command.add_argument(
+        "-o", "--option", action="append", default=[], metavar="OPTION=VALUE",
+        help="an option of sbatch, for example -o time=02:00:00",
+    )  # fmt: skip
+    command.add_argument(
+        "--dry-run", action="store_true", help="show what would be submitted, and submit nothing"
+    )

@@ -160,7 +160,7 @@ def field_error(key: str, value: Any) -> str | None:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        return _expectation(error.errors()[0])
+        return expectation(error.errors()[0])
     return None
 
 
@@ -232,12 +232,13 @@ def _sentence(errors: list[ErrorDetails], origins: Mapping[str, str]) -> str:
             f"{closest(key, TrainingConfig.model_fields)}"
         )
     else:
-        message = f"{origins[key]}: {key} {_expectation(first)}"
+        message = f"{origins[key]}: {key} {expectation(first)}"
     more = len(errors) - 1
     return message + (f" (and {more} more problem{'s' if more > 1 else ''})" if more else "")
 
 
-def _expectation(error: ErrorDetails) -> str:
+def expectation(error: ErrorDetails) -> str:
+    """Word one of pydantic's errors: what the value is, and what it must be."""
     expected = error["msg"].removeprefix("Input should be ")
     return f"is {error['input']!r}, but it must be {expected}"
 

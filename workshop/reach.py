@@ -1,6 +1,7 @@
 """Say quickly and in one sentence what is wrong between a run and its W&B server."""
 
 import http.client
+import os
 import time
 import traceback
 import urllib.error
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import wandb
 
 from workshop.errors import WorkshopError
+from workshop.preemption import Preempted
 
 PATIENCE = 5.0  # seconds; a server that is being restarted is back within them
 
@@ -65,10 +67,16 @@ def starting() -> Iterator[None]:
 def finishing(run: wandb.Run) -> Iterator[None]:
     """Finish the run, with what went wrong as the last line of its log.
 
-    Leaving `with wandb.init()` would do the same, but print a traceback.
+    Leaving `with wandb.init()` would do the same, but print a traceback.  A preempted run is
+    handed back to its sweep, which gives it to the next agent.
     """
     try:
         yield
+    except Preempted as warning:
+        run.write_logs(str(warning))
+        run.mark_preempting()
+        run.finish(exit_code=os.EX_TEMPFAIL)
+        raise
     except BaseException as error:
         known = isinstance(error, WorkshopError)
         run.write_logs(f"error: {error}" if known else traceback.format_exc())

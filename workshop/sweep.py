@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
 from workshop.paths import ROOT, shown
 
 if TYPE_CHECKING:
+    import pandas as pd
     import wandb
 
 
@@ -40,22 +39,25 @@ def combinations(config: Mapping) -> int | None:
     """
     ends = []
     if config["method"] == "grid":
-        ends.append(math.prod(len(values) for values in _grid(config).values()))
+        ends.append(math.prod(len(values) for values in grid(config).values()))
     if "run_cap" in config:
         ends.append(config["run_cap"])
     return min(ends, default=None)
 
 
-def preview(config: Mapping) -> pd.DataFrame:
+def preview(config: Mapping) -> "pd.DataFrame":
     """Return what the sweep tries.
 
     For a grid, a row per combination in the order in which W&B hands them out (the last
     parameter in alphabetical order varies fastest); otherwise a row per parameter with its
     distribution and range.
     """
+    # Agents and commands load this module, and need no tables.
+    import pandas as pd
+
     if config["method"] == "grid":
-        grid = _grid(config)
-        return pd.DataFrame(itertools.product(*grid.values()), columns=list(grid))
+        axes = grid(config)
+        return pd.DataFrame(itertools.product(*axes.values()), columns=list(axes))
     return pd.DataFrame(
         [
             {"parameter": name, "drawn from": _describe(specification)}
@@ -64,7 +66,7 @@ def preview(config: Mapping) -> pd.DataFrame:
     )
 
 
-def _grid(config: Mapping) -> dict[str, list]:
+def grid(config: Mapping) -> dict[str, list]:
     """Return each parameter's values, the parameters in W&B's (alphabetical) order."""
     return {
         name: _values(specification) for name, specification in sorted(config["parameters"].items())

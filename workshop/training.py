@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
+from workshop import preemption
 from workshop.config import TrainingConfig
 from workshop.data import Images, load
 from workshop.errors import WorkshopError
@@ -35,13 +36,15 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     """Train the network of `config` and log its metrics to `run`, once per epoch.
 
     After every epoch but the last, a checkpoint is left under the run's ID; if the same run
-    starts again, it goes on from there.
+    starts again, it goes on from there.  A warning (`workshop.preemption`) ends the training
+    after the current step, and costs the epoch that was not complete.
 
     A run whose loss is no longer finite ends early but normally: that a learning rate is too high
     is a result of the sweep, not a failure of the program.
 
     Raises:
         WorkshopError: The data or the pretrained weights are missing, or the disk is full.
+        Preempted: There was a warning.
     """
     torch.set_num_threads(fair_share())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -56,6 +59,10 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
 
     checkpoint = Checkpoint(run.id, config, model, optimizer, schedule)
     done = checkpoint.restore()
+    # A process that is killed has not sent its last seconds: the server may lack epochs.
+    for metrics in checkpoint.rows:
+        if metrics["Epoch"] >= run.starting_step:
+            run.log(metrics, step=metrics["Epoch"])
     print(_describe(config, device, training, validation), flush=True)
     for epoch in range(done + 1, config.num_epochs + 1):
         start = perf_counter()
@@ -81,7 +88,7 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
             print(f"diverged: learning_rate {config.learning_rate} may be too high", flush=True)
             break
         if epoch < config.num_epochs:
-            checkpoint.save(epoch)
+            checkpoint.save(metrics)
     checkpoint.remove()
 
 
@@ -90,6 +97,7 @@ def train_epoch(model, batches, optimizer, schedule) -> float:
     model.train()
     total, count = 0.0, 0
     for images, labels in batches:
+        preemption.check()
         with autocast(images.device):
             outputs = model(images)
         loss = cross_entropy(outputs.float(), labels)
@@ -159,21 +167,26 @@ class Checkpoint:
     ):
         self.file = home() / "checkpoints" / f"{run_id}.pt"
         self.config = config.model_dump()
+        self.rows: list[dict[str, float]] = []  # what was logged, an epoch each
         self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
 
-    def save(self, epoch: int) -> None:
-        """Write the state after `epoch`; a kill at any moment leaves the old file or the new one.
+    def save(self, metrics: dict[str, float]) -> None:
+        """Write the state after an epoch; a kill at any moment leaves the old file or the new one.
+
+        Args:
+            metrics: what was logged of the epoch.
 
         Raises:
             WorkshopError: The file cannot be written.
         """
+        self.rows.append(metrics)
         state = {name: part.state_dict() for name, part in self.parts.items()}
         unfinished = self.file.with_suffix(".unfinished")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # Into an open file: then the system's message survives as the context of torch's.
             with unfinished.open("wb") as stream:
-                torch.save(state | {"config": self.config, "epoch": epoch}, stream)
+                torch.save(state | {"config": self.config, "rows": self.rows}, stream)
             unfinished.replace(self.file)
         except (OSError, RuntimeError) as error:
             unfinished.unlink(missing_ok=True)
@@ -196,8 +209,9 @@ class Checkpoint:
             return 0
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        print(f"resumed after epoch {state['epoch']} from {shown(self.file)}")
-        return state["epoch"]
+        self.rows = state["rows"]
+        print(f"resumed after epoch {len(self.rows)} from {shown(self.file)}")
+        return len(self.rows)
 
     def remove(self) -> None:
         """Delete the file: the run is finished."""

@@ -1,21 +1,26 @@
 """The program that an agent runs: one trial of the sweep, with the values that W&B picked."""
 
+import os
 import sys
 from collections.abc import Sequence
 
 import wandb
 
+from workshop import preemption
 from workshop.config import parse_arguments, resolve
 from workshop.errors import exit_status
 from workshop.reach import finishing, starting
 from workshop.training import train
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(arguments: Sequence[str] = ()) -> int:
     """Train once.
 
     Args:
         arguments: The command line, `--learning_rate=0.1` and so on; a sweep's values win.
+
+    Returns:
+        The exit status: 0, or that of a run that was warned of its end and is to go on later.
 
     Raises:
         WorkshopError: Something that a user can solve went wrong; the run counts as failed.
@@ -23,13 +28,19 @@ def main(arguments: Sequence[str] = ()) -> None:
     given = parse_arguments(arguments)
     with starting():
         run = wandb.init(resume="allow")  # an agent's environment names the run and the sweep
-    with finishing(run):
-        picked = dict(run.config)  # by the sweep, for this run
-        print(run.name, picked, flush=True)
-        config = resolve(given, swept=picked)
-        run.config.setdefaults(config.model_dump())  # from now on: everything that is used
-        train(config, run)
+    try:
+        with finishing(run):
+            picked = dict(run.config)  # by the sweep, for this run
+            print(run.name, picked, flush=True)
+            config = resolve(given, swept=picked)
+            run.config.setdefaults(config.model_dump())  # from now on: everything that is used
+            train(config, run)
+    except preemption.Preempted as warning:
+        print(warning, flush=True)
+        return os.EX_TEMPFAIL
+    return 0
 
 
 if __name__ == "__main__":
+    preemption.listen()
     sys.exit(exit_status(lambda: main(sys.argv[1:])))

@@ -54,7 +54,7 @@ class RunningServer:
             # Replaced at once, because clients that are running read it.
             with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as file:
                 file.write(login)  # mode 0600
-            os.replace(file.name, netrc)
+            Path(file.name).replace(netrc)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
         return inherited | {
             "HOME": str(self.home),

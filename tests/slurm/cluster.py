@@ -1,93 +1,137 @@
-"""A real SLURM cluster of one node, started for the tests alone."""
+"""A real SLURM cluster with accounting, started for the tests alone.
+
+For experiments, in a Python shell at the clone's folder, as root:
+
+    from tests.slurm.cluster import Cluster
+    with Cluster() as cluster:
+        print(cluster.command("sbatch", "--wait", "--output=log", "--wrap", "hostname"))
+        print(cluster.sacct("1", "JobID", "State", "ExitCode"))
+
+It has the nodes `node1` and `node2`, the partitions `main`, `low` (a job of `main` drives its jobs
+out) and `short` (a minute at most), the accounts `workshop` (the default) and `closed` (refused),
+and the module `workshop-test/1.0`.
+
+How a batch job ends, as `sacct` and `scontrol show job` tell (each is a test in test_cluster.py):
+
+    what happens                   sacct: State, ExitCode   scontrol: JobState, ExitCode, Reason
+    its script ends by 0           COMPLETED       0:0      COMPLETED      0:0    None
+    its script ends by 3           FAILED          3:0      FAILED         3:0    NonZeroExitCode
+    too much memory, by cgroup     OUT_OF_MEMORY   0:125    OUT_OF_MEMORY  0:125  OutOfMemory
+    too much memory, by polling    FAILED          0:9      FAILED         0:9    JobLaunchFailure
+    its time limit                 TIMEOUT         0:0      TIMEOUT        0:15   TimeLimit
+    scancel, also --signal=KILL    CANCELLED by 0  0:0      CANCELLED      0:15   None
+    scancel --batch --signal=KILL  FAILED          0:9      FAILED         0:9    JobLaunchFailure
+    its node goes, --no-requeue    NODE_FAIL       0:0      NODE_FAIL      0:0    NodeDown
+    its node goes, --requeue       NODE_FAIL       0:0      PENDING        0:0    BeginTime
+    a job of `main` drives it out  PREEMPTED       0:0      PENDING        0:0    BeginTime
+    scontrol requeue               REQUEUED        0:0      PENDING        0:0    BeginTime
+
+After the last three the job starts again: with `sacct --duplicates` it has a second record, and
+scontrol knows the second alone, with Restarts=1.  `by 0` names the user who cancelled.  A job that
+is asked to leave and ends by itself within GraceTime is COMPLETED (or FAILED), not PREEMPTED, and
+does not start again, unless it has called `scontrol requeue` for itself: then it is REQUEUED.
+
+Its log ends by a line that starts with `slurmstepd` (here `slurmstepd-node1`) and says more:
+
+    too much memory, by cgroup     error: Detected 1 oom-kill event(s) in StepId=1.batch.
+    too much memory, by polling    error: Exceeded job memory limit
+    its time limit                 error: *** JOB 1 ON node1 CANCELLED AT ... DUE TO TIME LIMIT ***
+    a job of `main` drives it out  ... DUE TO PREEMPTION ***
+    scontrol requeue               ... DUE TO JOB REQUEUE ***
+    its node is set down           ... DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS ***
+    scancel                        error: *** JOB 1 ON node1 CANCELLED AT ... ***
+
+With cgroups the kernel kills the process that is too large, and its parent lives on: the job is
+OUT_OF_MEMORY even if the script then ends by 0.  By polling (each second) the whole job is killed.
+
+SLURM counts time limits in minutes and looks at them each 30 s: a job of `--time=1` ends 60 to 90 s
+after its start, and `--signal` comes up to 30 s before its time.  `end_soon` makes it 0 to 30 s.
+A requeued job waits 10 s (`cred_expire`; 120 s by default) unless `start_now` hurries it.
+"""
 
 import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
+from tests.slurm import configuration, leftovers
+
+# What must be installed: a file or program of each of Debian's packages.
+NEEDED = {
+    "slurmctld": "slurm-wlm",
+    "slurmd": "slurm-wlm",
+    "sbatch": "slurm-client",
+    "munged": "munge",
+    "slurmdbd": "slurmdbd",
+    "mariadbd": "mariadb-server-core",
+    "/usr/share/modules/init/bash": "environment-modules",
+}
+NODES = ("node1", "node2")
+# Where version 1 of the kernel's control groups has the one for memory.
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 STARTUP_SECONDS = 60
 
 # Debian keeps the daemons in /usr/sbin, which is not on every user's PATH.
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 
-SLURM_CONF = """\
-ClusterName=workshop
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller_port}
-SlurmdPort={node_port}
-
-# The daemons run as the user who runs the tests: root, since slurmd starts jobs as their owners.
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
-
-# Nothing outside this folder is written, so that an installed cluster stays as it is.
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
-
-# Plugins that need no control groups, no accounting daemon and no MPI.
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-MpiDefault=none
-SwitchType=switch/none
-
-# CPUs alone are rationed: tasks of one CPU each run side by side, up to the real number.  The
-# node passes for one with plenty of memory, so that no job is too large for a small machine.
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1,bf_interval=1
-SlurmdParameters=config_overrides
-ReturnToService=2
-KillWait=5
-
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=65536 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=01:00:00 State=UP
-"""
+# MariaDB's own definition of its system tables, which it runs with `--bootstrap`.
+SYSTEM_TABLES = [
+    Path("/usr/share/mysql", name)
+    for name in (
+        "mysql_system_tables.sql",
+        "mysql_performance_tables.sql",
+        "mysql_system_tables_data.sql",
+    )
+]
 
 
 def missing() -> str | None:
     """Return why this machine cannot run the cluster, or None if it can."""
-    absent = [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
+    absent = {
+        package
+        for program, package in NEEDED.items()
+        if not shutil.which(program, path=PATH) and not Path(program).is_file()
+    }
     if absent:
-        return f"not installed: {', '.join(absent)} (Debian's slurm-wlm and munge have them)"
+        return f"not installed: apt-get install {' '.join(sorted(absent))}"
     if os.geteuid() != 0:
         return "slurmd and munged must be started by root"
     return None
 
 
 class Cluster:
-    """munged, slurmctld and slurmd on free loopback ports, with their files in one folder.
+    """Two nodes, their controller and its accounting, with all their files in one folder.
 
-    Use it as a context manager: it is ready on entry and has left no process on exit.  Programs
-    that get `environment` speak to it; an installed cluster is neither used nor disturbed.
+    Use it as a context manager: it is ready on entry and has left no process on exit, nor after
+    the death of the process that started it.  Programs that get `environment` speak to it; an
+    installed cluster is neither used nor disturbed.
 
     Attributes:
-        folder: configuration, key, state and logs of the daemons.
-        environment: `SLURM_CONF` and `PATH` for everything that calls SLURM's commands.
+        folder: configuration, key, database, state and logs of the daemons.
+        environment: `SLURM_CONF`, `PATH` and `MODULEPATH` for everything that calls SLURM's
+            commands, as they are set for a user on a cluster's login node.
+        out_of_memory: State and ExitCode by sacct of a job that runs out of memory: by cgroup
+            where this machine has them, else by polling.
     """
 
     def __init__(self):
         # Not pytest's folder: a Unix socket's path holds 107 bytes at most.
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-        self.environment = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": PATH}
-        self._daemons: list[subprocess.Popen] = []
+        self.environment = {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": PATH,
+            "MODULEPATH": str(self.folder / "modules"),
+        }
+        self.out_of_memory = ("FAILED", "0:9")
+        self._daemons: dict[str, subprocess.Popen] = {}
+        self._cleaner: subprocess.Popen | None = None
 
     def __enter__(self) -> "Cluster":
         try:
@@ -98,76 +142,205 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            self.command("scancel", "--state=PENDING")
-            self.command("scancel", "--state=RUNNING", "--signal=KILL", "--full")
-        for daemon in reversed(self._daemons):
-            daemon.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                daemon.wait(timeout=10)
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for daemon in self._daemons:
+        self._cleaner.communicate()
+        for daemon in self._daemons.values():
             daemon.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *words: str) -> str:
         """Run one of SLURM's commands on this cluster and return what it printed."""
-        done = subprocess.run(
-            words, env=os.environ | self.environment, capture_output=True, text=True, timeout=30
-        )
+        done = self._run(*words)
         return done.stdout + done.stderr
 
+    def sacct(self, job: str, *fields: str) -> list[dict[str, str]]:
+        """Return what accounting holds of a job: a record per task, step and requeue, in order.
+
+        Raises:
+            RuntimeError: sacct refused, for example a field that it does not have.
+        """
+        lines = self._checked(
+            "sacct", "--noheader", "--parsable2", "--duplicates", f"--jobs={job}",
+            f"--format={','.join(fields)}",
+        ).splitlines()  # fmt: skip
+        return [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
+
+    def end_soon(self, job: str) -> None:
+        """Set a running job's time limit to 2 s from now; SLURM notices within 30 s."""
+        self._checked("scontrol", "update", f"JobId={job}", "EndTime=now+2")
+
+    def start_now(self, job: str) -> None:
+        """Let a requeued job start again without the wait."""
+        # slurmd takes the job's new credential only if it is of a later second than the requeue.
+        time.sleep(1)
+        self._checked("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def node_down(self, node: str) -> None:
+        """Set a node down, as an administrator does: its jobs end by NODE_FAIL."""
+        self._checked("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+
+    def node_up(self, node: str) -> None:
+        """Take a node that is down into service again."""
+        self._checked("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+    def crash_node(self, node: str) -> None:
+        """Kill all that runs on a node, slurmd first, as if it had lost its power.
+
+        The controller notices within SlurmdTimeout (30 s), or when the node boots.
+        """
+        slurmd = self._daemons.pop(node)
+        slurmd.kill()
+        slurmd.wait()
+        leftovers.kill("SLURMD_NODENAME", node)
+
+    def boot_node(self, node: str) -> None:
+        """Start slurmd on a node after `crash_node`; the jobs that it had end by NODE_FAIL."""
+        # The controller believes in a reboot (-b) a second, or more, after the last answer.
+        time.sleep(1)
+        self._slurmd(node, "-b")
+        self._until(lambda: "down" in self._states(node), f"{node} told of its reboot")
+        self.node_up(node)
+
+    def processes(self) -> list[int]:
+        """Return the processes that belong to the cluster, its jobs included."""
+        return leftovers.processes("SLURM_CONF", self.environment["SLURM_CONF"])
+
     def _start(self) -> None:
+        self._cleaner = subprocess.Popen(
+            [sys.executable, leftovers.__file__, str(self.folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is not for it
+        )
         if reason := missing():
             raise RuntimeError(f"no SLURM cluster: {reason}")
         folder = self.folder
-        controller_port, node_port = _free_ports(2)
-        for name in ("state", "spool"):
-            (folder / name).mkdir()
-        (folder / "slurm.conf").write_text(
-            SLURM_CONF.format(
-                folder=folder,
-                host=socket.gethostname().split(".")[0],
-                controller_port=controller_port,
-                node_port=node_port,
-                cpus=len(os.sched_getaffinity(0)),
-            )
+        self._write_files()
+        files = " ".join(f"--{kind}-file={folder}/munge.{kind}" for kind in ("log", "pid", "seed"))
+        # --force: munged would refuse a socket below a folder that others may write to.
+        self._daemon(
+            "munged",
+            f"munged --foreground --force --num-threads=2 --key-file={folder}/munge.key {files} "
+            f"--socket={folder}/munge.socket",
         )
+        self._start_database()
+        self._until((folder / "munge.socket").exists, "munged made its socket")
+        self._daemon("slurmdbd", "slurmdbd -D", MYSQL_UNIX_PORT=f"{folder}/mariadb.socket")
+        self._until(self._register, "accounting knows the cluster")
+        self._daemon("slurmctld", "slurmctld -D")
+        for node in NODES:
+            self._slurmd(node)
+        self._until(lambda: set(self._states(*NODES)) == {"idle"}, "the nodes are idle")
+
+    def _write_files(self) -> None:
+        folder = self.folder
+        for name in ("state", "database", "modules/workshop-test", *(f"{n}.spool" for n in NODES)):
+            (folder / name).mkdir(parents=True)
+        host = socket.gethostname().split(".")[0]
+        cpus = len(os.sched_getaffinity(0))
+        ports = dict(zip(("controller", "accounting", *NODES), _free_ports(4), strict=True))
+        settings = {
+            "folder": folder,
+            "host": host,
+            "memory": self._memory_limit(),
+            "controller_port": ports["controller"],
+            "accounting_port": ports["accounting"],
+            # All CPUs in all, and on a machine with a single one two nodes nevertheless.
+            "nodes": "".join(
+                configuration.NODE.format(name=name, host=host, port=ports[name], cpus=max(1, each))
+                for name, each in zip(NODES, (cpus - cpus // 2, cpus // 2), strict=True)
+            ),
+        }
+        for name, text in (
+            ("slurm.conf", configuration.SLURM_CONF),
+            ("cgroup.conf", configuration.CGROUP_CONF),
+            ("slurmdbd.conf", configuration.SLURMDBD_CONF),
+            ("mariadb.cnf", configuration.MARIADB_CNF),
+        ):
+            (folder / name).write_text(text.format(**settings))
+        (folder / "slurmdbd.conf").chmod(0o600)
+        (folder / "modules/workshop-test/1.0").write_text(configuration.MODULEFILE)
         key = folder / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(128))
-        self._daemon(
-            # --force: munged would refuse a socket below a folder that others may write to.
-            "munged --foreground --force --num-threads=2",
-            *(f"--{file}-file={folder}/munge.{file}" for file in ("key", "log", "pid", "seed")),
-            f"--socket={folder}/munge.socket",
-        )
-        self._until((folder / "munge.socket").exists, "munged made its socket")
-        self._daemon("slurmctld -D")
-        self._daemon("slurmd -D")
-        self._until(lambda: self.command("sinfo", "-h", "-o", "%T") == "idle\n", "the node is idle")
 
-    def _daemon(self, command: str, *arguments: str) -> None:
-        words = [*command.split(), *arguments]
-        with (self.folder / f"{words[0]}.out").open("wb") as output:
-            self._daemons.append(
-                subprocess.Popen(
-                    # Even if the tests are killed, their cluster ends with them.
-                    ["setpriv", "--pdeathsig", "TERM", *words],
-                    env=os.environ | self.environment,
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                )
+    def _memory_limit(self) -> str:
+        """Return the lines for what ends jobs with too much memory: by cgroup if possible."""
+        group = MEMORY_GROUPS / self.folder.name
+        try:
+            group.mkdir()
+        except OSError:  # not there, or not ours to write
+            return configuration.MEMORY_BY_POLLING
+        if not (group / "memory.memsw.limit_in_bytes").exists():  # swap would prolong a job's life
+            group.rmdir()
+            return configuration.MEMORY_BY_POLLING
+        # For SLURM the group of this cluster is the root of all, so that clusters do not meet.
+        (self.folder / "cgroup").mkdir()
+        (self.folder / "cgroup" / "memory").symlink_to(group)
+        self.out_of_memory = ("OUT_OF_MEMORY", "0:125")
+        return configuration.MEMORY_BY_CGROUP
+
+    def _start_database(self) -> None:
+        command = f"mariadbd --defaults-file={self.folder}/mariadb.cnf"
+        tables = b"".join(path.read_bytes() for path in SYSTEM_TABLES)
+        with (self.folder / "bootstrap.out").open("wb") as output:
+            subprocess.run(
+                [*command.split(), "--bootstrap"],
+                input=b"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n" + tables,
+                env=os.environ | self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=STARTUP_SECONDS,
+                check=True,
+            )
+        self._daemon("mariadbd", command)
+        self._until((self.folder / "mariadb.socket").exists, "MariaDB made its socket")
+
+    def _register(self) -> bool:
+        """Tell accounting of the cluster and who may use it; return whether it answered."""
+        with (self.folder / "sacctmgr.out").open("wb") as output:
+            done = subprocess.run(
+                ["sacctmgr", "--immediate"],
+                input=configuration.ACCOUNTS.encode(),
+                env=os.environ | self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=30,
+            )
+        return done.returncode == 0
+
+    def _slurmd(self, node: str, *options: str) -> None:
+        command = " ".join(["slurmd -D -N", node, *options])
+        self._daemon(node, command, SLURMD_NODENAME=node)
+
+    def _states(self, *nodes: str) -> list[str]:
+        names = f"--nodes={','.join(nodes)}"
+        return self.command("sinfo", "-h", "-N", "-p", "main", names, "-o", "%T").split()
+
+    def _checked(self, *words: str) -> str:
+        done = self._run(*words)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            words, env=os.environ | self.environment, capture_output=True, text=True, timeout=30
+        )
+
+    def _daemon(self, name: str, command: str, **environment: str) -> None:
+        with (self.folder / f"{name}.out").open("wb") as output:
+            self._daemons[name] = subprocess.Popen(
+                command.split(),
+                env=os.environ | self.environment | environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + STARTUP_SECONDS
         while not condition():
-            dead = [daemon.args[3] for daemon in self._daemons if daemon.poll() is not None]
+            dead = [name for name, daemon in self._daemons.items() if daemon.poll() is not None]
             if dead or time.monotonic() > deadline:
                 logs = "".join(
                     f"\n== {path.name}\n{path.read_text(errors='replace')[-2000:]}"
@@ -176,19 +349,6 @@ class Cluster:
                 )
                 raise RuntimeError(f"waited for: {what}; ended: {dead}{logs}")
             time.sleep(0.1)
-
-    def processes(self) -> list[int]:
-        """Return the processes that belong to the cluster, its jobs included.
-
-        Jobs are in no process group of ours, but all have inherited the cluster's SLURM_CONF.
-        """
-        mark = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
-        found = []
-        for file in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):  # it has ended in the meantime
-                if mark in file.read_bytes().split(b"\0"):
-                    found.append(int(file.parent.name))
-        return [pid for pid in found if pid != os.getpid()]
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,0 +1,171 @@
+"""The plan of an array, and what is refused before SLURM is asked."""
+
+import itertools
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from workshop import slurm, sweep
+from workshop.errors import WorkshopError
+from workshop.paths import ROOT
+
+PATH = "local/sweep-workshop/abcd1234"
+
+
+def words(submission):
+    return submission.array("7")
+
+
+class TestPlan:
+    def test_array_has_the_given_size_and_throttle_and_waits_for_the_probe(self):
+        command = words(slurm.plan(PATH, tasks=12, at_once=3))
+        assert command[0] == "sbatch"
+        assert {"--array=1-12%3", "--dependency=afterok:7", "--hold"} <= set(command)
+        assert command[-2:] == [str(slurm.SCRIPT), PATH]
+
+    def test_throttle_is_never_larger_than_the_array(self):
+        assert "--array=1-1%1" in words(slurm.plan(PATH, tasks=1, at_once=2))
+
+    def test_options_win_over_the_profile_and_are_those_of_the_probe_too(self):
+        submission = slurm.plan(PATH, 2, site="example", partition="cpu", cpus_per_task=2)
+        for command in (words(submission), submission.probe()):
+            assert {"--partition=cpu", "--account=my-project", "--cpus-per-task=2"} <= set(command)
+            assert {"--gres=gpu:1", "--exclusive"} <= set(command)
+        assert "--time=02:00:00" in words(submission)
+        assert "--time=0:05:00" in submission.probe()
+        assert submission.probe()[-2:] == [PATH, "probe"]
+
+    def test_tasks_get_what_the_profile_gives(self):
+        environment = slurm.plan(PATH, 2, site="example", runs_per_task=3).environment
+        assert environment["WORKSHOP_MODULES"] == "cuda/12.4"
+        assert environment["WORKSHOP_RUNS_PER_TASK"] == "3"
+        assert Path(environment["WORKSHOP_BIN"]).is_absolute()
+
+    def test_tasks_inherit_nothing_of_a_job_around_and_no_key(self, monkeypatch):
+        foreign = ["SLURM_JOB_ID", "SBATCH_PARTITION", "SRUN_DEBUG", "PMI_RANK", "PMIX_RANK"]
+        foreign += ["WANDB_API_KEY", "WANDB_SERVICE", "WANDB_RUN_ID", "WORKSHOP_AGENTS"]
+        for name in foreign:
+            monkeypatch.setenv(name, "sentinel-3f9a")
+        monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
+        monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:1")
+        submission = slurm.plan(PATH, 2)
+        assert sorted(foreign) == list(submission.removed)
+        assert "sentinel-3f9a" not in f"{submission.environment} {words(submission)}"
+        assert submission.environment["SLURM_CONF"] == "/etc/slurm.conf"
+        assert submission.environment["WANDB_BASE_URL"] == "http://127.0.0.1:1"
+        for name in foreign:
+            assert name in str(submission)
+
+    def test_dry_run_needs_no_slurm_and_shows_no_path_of_the_machine(self, monkeypatch):
+        monkeypatch.setenv("PATH", "/nowhere")
+        monkeypatch.setenv("WORKSHOP_HOME", str(ROOT / ".workshop"))
+        text = str(slurm.plan(PATH, 3, gres="gpu:1"))
+        assert "--array=1-3%2" in text
+        assert f"slurm/sweep_submission.slrm {PATH}" in text
+        assert "--output=.workshop/logs/%A/%a.out" in text
+        assert str(ROOT) not in text
+        monkeypatch.setenv("WORKSHOP_HOME", str(Path.home() / "w"))
+        assert '--output="$HOME/w/logs/%A/%a.out"' in str(slurm.plan(PATH, 3))
+
+    @pytest.mark.parametrize(
+        ("path", "arguments", "message"),
+        [
+            ("abcd1234", {"tasks": 1}, "'abcd1234' is no complete path.*entity/project/ID"),
+            (PATH, {"tasks": 0}, "tasks=0.*1 or more"),
+            (PATH, {"tasks": 1, "at_once": 0}, "at_once=0.*1 or more"),
+            (PATH, {"tasks": 1, "runs_per_task": 0}, "runs_per_task=0.*1 or more"),
+            (PATH, {"tasks": 1, "array": "1-3"}, "'array' is set by the plan"),
+            (PATH, {"tasks": 1, "kill_on_invalid_dep": "no"}, "'kill-on-invalid-dep' is set by"),
+            (PATH, {"tasks": 1, "export": "ALL"}, "'export' is set by the plan"),
+            (PATH, {"tasks": 1, "site": "nope"}, "there is no site profile 'nope'"),
+        ],
+    )
+    def test_bad_input_is_refused_with_a_sentence(self, path, arguments, message):
+        with pytest.raises(WorkshopError, match=message):
+            slurm.plan(path, **arguments)
+
+
+class TestSize:
+    """How many tasks there are follows from the sweep."""
+
+    @pytest.fixture
+    def register(self, server):
+        def register(**changes):
+            config = sweep.load("configs/sweep_config.yaml") | changes
+            return sweep.register(config, "size")
+
+        return register
+
+    @pytest.mark.parametrize(("runs_per_task", "tasks"), [(1, 8), (3, 3), (20, 1), ("all", 2)])
+    def test_of_a_new_grid_of_eight(self, register, runs_per_task, tasks):
+        submission = slurm.plan(register(), at_once=2, runs_per_task=runs_per_task)
+        assert submission.tasks == tasks
+
+    def test_a_sweep_without_end_needs_a_number(self, register):
+        path = register(method="random")
+        with pytest.raises(WorkshopError, match=r"has no end.*--tasks N.*run_cap"):
+            slurm.plan(path)
+        assert slurm.plan(path, tasks=3).tasks == 3
+
+    @pytest.mark.parametrize(("word", "state"), [("stop", "finished"), ("pause", "paused")])
+    def test_a_sweep_that_takes_no_agents_is_refused(self, register, word, state):
+        import wandb
+        from wandb.apis.public.sweeps import _set_sweep_state
+
+        path = register()
+        entity, project, sweep_id = path.split("/")
+        _set_sweep_state(wandb.Api(), sweep_id, "RUNNING", entity=entity, project=project)
+        _set_sweep_state(wandb.Api(), sweep_id, state.upper(), entity=entity, project=project)
+        with pytest.raises(WorkshopError, match=rf"is {state}.*wandb sweep --resume {path}"):
+            slurm.plan(path)
+
+    def test_a_sweep_that_does_not_exist_is_refused(self, server):
+        with pytest.raises(WorkshopError, match=r"'local/size/nosweep' was not found"):
+            slurm.plan("local/size/nosweep")
+
+
+class TestScript:
+    LINES = slurm.SCRIPT.read_text().splitlines()
+
+    def test_every_option_is_explained_above_it(self):
+        for above, line in itertools.pairwise(self.LINES):
+            if line.startswith("#SBATCH"):
+                assert re.match(r"# |#SBATCH", above), line
+
+    def test_array_and_key_are_not_in_it(self):
+        options = [line for line in self.LINES if line.startswith("#SBATCH")]
+        assert not [line for line in options if "--array" in line or "--export" in line]
+        assert "WANDB_API_KEY" not in "\n".join(self.LINES)
+
+
+class TestKey:
+    @pytest.fixture(autouse=True)
+    def nothing_installed(self, monkeypatch, tmp_path):
+        self.netrc = tmp_path / "netrc"
+        monkeypatch.setenv("PATH", "/nowhere")
+        monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+        monkeypatch.setenv("NETRC", str(self.netrc))
+
+    def write(self, mode=0o600):
+        self.netrc.write_text("machine wandb.example.org login user password k\n")
+        self.netrc.chmod(mode)
+
+    def test_a_key_that_only_the_environment_has_is_refused(self, monkeypatch):
+        monkeypatch.setenv("WANDB_API_KEY", "sentinel-3f9a")
+        with pytest.raises(WorkshopError, match=r"wandb login --host https://wandb") as caught:
+            slurm.submit(slurm.plan(PATH, 2))
+        assert "sentinel-3f9a" not in str(caught.value)
+
+    @pytest.mark.parametrize("bit", [stat.S_IRGRP, stat.S_IROTH])
+    def test_a_key_that_others_may_read_is_refused(self, bit):
+        self.write(0o600 | bit)
+        with pytest.raises(WorkshopError, match=r"can be read by others.*chmod 600"):
+            slurm.submit(slurm.plan(PATH, 2))
+
+    def test_without_slurm_the_reason_is_said(self):
+        assert "SLURM is not installed here" in slurm.available()
+        self.write()
+        with pytest.raises(WorkshopError, match="SLURM is not installed here"):
+            slurm.submit(slurm.plan(PATH, 2))

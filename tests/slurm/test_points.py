@@ -1,0 +1,107 @@
+"""What a sweep has done and what is missing, on made-up runs."""
+
+import pytest
+
+from workshop.slurm.points import SweepRun, account
+
+CONFIG = {
+    "method": "grid",
+    "parameters": {
+        "batch_size": {"values": [32, 64]},
+        "learning_rate": {"values": [0.1, 1]},
+        "model_name": {"value": "resnet18"},
+    },
+}
+
+
+def run(name, state, batch_size, learning_rate, **more):
+    values = {"batch_size": batch_size, "learning_rate": learning_rate, "model_name": "resnet18"}
+    return SweepRun(name, state, values | more)
+
+
+def test_a_sweep_that_has_not_begun_lacks_every_point():
+    gaps = account(CONFIG, [])
+    assert (gaps.expected, gaps.done, gaps.missing, gaps.failed) == (4, 0, 4, [])
+    assert [(p["batch_size"], p["learning_rate"]) for p in gaps.points] == [
+        (32, 0.1), (32, 1), (64, 0.1), (64, 1)
+    ]  # fmt: skip
+
+
+def test_each_point_counts_once_and_equal_values_are_one():
+    runs = [
+        run("a", "finished", 32, 1.0),
+        run("b", "failed", 32, 1),
+        run("c", "failed", 64.0, 0.1),
+        run("d", "crashed", 64, 0.1),
+        run("e", "running", 64, 1),
+    ]
+    gaps = account(CONFIG, runs)
+    assert (gaps.done, gaps.live, gaps.missing) == (1, 1, 1)
+    assert [failed.id for failed in gaps.failed] == ["d"], "the newest of a point"
+    assert gaps.points == [{"batch_size": 32, "learning_rate": 0.1, "model_name": "resnet18"}]
+    assert {point: [one.id for one in twice] for point, twice in gaps.duplicated.items()} == {
+        "batch_size 32, learning_rate 1.0, model_name resnet18": ["a", "b"],
+        "batch_size 64.0, learning_rate 0.1, model_name resnet18": ["c", "d"],
+    }
+
+
+def test_true_is_not_one():
+    config = {"method": "grid", "parameters": {"finetune": {"values": [True, False]}}}
+    gaps = account(config, [SweepRun("a", "finished", {"finetune": 1})])
+    assert [point["finetune"] for point in gaps.points] == [True, False]
+    gaps = account(config, [SweepRun("a", "finished", {"finetune": True})])
+    assert gaps.points == [{"finetune": False}]
+
+
+@pytest.mark.parametrize(
+    ("state", "dead", "group"),
+    [
+        ("finished", False, "done"),
+        ("running", False, "live"),
+        ("pending", False, "live"),
+        ("running", True, "failed"),
+        ("pending", True, "failed"),
+        ("crashed", False, "failed"),
+        ("killed", False, "failed"),
+        ("preempted", False, "interrupted"),
+    ],
+)
+def test_what_a_state_means(state, dead, group):
+    gaps = account(CONFIG, [run("a", state, 32, 0.1)], ["a"] if dead else [])
+    found = {
+        "done": gaps.done,
+        "live": gaps.live,
+        "failed": len(gaps.failed),
+        "interrupted": len(gaps.interrupted),
+    }
+    assert found == dict.fromkeys(found, 0) | {group: 1}
+    assert gaps.missing == 3
+
+
+def test_a_run_that_early_termination_stopped_is_done():
+    config = CONFIG | {"early_terminate": {"type": "hyperband", "min_iter": 2}}
+    assert account(config, [run("a", "killed", 32, 0.1)]).done == 1
+
+
+def test_random_search_lacks_what_its_cap_allows():
+    config = {"method": "random", "run_cap": 5, "parameters": {"learning_rate": {}}}
+    runs = [SweepRun(name, state, {}) for name, state in [("a", "finished"), ("b", "failed")]]
+    gaps = account(config, runs)
+    assert (gaps.expected, gaps.done, gaps.missing, gaps.points) == (5, 1, 3, [])
+    assert [failed.id for failed in gaps.failed] == ["b"]
+    assert not gaps.duplicated
+    endless = account({"method": "random", "parameters": {}}, runs)
+    assert (endless.expected, endless.missing) == (None, 0)
+    assert "of a sweep without end" in str(endless)
+
+
+def test_a_capped_grid_lacks_no_more_than_its_cap_allows():
+    gaps = account(CONFIG | {"run_cap": 3}, [run("a", "finished", 32, 1)])
+    assert gaps.missing == len(gaps.points) == 2
+
+
+def test_the_account_names_what_needs_work():
+    text = str(account(CONFIG, [run("a", "failed", 32, 0.1), run("b", "finished", 32, 1)]))
+    assert "1 of 4 points are done, 0 are being worked on" in text
+    assert "2 missing: no run was given them\n  batch_size 64, learning_rate 0.1" in text
+    assert "batch_size 32, learning_rate 0.1, model_name resnet18: run a failed" in text

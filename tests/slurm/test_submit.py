@@ -1,0 +1,214 @@
+"""What SLURM, the probe and the server refuse: one sentence each, and nothing in the queue."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workshop import slurm, sweep
+from workshop.errors import WorkshopError
+
+pytestmark = pytest.mark.slurm
+
+NOBODY = "http://127.0.0.1:9"  # the discard port, on which nothing listens
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(server, on_cluster):
+    """Nothing is left in the queue after a test."""
+    yield
+    assert on_cluster.command("squeue", "-h") == ""
+
+
+@pytest.fixture(scope="module")
+def path(server):
+    config = sweep.load("configs/sweep_config.yaml")
+    return sweep.register(config, "submit")
+
+
+def own_address() -> str | None:
+    """Return an address of this machine that is not loopback, None without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
+@contextlib.contextmanager
+def class_server(folder: Path, host: str) -> Iterator[str]:
+    """Run a server for ada and bob on an address; yield its URL."""
+    folder.mkdir()
+    (folder / "people.csv").write_text("name\nada\nbob\n")
+    command = [sys.executable, "-m", "workshop.server", "--store", str(folder / "store")]
+    command += ["--host", host, "--port", "0", "--roster", str(folder / "people.csv")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        record = folder / "store" / "server.json"
+        deadline = time.monotonic() + 30
+        while not record.exists():
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield json.loads(record.read_text())["url"]
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def test_it_is_available():
+    assert slurm.available() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partition": "nope"}, "Invalid partition name.*`sinfo`"),
+        ({"account": "closed"}, "Invalid account or account/partition combination.*nothing was"),
+        ({"gres": "gpu:1"}, r"Invalid generic resource \(gres\)"),
+        ({"speed": "high"}, "unrecognized option '--speed=high'"),
+        ({"partition": "short", "time": "2:00"}, "configs/sites/test_cluster.yaml"),
+    ],
+)
+def test_what_sbatch_refuses_is_said_in_its_words(options, message, path):
+    with pytest.raises(WorkshopError, match=message):
+        slurm.submit(slurm.plan(path, site="test_cluster", **options))
+
+
+def test_an_array_that_is_refused_takes_its_probe_with_it(path, monkeypatch):
+    submission = slurm.plan(path, site="test_cluster")
+    monkeypatch.setattr(
+        slurm.Submission, "array", lambda *_: ["sbatch", "--array=1-3", "--partition=nope", "x"]
+    )
+    with pytest.raises(WorkshopError, match="failed"):
+        slurm.submit(submission)
+
+
+def test_an_array_that_is_too_large_is_refused(path):
+    with pytest.raises(WorkshopError, match=r"1001 tasks.*\(1000, from MaxArraySize\).*=2 "):
+        slurm.submit(slurm.plan(path, tasks=1001, site="test_cluster"))
+
+
+def test_nothing_is_submitted_if_logs_have_no_place(path, monkeypatch, tmp_path):
+    (tmp_path / "logs").write_text("not a folder")
+    submission = slurm.plan(path, site="test_cluster")
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    with pytest.raises(WorkshopError, match=r"nothing was submitted.*WORKSHOP_HOME"):
+        slurm.submit(submission)
+
+
+def test_a_server_that_nodes_cannot_reach_is_said_by_the_probe(path, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.touch(mode=0o600)
+    netrc.write_text(
+        Path(os.environ["NETRC"]).read_text() + "\nmachine 127.0.0.1:9 login user password k\n"
+    )
+    submission = slurm.plan(path, site="test_cluster")
+    elsewhere = dataclasses.replace(
+        submission,
+        environment=submission.environment | {"WANDB_BASE_URL": NOBODY, "NETRC": str(netrc)},
+    )
+    with pytest.raises(WorkshopError) as caught:
+        slurm.submit(elsewhere)
+    said = str(caught.value)
+    assert said.startswith("nothing was submitted, since the probe on node node")
+    assert f"the W&B server at {NOBODY} cannot be reached" in said
+    assert "`workshop server --host`" in said
+
+
+def test_a_sweep_and_a_module_that_nodes_do_not_find_are_said_by_the_probe(path):
+    gone = path.rpartition("/")[0] + "/nosweep"
+    with pytest.raises(WorkshopError, match=r"probe.*failed: on node.*nosweep' was not found"):
+        slurm.submit(slurm.plan(gone, tasks=2, site="test_cluster"))
+    submission = slurm.plan(path, site="test_cluster")
+    wrong = submission.environment | {"WORKSHOP_MODULES": "cuda/99"}
+    with pytest.raises(WorkshopError, match=r"probe.*failed: .*cuda/99"):
+        slurm.submit(dataclasses.replace(submission, environment=wrong))
+
+
+def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
+    lines = []
+    submission = slurm.plan(path, site="test_cluster", begin="now+1hour")
+    job = slurm.submit(submission, patience=0, show=lines.append)
+    try:
+        assert "is still pending: the array starts if it reaches the server" in lines[0]
+        assert {state.reason for state in job.states()} <= {"Dependency", "None", "BeginTime"}
+        table = slurm.ledger(path)
+        assert set(table["kind"]) == {"waiting"}
+        with pytest.raises(WorkshopError, match=r"8 runs .* will be taken by tasks that are wait"):
+            slurm.plan(path)
+        assert slurm.repair(path, site="test_cluster", show=lines.append) is None
+        assert lines[-1] == "tasks for these 8 runs are waiting already"
+    finally:
+        on_cluster.command("scancel", "--user=root")
+    assert set(slurm.ledger(path)["kind"]) == {"cancelled"}
+
+
+def test_a_class_server_on_a_network_is_reached_and_each_submits_their_own(tmp_path, monkeypatch):
+    if not (address := own_address()):
+        pytest.skip("this machine has no address but loopback")
+    with class_server(tmp_path / "class", address) as url:
+        assert address in url
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        for variable in ("WANDB_ENTITY", "WANDB_PROJECT"):  # the client's memory of other tests
+            monkeypatch.delenv(variable, raising=False)
+        for name in ("bob", "ada"):
+            keys = tmp_path / "class" / "store" / "keys" / f"{name}.netrc"
+            monkeypatch.setenv("NETRC", str(keys))
+            if name == "bob":
+                path = sweep.register(sweep.load("configs/sweep_config.yaml"), "class")
+                lines = []
+                job = slurm.submit(
+                    slurm.plan(path, tasks=1, site="test_cluster", nice=100), show=lines.append
+                )
+                job.cancel()
+                assert lines[0].endswith(f"reaches {url}, with the key and the sweep")
+        with pytest.raises(WorkshopError, match=r"belongs to bob, and your key to ada, which may"):
+            slurm.submit(slurm.plan(path, site="test_cluster"))
+        slurm.wait(job, 30, 0.2, lambda line: None)
+
+
+def test_waiting_and_cancelled_tasks_have_a_state_each(path, on_cluster):
+    submission = slurm.plan(path, 200, site="test_cluster", begin="now+1hour")
+    job = slurm.submit(submission, patience=0, show=lambda line: None)
+    try:
+        states = job.states()
+        assert [state.task for state in states] == list(range(1, 201))
+        assert {state.state for state in states} == {"PENDING"}
+        with pytest.raises(WorkshopError, match=rf"200 PENDING.*scancel {job.job_id}`"):
+            slurm.wait(job, timeout=2, every=0.5, show=lambda line: None)
+        # What waits is one record of SLURM, which writes the numbers as ranges, steps and lists.
+        for kept in (
+            range(2, 201, 2),
+            [task for task in range(2, 201, 2) if task % 7 in (1, 2, 4)],
+        ):
+            gone = ",".join(str(task) for task in range(1, 201) if task not in kept)
+            on_cluster.command("scancel", f"{job.job_id}_[{gone}]")
+            assert [state.task for state in job.states() if not state.ended] == list(kept)
+        job.cancel()
+    finally:
+        on_cluster.command("scancel", "--user=root")
+    states = slurm.wait(job, 20, 0.1, lambda line: None)
+    # SLURM and its accounting forget some of what never started.
+    assert len(states) == 200
+    assert {state.state for state in states} <= {"CANCELLED", "UNKNOWN"}
+    job.job_id = "4000000"  # now SLURM knows nothing of it, as some time after its end
+    assert job.states() == states
+
+
+def test_tasks_that_slurm_has_forgotten_are_unknown():
+    states = slurm.ArrayJob("4000000", 2).states()
+    assert [(state.task, state.state, state.ended) for state in states] == [
+        (1, "UNKNOWN", True),
+        (2, "UNKNOWN", True),
+    ]

@@ -1,0 +1,144 @@
+"""What a task notes, and what it makes of its own notes, without SLURM."""
+
+import os
+import time
+
+import pytest
+import wandb
+
+from tests.slurm.trial import register
+from workshop.errors import WorkshopError
+from workshop.slurm import breaker, notes, task
+from workshop.slurm.notes import Start
+from workshop.slurm.task import REQUEUE, fruitless
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder of task 1 of array 17, started once."""
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    folder = notes.folder("17") / "1"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("WANDB_DIR", str(folder))
+    notes.write(folder, "start", "node1")
+    (folder / "started").touch()
+    return folder
+
+
+def start(warned=True, **runs):
+    return Start(0, "node1", warned=warned, runs={run: ("preempted", runs[run]) for run in runs})
+
+
+class TestEnd:
+    @pytest.fixture(autouse=True)
+    def sweep(self, server, place):
+        self.path = register(0.1)
+        self.place = place
+
+    def give(self, run):
+        values = self.place / "wandb" / f"sweep-{self.path.split('/')[2]}" / f"config-{run}.yaml"
+        values.parent.mkdir(parents=True)
+        values.write_text("learning_rate:\n  value: 0.1\n")
+
+    def run(self, exit_code):
+        entity, project, _ = self.path.split("/")
+        with wandb.init(entity=entity, project=project) as run:
+            run.log({"x": 1})
+            run.finish(exit_code)
+        self.give(run.id)
+        return run.id
+
+    def test_no_run_means_that_the_task_was_surplus(self, capsys):
+        assert task.end(self.path, 0, warned=False) == 0
+        assert f"no work left for this task: sweep {self.path}" in capsys.readouterr().out
+        assert notes.read("17", 1).starts[-1].surplus == "pending"
+
+    def test_an_agent_that_failed_before_it_got_a_run_is_no_success(self, capsys):
+        assert task.end(self.path, 143, warned=False) == 1
+        assert "its agent ended with exit status 143" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("exit_code", "state"), [(0, "finished"), (1, "failed")])
+    def test_the_exit_status_is_that_of_the_run(self, exit_code, state):
+        run = self.run(exit_code)
+        assert task.end(self.path, 0, warned=False) == exit_code
+        assert notes.read("17", 1).starts[-1].runs == {run: (state, 0)}
+
+    def test_a_warned_task_goes_on_unless_its_work_is_done(self):
+        assert task.end(self.path, 130, warned=True) == REQUEUE
+        self.run(0)
+        assert task.end(self.path, 130, warned=True) == 0
+
+    def test_a_run_that_the_server_does_not_know_is_no_success(self):
+        self.give("k3m9")
+        with pytest.raises(WorkshopError, match=r"did not tell.*k3m9"):
+            task.end(self.path, 0, warned=False)
+
+    def test_a_sweep_that_does_not_exist_is_no_success(self):
+        with pytest.raises(WorkshopError, match=r"did not tell.*slurm/nosweep is entity/project"):
+            task.end(self.path.rpartition("/")[0] + "/nosweep", 0, warned=False)
+
+    def test_a_run_that_was_cut_off_goes_back_unless_another_task_has_it(self):
+        run = self.run(1)
+        assert task.again(self.path) == 0
+        api = wandb.Api()
+        assert api.run(f"{self.path.rpartition('/')[0]}/{run}").state == "failed", "it said so"
+        entity, project, _ = self.path.split("/")
+        open_run = wandb.init(entity=entity, project=project)
+        (self.place / "wandb").rename(self.place / "old")
+        self.give(open_run.id)
+        values = notes.given(self.place, self.path)[0].file
+        later = notes.folder("18") / "1" / values.relative_to(self.place)
+        later.parent.mkdir(parents=True)
+        later.write_text("{}")
+        os.utime(later, (time.time() + 60,) * 2)
+        task.again(self.path)
+        assert api.run(f"{entity}/{project}/{open_run.id}").state == "running"
+        later.unlink()
+        task.again(self.path)
+        assert wandb.Api().run(f"{entity}/{project}/{open_run.id}").state == "preempted"
+
+
+@pytest.mark.parametrize(
+    ("starts", "count"),
+    [
+        ([start(a=3)], 0),
+        ([start(a=-1)], 1),
+        ([start()], 1),
+        ([start(a=3), start(a=3)], 1),
+        ([start(a=3), start(a=3), start(a=3)], 2),
+        ([start(a=3), start(a=3), start(a=4)], 0),
+        ([start(a=3), start(b=0)], 0),
+        ([start(), start(warned=False)], 0),
+    ],
+)
+def test_starts_that_brought_no_run_further_are_counted(starts, count):
+    assert fruitless(starts) == count
+
+
+class TestBreaker:
+    def outcome(self, number, *words):
+        place = notes.folder("17") / str(number)
+        place.mkdir(exist_ok=True)
+        with (place / "notes").open("w") as file:
+            for second, word in enumerate(("start node1", *words)):
+                name, _, text = word.partition(" ")
+                file.write(f"{100 * number + second}\t{name}\t{text}\n")
+
+    def test_failures_since_the_last_success_are_counted(self, place):
+        self.outcome(1, "end 1")
+        self.outcome(2, "end 0")
+        self.outcome(3, "end 1")
+        self.outcome(4)  # killed
+        self.outcome(5, "warned", "requeue", "end 0")  # says nothing yet
+        self.outcome(6)  # runs
+        assert breaker.failures_in_a_row("17", running={6}) == 2
+        assert breaker.failures_in_a_row("17", running=set()) == 3
+
+    def test_it_does_not_ask_slurm_without_need(self, place, monkeypatch):
+        monkeypatch.setenv("PATH", "/nowhere")
+        self.outcome(1, "end 0")
+        self.outcome(2)
+        assert breaker.trip("17", 2, 2) is None
+        assert breaker.trip("17", 2, 0) is None
+        with pytest.raises(WorkshopError, match="SLURM is not installed"):
+            breaker.trip("17", 2, 1)

@@ -1,0 +1,120 @@
+"""SLURM's own commands: run one, and read what it prints."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from workshop.errors import WorkshopError
+
+# As seconds since 1970, and long lists of task numbers whole.
+_READABLE = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+
+# SLURM's NO_VAL: how it writes the tasks of an array of which none is left.
+_NO_TASKS = "4294967294"
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Run one of SLURM's commands and return what it printed.
+
+    Raises:
+        WorkshopError: it is not installed, fails, or does not answer within half a minute.
+    """
+    program = command[0]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+    except FileNotFoundError:
+        raise WorkshopError(
+            f"SLURM is not installed here (there is no `{program}`): log in to a cluster's login "
+            "node, or run the agents on this machine"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise WorkshopError(
+            f"SLURM's `{program}` did not answer within 30 s: its controller may be down, so try "
+            "again later or ask the cluster's staff"
+        ) from None
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["it does not say why"]
+        own = [line for line in lines if line.startswith(f"{program}: ")] or lines
+        reason = re.sub(rf"{program}: (error: |fatal: )?", "", own[-1])
+        raise WorkshopError(f"SLURM's `{program}` failed: {reason}")
+    return done.stdout
+
+
+def available() -> str | None:
+    """Return why no job can be submitted from here, in a sentence; None if one can."""
+    try:
+        run(["scontrol", "ping"])
+    except WorkshopError as error:
+        return str(error)
+    return None
+
+
+def largest_array() -> int:
+    """Return how many tasks an array may have, numbered from 1, on this cluster."""
+    # The largest index is one less than MaxArraySize.
+    return int(_setting("MaxArraySize")) - 1
+
+
+def has_accounting() -> bool:
+    """Say whether `sacct` answers on this cluster, so that ended jobs are remembered."""
+    return _setting("AccountingStorageType") == "accounting_storage/slurmdbd"
+
+
+def queued(job_id: str) -> list[dict[str, str]]:
+    """Return what the controller still knows about a job.
+
+    Returns:
+        A record per job or array task, waiting tasks together in one, under the names of
+        `scontrol show job`, times in seconds since 1970; empty if the job is forgotten, which
+        happens some minutes after its end (`MinJobAge`).
+    """
+    try:
+        printed = run(
+            ["scontrol", "show", "job", "--oneliner", job_id], environment=os.environ | _READABLE
+        )
+    except WorkshopError as error:
+        if "Invalid job id" in str(error):
+            return []
+        raise
+    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in printed.splitlines() if line.strip()]
+
+
+ACCOUNTED = ("JobID", "State", "ExitCode", "Start", "End", "NodeList", "Reason")
+
+
+def accounted(job_id: str) -> list[dict[str, str]]:
+    """Return what accounting knows about a job.
+
+    Returns:
+        A record per start of each array task, the first start first, under the names of
+        `ACCOUNTED`, times in seconds since 1970.
+    """
+    options = ["--duplicates", "--allocations", "--parsable2", "--noheader"]
+    printed = run(
+        ["sacct", *options, f"--format={','.join(ACCOUNTED)}", "--jobs", job_id],
+        environment=os.environ | _READABLE,
+    )
+    return [
+        dict(zip(ACCOUNTED, line.split("|"), strict=True)) for line in printed.splitlines() if line
+    ]
+
+
+def numbers(expression: str) -> list[int]:
+    """Return the task numbers of an expression such as `1-3,7,10-20:2%2`."""
+    if expression == _NO_TASKS:
+        return []
+    ranges = re.findall(r"(\d+)(?:-(\d+))?(?::(\d+))?", expression.partition("%")[0])
+    return [
+        task
+        for first, last, step in ranges
+        for task in range(int(first), int(last or first) + 1, int(step or 1))
+    ]
+
+
+def _setting(name: str) -> str:
+    """Return a setting of the cluster."""
+    found = re.search(rf"^{name}\s*=\s*(\S+)", run(["scontrol", "show", "config"]), re.MULTILINE)
+    return found[1] if found else ""

@@ -1,0 +1,48 @@
+"""What the probe asks on a compute node: does it reach the server, with the key, for the sweep?"""
+
+import os
+import sys
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from workshop.errors import WorkshopError, exit_status
+
+
+def main(sweep_path: str) -> None:
+    """Print that the sweep is reached from here.
+
+    Raises:
+        WorkshopError: it is not.
+    """
+    from workshop import sweep
+    from workshop.reach import check_reachable
+
+    node = os.environ["SLURMD_NODENAME"]
+    url = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    try:
+        check_reachable(url)
+    except WorkshopError as error:
+        raise WorkshopError(f"from node {node}, {error}{_advice(url)}") from None
+    try:
+        sweep.get(sweep_path)
+    except WorkshopError as error:
+        raise WorkshopError(f"on node {node}: {error}") from None
+    print(f"node {node} reaches {url}, with the key and the sweep")
+
+
+def _advice(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        return ""
+    return (
+        f"; {host} means every machine itself, so start the server on an address that the nodes "
+        "reach (`workshop server --host`, see docs/slurm.md)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(lambda: main(sys.argv[1])))
