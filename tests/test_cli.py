@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop import cli, local_server
+from workshop import cli, local_server, sweep
 
 WORKSHOP = Path(sys.executable).parent / "workshop"
 
@@ -79,3 +79,48 @@ def test_unknown_commands_and_options_are_refused(arguments, capsys):
         cli.main(arguments)
     assert raised.value.code == 2
     assert "usage: workshop" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def path(server):
+    return sweep.register(sweep.load("configs/sweep_config.yaml"), "command-line")
+
+
+class TestSubmit:
+    def test_a_dry_run_shows_command_and_script_without_slurm(self, path, capsys):
+        options = [
+            "--runs-per-task",
+            "3",
+            "--at-once",
+            "2",
+            "-o",
+            "time=02:00:00",
+            "-o",
+            "exclusive",
+        ]
+        assert cli.main(["submit", path, *options, "--dry-run"]) == 0
+        printed = capsys.readouterr().out
+        assert "--array=1-3%2" in printed  # eight runs, three a task
+        assert "--time=02:00:00" in printed
+        assert re.search(r"--exclusive \\$", printed, re.MULTILINE)
+        assert "WORKSHOP_RUNS_PER_TASK=3" in printed
+        assert "#SBATCH --requeue" in printed
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--site", "exampel"], "no site profile 'exampel' (did you mean 'example'?)"),
+            (["--tasks", "0"], "tasks=0 makes no array"),
+            (["-o", "array=1-3"], "the sbatch option 'array' is set by the plan itself"),
+        ],
+    )
+    def test_what_is_wrong_is_one_sentence(self, path, options, message, capsys):
+        assert cli.main(["submit", path, *options, "--dry-run"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("error: ")
+        assert message in said
+        assert said.count("\n") == 1
+
+    def test_a_sweep_that_never_was_an_array_says_so(self, path, capsys):
+        assert cli.main(["status", path]) == 0
+        assert "no array was submitted for this sweep: `workshop submit`" in capsys.readouterr().out

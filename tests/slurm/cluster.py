@@ -73,7 +73,8 @@ NEEDED = {
     "mariadbd": "mariadb-server-core",
     "/usr/share/modules/init/bash": "environment-modules",
 }
-NODES = ("node1", "node2")
+# How many tasks of one CPU each has, whatever the machine has: an agent mostly waits.
+NODES = {"node1": 3, "node2": 1}
 # Where version 1 of the kernel's control groups has the one for memory.
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 STARTUP_SECONDS = 60
@@ -189,7 +190,7 @@ class Cluster:
         slurmd = self._daemons.pop(node)
         slurmd.kill()
         slurmd.wait()
-        leftovers.kill("SLURMD_NODENAME", node)
+        leftovers.kill(SLURMD_NODENAME=node, SLURM_CONF=self.environment["SLURM_CONF"])
 
     def boot_node(self, node: str) -> None:
         """Start slurmd on a node after `crash_node`; the jobs that it had end by NODE_FAIL."""
@@ -201,7 +202,7 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """Return the processes that belong to the cluster, its jobs included."""
-        return leftovers.processes("SLURM_CONF", self.environment["SLURM_CONF"])
+        return leftovers.processes(SLURM_CONF=self.environment["SLURM_CONF"])
 
     def _start(self) -> None:
         self._cleaner = subprocess.Popen(
@@ -234,7 +235,6 @@ class Cluster:
         for name in ("state", "database", "modules/workshop-test", *(f"{n}.spool" for n in NODES)):
             (folder / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
-        cpus = len(os.sched_getaffinity(0))
         ports = dict(zip(("controller", "accounting", *NODES), _free_ports(4), strict=True))
         settings = {
             "folder": folder,
@@ -242,10 +242,9 @@ class Cluster:
             "memory": self._memory_limit(),
             "controller_port": ports["controller"],
             "accounting_port": ports["accounting"],
-            # All CPUs in all, and on a machine with a single one two nodes nevertheless.
             "nodes": "".join(
-                configuration.NODE.format(name=name, host=host, port=ports[name], cpus=max(1, each))
-                for name, each in zip(NODES, (cpus - cpus // 2, cpus // 2), strict=True)
+                configuration.NODE.format(name=name, host=host, port=ports[name], cpus=cpus)
+                for name, cpus in NODES.items()
             ),
         }
         for name, text in (

@@ -42,8 +42,8 @@ AccountingStorageEnforce=associations
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 {memory}
-# CPUs and memory are rationed.  Tasks of one CPU each run side by side, up to the real number of
-# CPUs.  The nodes pass for ones with plenty of memory: no job is too large for a small machine.
+# CPUs and memory are rationed.  The nodes pass for ones with more CPUs and memory than the machine
+# may have: no job is too large for a small one.
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 DefMemPerCPU=4096

@@ -13,23 +13,23 @@ import time
 from pathlib import Path
 
 
-def processes(variable: str, value: str) -> list[int]:
-    """Return the processes, this one apart, that were started with a variable of that value.
+def processes(**variables: str) -> list[int]:
+    """Return the processes, this one apart, that were started with variables of these values.
 
     Jobs are in no process group of their cluster's, but all have inherited its SLURM_CONF.
     """
-    mark = f"{variable}={value}".encode()
+    marks = {f"{name}={value}".encode() for name, value in variables.items()}
     found = []
     for file in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):  # it has ended in the meantime
-            if mark in file.read_bytes().split(b"\0"):
+            if marks.issubset(file.read_bytes().split(b"\0")):
                 found.append(int(file.parent.name))
     return [pid for pid in found if pid != os.getpid()]
 
 
-def kill(variable: str, value: str) -> None:
+def kill(**variables: str) -> None:
     """Kill those processes, and what they start meanwhile; return when none is left."""
-    while found := processes(variable, value):
+    while found := processes(**variables):
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -51,7 +51,7 @@ def remove_groups(group: Path) -> None:
 if __name__ == "__main__":
     cluster = Path(sys.argv[1])
     sys.stdin.read()
-    kill("SLURM_CONF", str(cluster / "slurm.conf"))
+    kill(SLURM_CONF=str(cluster / "slurm.conf"))
     memory = cluster / "cgroup" / "memory"
     if memory.is_symlink():
         remove_groups(memory.resolve())

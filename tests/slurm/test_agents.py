@@ -1,6 +1,7 @@
 """Real agents, the real trainer and everything that happens to them on a real cluster.
 
-All arrays run side by side, since tasks mostly wait; each test then looks at one story.
+All arrays run side by side, since tasks mostly wait; each test then looks at one story.  What
+disturbs a whole node happens on node2, and everything else on node1.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from tests.slurm.trial import register
 from workshop import slurm
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
-from workshop.slurm import notes
+from workshop.slurm import commands, notes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -38,15 +39,27 @@ def rate_of(given: notes.Given) -> float:
 
 @dataclass
 class Story:
-    """An array and its sweep; `first` is the ledger before the repair, `table` after it."""
+    """An array and its sweep.
+
+    Attributes:
+        path: the sweep.
+        job: its newest array.
+        met: the task that met a fate, by learning rate.
+        printed: what the command that submitted the array printed.
+        first: the ledger after its first array.
+        forgetful: the same from a SLURM without accounting.
+        gaps: what was missing before the repair, if there was one.
+        table: the ledger at the end.
+    """
 
     path: str
     job: slurm.ArrayJob
-    first: pd.DataFrame = None
-    table: pd.DataFrame = None
-    met: dict[float, str] = field(default_factory=dict)  # the task that met a fate
+    met: dict[float, str] = field(default_factory=dict)
     printed: str = ""
-    before: object = None
+    first: pd.DataFrame = None
+    forgetful: pd.DataFrame = None
+    gaps: object = None
+    table: pd.DataFrame = None
 
     def row(self, rate: float) -> pd.Series:
         """Return the row, before the repair, of the run with a learning rate."""
@@ -86,7 +99,7 @@ class Story:
     def _stands_still(self, rate: float, run: str, name: str) -> bool:
         if rate == trial.KILLED:
             return f"runs/{run}" in self.log(name)
-        fates = (trial.REQUEUED, trial.WARNED, trial.NODE_FAILS)
+        fates = (trial.REQUEUED, trial.WARNED, trial.NODE_FAILS, trial.DRIVEN_OUT)
         if rate not in fates or -rate in self.met:
             return False
         return (home() / "checkpoints" / f"{run}.pt").exists() and "epoch 2/" in self.log(name)
@@ -102,6 +115,9 @@ class Story:
             node = self._start(name).node
             cluster.node_down(node)
             cluster.node_up(node)
+        elif rate == trial.DRIVEN_OUT:
+            node = f"--nodelist={self._start(name).node}"
+            cluster.command("sbatch", "--output=/dev/null", "--exclusive", node, "--wrap", "true")
 
 
 @pytest.fixture(scope="module")
@@ -114,18 +130,48 @@ def environment(server, cluster):
         yield key
 
 
-def submit(path: str, max_failures: int = 0, **options) -> Story:
-    submission = slurm.plan(path, site="test_cluster", **options)
-    variables = submission.environment | {"WORKSHOP_MAX_FAILURES": str(max_failures)}
-    submission = dataclasses.replace(submission, environment=variables)
-    return Story(path, slurm.submit(submission, patience=0, show=lambda line: None))
+def plan(path: str, node: str = "node1", **options) -> slurm.Submission:
+    return slurm.plan(path, site="test_cluster", nodelist=node, **options)
+
+
+def submit(submission: slurm.Submission, **variables: str) -> Story:
+    variables = {"WORKSHOP_MAX_FAILURES": "0"} | variables
+    submission = dataclasses.replace(submission, environment=submission.environment | variables)
+    return Story(submission.sweep, slurm.submit(submission, patience=0, show=lambda line: None))
+
+
+def workshop(*arguments: str) -> str:
+    """Run one of the kit's commands and return what it printed."""
+    command = [Path(sys.executable).parent / "workshop", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def submit_by_command(path: str) -> Story:
+    """Submit an array as a user does in a shell."""
+    options = ["--site", "test_cluster", "--runs-per-task", "2", "-o", "nodelist=node1"]
+    printed = workshop("submit", path, *options)
+    job, tasks = re.search(r"array job (\d+): (\d+) tasks", printed).groups()
+    return Story(path, slurm.ArrayJob(job, int(tasks)), printed=printed)
+
+
+def submit_to_a_broken_gpu(path: str, cluster: Cluster) -> Story:
+    """Submit an array to a node whose GPU does not answer: a module brings such a one."""
+    module = cluster.folder / "modules" / "broken-gpu" / "1.0"
+    module.parent.mkdir()
+    program = module.with_name("nvidia-smi")
+    program.write_text("#!/bin/sh\necho 'Unable to determine the device handle' >&2; exit 9\n")
+    program.chmod(0o755)
+    lines = ["#%Module", "setenv SLURM_JOB_GPUS 0", f"prepend-path PATH {module.parent}"]
+    module.write_text("\n".join(lines) + "\n")
+    return submit(plan(path), WORKSHOP_MODULES="broken-gpu/1.0")
 
 
 def submit_from_a_job(path: str, folder: Path) -> Story:
     """Submit an array from inside a job."""
     program = (
         "from workshop import slurm\n"
-        f"submission = slurm.plan({path!r}, site='test_cluster', runs_per_task='all', at_once=1)\n"
+        f"submission = slurm.plan({path!r}, site='test_cluster', nodelist='node1',\n"
+        "                        runs_per_task='all', at_once=1)\n"
         "print(submission)\n"
         "print('array', slurm.submit(submission, patience=0).job_id)\n"
     )
@@ -135,7 +181,8 @@ def submit_from_a_job(path: str, folder: Path) -> Story:
         f"PYTHONPATH={ROOT} exec {sys.executable} {folder}/outer.py\n"
     )
     log = folder / "outer.out"
-    command = ["sbatch", "--wait", "--mem-per-cpu=3000", f"--output={log}", folder / "outer"]
+    options = ["--wait", "--nodelist=node1", "--mem-per-cpu=3000", f"--output={log}"]
+    command = ["sbatch", *options, folder / "outer"]
     subprocess.run(command, check=True, timeout=PATIENCE)
     printed = log.read_text()
     job = slurm.ArrayJob(re.search(r"array (\d+)", printed)[1], 1)
@@ -144,41 +191,64 @@ def submit_from_a_job(path: str, folder: Path) -> Story:
 
 @pytest.fixture(scope="module")
 def stories(environment, cluster, tmp_path_factory) -> dict[str, Story]:
-    """Submit all arrays, let the fates come, wait for the end, and repair what is to repair."""
-    rates = (trial.FINISHES, trial.REQUEUED, trial.WARNED, trial.NODE_FAILS)
+    """Submit all arrays, let the fates come, repair what is to repair, and wait for the end."""
+    trainer = {"time": "55:00", "signal": "B:USR1@3000"}
+    alone = {"exclusive": True, "node": "node2"}
     found = {
         "inside": submit_from_a_job(register(0.7, 0.71), tmp_path_factory.mktemp("job")),
+        "several": submit_by_command(register(0.8, 0.81, 0.82)),
         "trainer": submit(
-            register(*rates, **TINY), tasks=4, exclusive=True, time="55:00", signal="B:USR1@3000"
+            plan(
+                register(trial.FINISHES, trial.REQUEUED, trial.WARNED, **TINY),
+                tasks=3,
+                at_once=3,
+                **trainer,
+            )
         ),
+        "node": submit(plan(register(trial.NODE_FAILS, **TINY), **trainer, **alone)),
         "light": submit(
-            register(trial.LIGHT, trial.KILLED, trial.RAISES, trial.HOGS), tasks=5, mem="1G"
+            plan(register(trial.LIGHT, trial.KILLED, trial.RAISES, trial.HOGS), tasks=5, mem="1G")
         ),
-        "broken": submit(register(trial.DIES, trial.RAISES, 0.6, 0.61), 2, at_once=1),
-        "several": submit(register(0.8, 0.81, 0.82), runs_per_task=2),
+        "broken": submit(
+            plan(register(trial.DIES, trial.RAISES, 0.6, 0.61), at_once=1),
+            WORKSHOP_MAX_FAILURES="2",
+        ),
+        "idle": submit(plan(register(0.9, is_controlled=True)), WORKSHOP_IDLE_SECONDS="8"),
+        "gpu": submit_to_a_broken_gpu(register(0.91), cluster),
     }
     deadline = time.monotonic() + PATIENCE
-
-    def wait() -> None:
-        while not all(one.ended for story in found.values() for one in story.job.states()):
-            assert time.monotonic() < deadline, cluster.command("squeue")
-            for story in found.values():
-                story.let_fates_come(cluster)
-            time.sleep(0.5)
-
-    wait()
-    for story in found.values():
-        story.first = slurm.ledger(story.path)
-    for name in ("light", "broken"):
-        story = found[name]
-        story.before = slurm.gaps(story.path)
-        story.job = slurm.repair(
-            story.path, patience=0, show=lambda line: None, site="test_cluster"
-        )
-    wait()
-    for story in found.values():
-        story.table = slurm.ledger(story.path)
+    while not all(story.table is not None for story in found.values()):
+        assert time.monotonic() < deadline, cluster.command("squeue")
+        for name, story in list(found.items()):
+            story.let_fates_come(cluster)
+            if story.table is not None or not all(one.ended for one in story.job.states()):
+                continue
+            if story.first is None:
+                story.first = slurm.ledger(story.path)
+                if name == "light":
+                    story.forgetful = ledger_without_accounting(story.path)
+                if name in ("light", "broken"):
+                    repair(story)
+                    continue
+                if name == "node":  # which is free now
+                    sweep = register(trial.DRIVEN_OUT, **TINY)
+                    found["driven out"] = submit(plan(sweep, partition="low", **trainer, **alone))
+            story.table = slurm.ledger(story.path)
+        time.sleep(0.5)
     return found
+
+
+def ledger_without_accounting(path: str) -> pd.DataFrame:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "has_accounting", lambda: False)
+        patch.setattr(commands, "accounted", None)
+        return slurm.ledger(path)
+
+
+def repair(story: Story) -> None:
+    story.gaps = slurm.gaps(story.path)
+    options = {"site": "test_cluster", "nodelist": "node1"}
+    story.job = slurm.repair(story.path, patience=0, show=lambda line: None, **options)
 
 
 class TestLedger:
@@ -190,15 +260,16 @@ class TestLedger:
         assert Path(row["log"]).expanduser().name.endswith(".out")
 
     @pytest.mark.parametrize(
-        ("rate", "kind", "words"),
+        ("name", "rate", "kind", "words"),
         [
-            (trial.REQUEUED, "preempted and resumed", "it was put back into the queue"),
-            (-trial.WARNED, "preempted and resumed", "it was warned that its time was up"),
-            (trial.NODE_FAILS, "node failure", "its node failed (node"),
+            ("trainer", trial.REQUEUED, "preempted and resumed", "it was put back into the queue"),
+            ("trainer", -trial.WARNED, "preempted and resumed", "it was warned that its time was"),
+            ("driven out", trial.DRIVEN_OUT, "preempted and resumed", "it was warned that its"),
+            ("node", trial.NODE_FAILS, "node failure", "its node failed (node2)"),
         ],
     )
-    def test_a_task_that_is_interrupted_and_started_again(self, stories, rate, kind, words):
-        row = stories["trainer"].task(rate)
+    def test_a_task_that_is_interrupted_and_started_again(self, stories, name, rate, kind, words):
+        row = stories[name].task(rate)
         assert row["kind"] == kind
         assert words in row["cause"]
         assert row["starts"] == 2
@@ -225,6 +296,24 @@ class TestLedger:
         assert list(surplus["slurm"]) == ["COMPLETED"]
         assert "no work left for this task" in stories["light"].log(surplus["task"].iloc[0])
 
+    def test_an_agent_that_gets_no_run_is_ended(self, stories):
+        row = stories["idle"].first.iloc[0]
+        assert row["cause"].startswith("no run: its agent was given no run in time")
+        assert row["slurm"] == "FAILED"
+        assert "no run within 8 s: is the sweep paused?" in stories["idle"].log(row["task"])
+
+    def test_a_gpu_that_does_not_answer_ends_the_task_before_it_takes_a_run(self, stories):
+        row = stories["gpu"].first.iloc[0]
+        assert row["cause"] == (
+            "no run: error: the GPU of node node1 does not answer: tell the cluster's staff"
+        )
+        assert not stories["gpu"].runs()
+
+    def test_without_accounting_it_says_the_same(self, stories):
+        story = stories["light"]
+        columns = ["task", "run", "slurm", "run_state", "kind"]
+        pd.testing.assert_frame_equal(story.forgetful[columns], story.first[columns])
+
     def test_a_task_with_several_runs_has_a_row_for_each(self, stories):
         first = stories["several"].first
         assert sorted(first["task"].value_counts()) == [1, 2]
@@ -248,10 +337,13 @@ class TestBreaker:
 
 class TestRuns:
     def test_an_interrupted_run_has_one_continuous_history(self, stories):
-        for run in stories["trainer"].runs().values():
-            assert run.state == "finished"
-            assert [row["Epoch"] for row in run.scan_history()] == [1, 2, 3, 4]
-            assert run.summary["Array Task"].startswith(stories["trainer"].job.job_id)
+        for name, count in {"trainer": 3, "node": 1, "driven out": 1}.items():
+            runs = stories[name].runs().values()
+            assert len(runs) == count
+            for run in runs:
+                assert run.state == "finished"
+                assert [row["Epoch"] for row in run.scan_history()] == [1, 2, 3, 4]
+                assert run.summary["Array Task"].startswith(stories[name].job.job_id)
         assert not list((home() / "checkpoints").glob("*.pt"))
 
     def test_no_task_sees_the_key_and_modules_are_loaded(self, stories, environment, cluster):
@@ -278,11 +370,11 @@ class TestRuns:
 
 class TestRepair:
     def test_the_account_before(self, stories):
-        gaps = stories["light"].before
+        gaps = stories["light"].gaps
         assert (gaps.expected, gaps.done, gaps.live, gaps.missing) == (4, 1, 0, 0)
         failed = {run.values["learning_rate"] for run in gaps.failed}
         assert failed == {trial.KILLED, trial.RAISES, trial.HOGS}
-        gaps = stories["broken"].before
+        gaps = stories["broken"].gaps
         assert (gaps.expected, gaps.done, gaps.missing, len(gaps.failed)) == (4, 0, 2, 2)
         assert [point["learning_rate"] for point in gaps.points] == [0.6, 0.61]
 
@@ -311,3 +403,20 @@ class TestRepair:
         assert said[-1] == "nothing to repair"
         with pytest.raises(WorkshopError, match="nothing left to do"):
             slurm.plan(stories["light"].path)
+
+
+class TestCommands:
+    def test_submit_prints_what_it_submits_and_that_the_server_is_reached(self, stories):
+        printed = stories["several"].printed
+        assert "# a probe: does a node reach the server?" in printed
+        assert "with the key and the sweep" in printed
+        assert stories["several"].job.tasks == 2
+
+    def test_status_prints_the_ledger_and_repair_that_nothing_is_missing(self, stories):
+        path = stories["several"].path
+        which, head, *_, last = workshop("status", path).splitlines()
+        assert which.startswith("W&B: ")
+        assert head.split()[:3] == ["task", "run", "configuration"]
+        assert last == "3 finished"
+        assert workshop("repair", path).splitlines()[-1] == "nothing to repair"
+        assert "3 of 3 points are done" in workshop("repair", path, "--dry-run")

@@ -68,6 +68,13 @@ class TestEnd:
         self.run(0)
         assert task.end(self.path, 130, warned=True) == 0
 
+    def test_a_task_whose_starts_bring_no_epoch_is_not_started_again(self, capsys):
+        for _ in range(2):
+            notes.write(self.place, "start", "node1")
+            notes.write(self.place, "warned")
+        assert task.end(self.path, 130, warned=True) == 1
+        assert "give it more time (`time` in the site profile)" in capsys.readouterr().out
+
     def test_a_run_that_the_server_does_not_know_is_no_success(self):
         self.give("k3m9")
         with pytest.raises(WorkshopError, match=r"did not tell.*k3m9"):

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import wandb
 
-FINISHES, REQUEUED, WARNED, NODE_FAILS = 0.001, 0.002, 0.003, 0.004  # the real trainer
+FINISHES, REQUEUED, WARNED = 0.001, 0.002, 0.003  # the real trainer
+NODE_FAILS, DRIVEN_OUT = 0.004, 0.005  # and these
 LIGHT, KILLED, RAISES, HOGS, DIES = 0.1, 0.2, 0.3, 0.4, 0.5
 
 
-def register(*rates: float, **parameters) -> str:
-    """Register a grid over the learning rate; return its path."""
+def register(*rates: float, is_controlled: bool = False, **parameters) -> str:
+    """Register a grid over the learning rate; return its path.
+
+    If it is controlled, its points come from a controller of its user's, which does not run.
+    """
     config = {
         "program": str(Path(__file__)),
         "command": ["${env}", "python", "-m", "tests.slurm.trial", "${args}"],
@@ -26,6 +30,8 @@ def register(*rates: float, **parameters) -> str:
         "parameters": {name: {"value": value} for name, value in parameters.items()}
         | {"learning_rate": {"values": list(rates)}},
     }
+    if is_controlled:
+        config["controller"] = {"type": "local"}
     sweep_id = wandb.sweep(config, project="slurm")
     return f"{wandb.Api().default_entity}/slurm/{sweep_id}"
 
