@@ -10,11 +10,12 @@ _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
 
 
 def table(frame: pd.DataFrame) -> Styler:
-    """Return a frame with four digits, text at the left, and no row numbers."""
+    """Return a frame with four digits, text at the left letter by letter, and no row numbers."""
     numbers = frame.select_dtypes("float").columns
     texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
     left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
-    styler = frame.style.format("{:.4g}", subset=numbers).set_table_styles(left)
+    styler = frame.style.format("{:.4g}", subset=numbers).format(escape="html", subset=texts)
+    styler.set_table_styles(left)
     return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
 
 
