@@ -193,15 +193,22 @@ class TestOverhead:
             started=pd.Timestamp("2026-01-02T10:00Z") + begins,
             seconds=[14, 16, 10, math.nan],
         )
-        found = analysis.overhead(frame, at_once=2)
+        found = analysis.overhead(frame)
         assert found["runs"] == 3
+        assert found["at once"] == 2
         assert found["seconds in all"] == 30
         assert found["seconds of a run"] == pytest.approx(40 / 3)
         assert found["seconds between runs"] == pytest.approx(20)
 
+    def test_runs_one_after_the_other_are_those_of_one_agent(self):
+        begins = pd.Timestamp("2026-01-02T10:00Z") + pd.to_timedelta([0, 10, 25], unit="s")
+        found = analysis.overhead(runs([1, 2, 3], started=begins, seconds=[10, 10, 10]))
+        assert found["at once"] == 1
+        assert found["seconds between runs"] == pytest.approx(5 / 2)
+
     def test_no_runs_have_none(self):
         frame = runs([], started=pd.to_datetime([], utc=True), seconds=[])
-        found = analysis.overhead(frame, at_once=2)
+        found = analysis.overhead(frame)
         assert found["runs"] == 0
         assert math.isnan(found["seconds between runs"])
 

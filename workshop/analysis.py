@@ -133,7 +133,7 @@ def history(run_paths: Iterable[str], keys: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def overhead(frame: pd.DataFrame, at_once: int) -> pd.Series:
+def overhead(frame: pd.DataFrame) -> pd.Series:
     """Say how much of the time of agents side by side went into runs, and how much did not.
 
     The clock runs from the start of the first run to the end of the last one; the start-up
@@ -141,20 +141,24 @@ def overhead(frame: pd.DataFrame, at_once: int) -> pd.Series:
 
     Args:
         frame: runs as `fetch_runs` returns them; those that never started do not count.
-        at_once: how many agents ran side by side, fewer than there are runs.
 
     Returns:
-        `runs`, `seconds in all` (by the clock), `seconds of a run` (in the mean), and `seconds
+        `runs`, `at once` (the most runs at one moment: so many agents are taken to have been at
+        work), `seconds in all` (by the clock), `seconds of a run` (in the mean), and `seconds
         between runs`, in which an agent had none (the mean over the gaps).
     """
     runs = frame.dropna(subset=["started", "seconds"])
     ends = runs["started"] + pd.to_timedelta(runs["seconds"], unit="s")
+    # A run that ends in the moment in which another starts was not beside it.
+    changes = pd.concat([pd.Series(-1, index=ends), pd.Series(1, index=runs["started"])])
+    at_once = max(changes.sort_index(kind="stable").cumsum(), default=0)
     elapsed = (ends.max() - runs["started"].min()).total_seconds()
     gaps = len(runs) - at_once
     idle = at_once * elapsed - runs["seconds"].sum()
     return pd.Series(
         {
             "runs": len(runs),
+            "at once": at_once,
             "seconds in all": elapsed,
             "seconds of a run": runs["seconds"].mean(),
             "seconds between runs": idle / gaps if gaps > 0 else math.nan,

@@ -25,9 +25,8 @@ def test_notebook_runs_the_sweep(runner, server, request, tmp_path):
     }
     path = sweep.register(config, "notebook")
 
-    execute(
-        [NOTEBOOKS / "03_run_agents.ipynb"], tmp_path / "out", {"sweep": path, "runner": runner}
-    )
+    parameters = {"sweep": path, "runner": runner, "site": "test_cluster"}
+    execute([NOTEBOOKS / "03_run_agents.ipynb"], tmp_path / "out", parameters)
 
     runs = fetch_runs(path)
     assert sorted(runs["learning_rate"]) == sorted(RATES)
@@ -40,3 +39,9 @@ def test_notebook_runs_the_sweep(runner, server, request, tmp_path):
     )
     assert "2 runs: finished" in printed
     assert ("2 COMPLETED" if runner == "slurm_array" else "2 of 2 ended") in printed
+    shown = "".join(
+        output.get("data", {}).get("text/html", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
+    assert shown.count("COMPLETED") == (2 if runner == "slurm_array" else 0), "the ledger"
