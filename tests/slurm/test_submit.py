@@ -4,8 +4,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm.cluster import Cluster
 from workshop import slurm, sweep
 from workshop.errors import WorkshopError
+from workshop.paths import ROOT
 
 pytestmark = pytest.mark.slurm
 
@@ -46,24 +48,26 @@ def own_address() -> str | None:
 
 
 @contextlib.contextmanager
-def class_server(folder: Path, host: str) -> Iterator[str]:
-    """Run a server for ada and bob on an address; yield its URL."""
+def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
+    """Run a server for ada and bob as a batch job, which listens on an address; yield its URL."""
     folder.mkdir()
     (folder / "people.csv").write_text("name\nada\nbob\n")
     command = [sys.executable, "-m", "workshop.server", "--store", str(folder / "store")]
     command += ["--host", host, "--port", "0", "--roster", str(folder / "people.csv")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    options = ["--mem=1G", f"--chdir={ROOT}", f"--output={folder / 'log'}"]
+    job = cluster.command("sbatch", "--parsable", *options, "--wrap", shlex.join(command)).strip()
     try:
         record = folder / "store" / "server.json"
         deadline = time.monotonic() + 30
         while not record.exists():
-            assert time.monotonic() < deadline, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (job, cluster.command("squeue"))
             time.sleep(0.1)
         yield json.loads(record.read_text())["url"]
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        cluster.command("scancel", job)
+        while job in cluster.command("squeue", "--noheader", "--format=%i"):
+            assert time.monotonic() < deadline + 60
+            time.sleep(0.1)
 
 
 def test_it_is_available():
@@ -154,10 +158,12 @@ def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
     assert set(slurm.ledger(path)["kind"]) == {"cancelled"}
 
 
-def test_a_class_server_on_a_network_is_reached_and_each_submits_their_own(tmp_path, monkeypatch):
+def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
+    tmp_path, monkeypatch, on_cluster
+):
     if not (address := own_address()):
         pytest.skip("this machine has no address but loopback")
-    with class_server(tmp_path / "class", address) as url:
+    with class_server(tmp_path / "class", address, on_cluster) as url:
         assert address in url
         monkeypatch.setenv("WANDB_BASE_URL", url)
         for variable in ("WANDB_ENTITY", "WANDB_PROJECT"):  # the client's memory of other tests
