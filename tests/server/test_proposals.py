@@ -263,7 +263,7 @@ def test_a_controller_that_writes_something_else_is_refused(api: Api, controller
 def test_the_best_value_follows_the_goal_and_leaves_out_what_is_no_number(api: Api):
     for goal, best in (("minimize", -1.5), ("maximize", 4)):
         sweep = api.register(GRID | {"metric": {"name": "inner.loss", "goal": goal}})
-        for i, value in enumerate(("4", "-1.5", "NaN", '"a"', "true")):
+        for i, value in enumerate(("4", "-1.5", "NaN", '"a"', "true", f"1{'0' * 400}")):
             summary = f'{{"inner": {{"loss": {value}}}}}'
             api.run(f"{goal}{i}", sweep=sweep["name"], summary=summary)
         assert api.sweep(sweep["name"])["bestLoss"] == best

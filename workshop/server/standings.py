@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from workshop.server.store import Store
+from workshop.server.values import number
 
 METRIC = "Validation Accuracy"  # what the workshop's program logs
 SECONDS = 2.0  # how long at least what was read through counts as new
@@ -86,8 +87,5 @@ def numbers(summary: str) -> dict[str, float]:
     return {
         name: value
         for name, value in json.loads(summary).items()
-        if isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and -math.inf < value < math.inf
-        and not name.startswith("_")
+        if number(value) is not None and not name.startswith("_")
     }

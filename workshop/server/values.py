@@ -5,6 +5,7 @@ import math
 import re
 import secrets
 import string
+import sys
 from datetime import UTC, datetime
 from functools import cache
 
@@ -62,10 +63,11 @@ def finite(value: object) -> object:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number as it is, None for anything else."""
+    """Return a number as it is if a float can hold it, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if math.isfinite(value) else None
+    # Not math.isfinite, which fails for integers that are larger than any float.
+    return value if abs(value) <= sys.float_info.max else None
 
 
 def lookup(value: object, path: str) -> object:
