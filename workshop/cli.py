@@ -91,6 +91,16 @@ def stop() -> None:
     print("stopped" if local_server.stop() else "the local W&B server was not running")
 
 
+def check(scale: str, backend: str, site: str, as_json: bool) -> int:
+    """Look at this machine before a sweep does: what was found, and what to do about it."""
+    from workshop import preflight
+    from workshop.config import resolve
+
+    findings = preflight.check_setup(resolve({"scale": scale}), backend, site)
+    print(preflight.as_json(findings) if as_json else preflight.as_text(findings))
+    return int(any(finding.verdict == "problem" for finding in findings))
+
+
 def submit(
     sweep: str,
     site: str,
@@ -186,6 +196,17 @@ def _parser() -> argparse.ArgumentParser:
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
     add(server, add_help=False)
     add(stop)
+    command = add(check)
+    command.epilog = "The exit status is 1 if there is a problem."
+    command.add_argument("--scale", default="smoke", help="smoke (default), class or full")
+    command.add_argument(
+        "--backend", default="auto", metavar="W&B",
+        help="auto (default), local, wandb for an account, or a server's URL",
+    )  # fmt: skip
+    _add_site(command)
+    command.add_argument(
+        "--json", dest="as_json", action="store_true", help="one line of JSON, to be collected"
+    )
     command = add(submit)
     _add_array_options(command)
     command.add_argument(
@@ -207,10 +228,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_array_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
-    command.add_argument(
-        "--site", default="generic", metavar="NAME",
-        help="the cluster's profile, a file of configs/sites (default: generic)",
-    )  # fmt: skip
+    _add_site(command)
     command.add_argument(
         "--at-once", type=int, metavar="M", help="tasks side by side (default: as the site says)"
     )
@@ -221,3 +239,10 @@ def _add_array_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="show what would be submitted, and submit nothing"
     )
+
+
+def _add_site(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--site", default="generic", metavar="NAME",
+        help="the cluster's profile, a file of configs/sites (default: generic)",
+    )  # fmt: skip

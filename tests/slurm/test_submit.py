@@ -17,6 +17,7 @@ from tests.slurm.cluster import Cluster
 from workshop import slurm, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
+from workshop.preflight.cluster import findings as cluster_findings
 
 pytestmark = pytest.mark.slurm
 
@@ -68,6 +69,19 @@ def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
         while job in cluster.command("squeue", "--noheader", "--format=%i"):
             assert time.monotonic() < deadline + 60
             time.sleep(0.1)
+
+
+def test_the_preflight_asks_slurm_whether_it_takes_the_profile(tmp_path):
+    findings = {finding.check: finding for finding in cluster_findings("test_cluster")}
+    assert findings["SLURM"].found == "answers"
+    assert findings["site profile test_cluster"].verdict == "ok"
+    assert findings["ended tasks are told by"].found == "sacct"
+    assert findings["largest array (MaxArraySize)"].found == "1000 tasks"
+    site = tmp_path / "site.yaml"
+    site.write_text("account: closed\n")
+    (finding,) = [one for one in cluster_findings(str(site)) if one.verdict != "ok"]
+    assert finding.verdict == "problem"
+    assert "Invalid account" in finding.found
 
 
 def test_it_is_available():

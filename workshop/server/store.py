@@ -232,9 +232,12 @@ class Store:
 
 def journal_mode(folder: Path) -> str:
     """Return SQLite's journal mode for the file system of a folder: WAL, or DELETE on a network."""
-    kind = file_system(folder)
-    network = kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
-    return "DELETE" if network else "WAL"
+    return "DELETE" if is_network(file_system(folder)) else "WAL"
+
+
+def is_network(kind: str) -> bool:
+    """Tell whether a type of file system is one that several machines share."""
+    return kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from workshop.errors import WorkshopError, exit_status
@@ -31,16 +30,13 @@ def main(sweep_path: str) -> None:
 
 
 def _advice(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local:
+    from workshop.reach import is_this_machine
+
+    if not is_this_machine(url):
         return ""
     return (
-        f"; {host} means every machine itself, so start the server on an address that the nodes "
-        "reach (`workshop server --host`, see docs/slurm.md)"
+        f"; {urlsplit(url).hostname} means every machine itself, so start the server on an "
+        "address that the nodes reach (`workshop server --host`, see docs/slurm.md)"
     )
 
 

@@ -59,7 +59,7 @@ class Submission:
             "--parsable",
             f"--chdir={ROOT}",
             f"--output={notes.logs()}/probe-%j.out",
-            *_words(self.options | {"time": f"0:{PROBE_MINUTES:02}:00", "job-name": "probe"}),
+            *words(self.options | {"time": f"0:{PROBE_MINUTES:02}:00", "job-name": "probe"}),
             str(SCRIPT),
             self.sweep,
             "probe",
@@ -82,7 +82,7 @@ class Submission:
             f"--array=1-{self.tasks}%{self.at_once}",
             f"--chdir={ROOT}",
             f"--output={notes.folder('%A')}/%a.out",
-            *_words(self.options),
+            *words(self.options),
             str(SCRIPT),
             self.sweep,
         ]
@@ -211,7 +211,8 @@ def _runs_to_do(sweep_path: str) -> int:
     return left - int(taken)
 
 
-def _words(options: Mapping[str, str | int | bool]) -> list[str]:
+def words(options: Mapping[str, str | int | bool]) -> list[str]:
+    """Return options of `sbatch` as words of a command."""
     return [
         f"--{name}" if value is True else f"--{name}={value}"
         for name, value in options.items()
