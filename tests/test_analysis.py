@@ -184,6 +184,96 @@ class TestImportance:
         assert analysis.importance(frame, METRIC, SCALES)["runs"].iloc[0] == 9
 
 
+def uniform_runs(count, parameters, seed=0):
+    draw = np.random.default_rng(seed)
+    values = {name: draw.uniform(size=count) for name in parameters}
+    return runs(np.zeros(count), **values), dict.fromkeys(parameters, "linear")
+
+
+class TestKnownImportances:
+    """Functions whose shares of variance follow from a formula; importances are shares as well.
+
+    The forest sees only so many runs, so that it comes within a few hundredths.
+    """
+
+    def test_sobol_g_function(self):
+        """A product of (|4 x_i - 2| + a_i) / (1 + a_i), each of the variance 1/3 / (1 + a_i)^2.
+
+        Sobol, Math. Comput. Simul. 55, 2001.
+        """
+        a = {"w": 0.5, "x": 2.0, "y": 5.0, "z": 99.0}
+        frame, scales = uniform_runs(1500, a)
+        frame[METRIC] = math.prod((abs(4 * frame[k] - 2) + v) / (1 + v) for k, v in a.items())
+        table = analysis.importance(frame, METRIC, scales)
+        # What a parameter does alone and together with others, as shares of all that they do.
+        totals = {name: (v := 1 / 3 / (1 + value) ** 2) / (1 + v) for name, value in a.items()}
+        for name, total in totals.items():
+            share = total / sum(totals.values())
+            assert table.loc[name, "importance"] == pytest.approx(share, abs=0.03)
+        assert list(table.index) == ["w", "x", "y", "z"]
+        # Folded at the middle of each range: no straight line anywhere.
+        assert table["correlation"].abs().max() < 0.15
+
+    def test_ishigami_function(self):
+        """The third parameter matters only together with the first; the fourth not at all.
+
+        Ishigami and Homma, ISUMA 1990: alone they explain 0.314, 0.442 and 0 of the variance,
+        with all that they do together 0.558, 0.442 and 0.244.
+        """
+        frame, scales = uniform_runs(1500, "abcd")
+        a, b, c, _ = (math.pi * (2 * frame[name] - 1) for name in "abcd")
+        frame[METRIC] = np.sin(a) + 7 * np.sin(b) ** 2 + 0.1 * c**4 * np.sin(a)
+        found = analysis.importance(frame, METRIC, scales)["importance"]
+        assert found["b"] == pytest.approx(0.442, abs=0.08)
+        assert 0.314 - 0.05 < found["a"] < 0.558
+        assert 0.1 < found["c"] < 0.3
+        assert found["d"] < 0.03
+
+
+class TestRanges:
+    def shares(self, count, seed):
+        frame, scales = uniform_runs(count, "xy", seed)
+        noise = np.random.default_rng(1000 + seed).normal(0, 0.2, count)
+        frame[METRIC] = 2 * frame["x"] - frame["y"] + noise
+        return analysis.importance(frame, METRIC, scales).loc["x"]
+
+    def test_range_tells_how_repeated_sweeps_scatter(self):
+        """The standard error of one sweep is about the deviation among sweeps."""
+        rows = pd.DataFrame([self.shares(60, seed) for seed in range(12)])
+        scatter = rows["importance"].std()
+        errors = (rows["importance_high"] - rows["importance_low"]) / (2 * 1.96)
+        assert scatter / 2 < errors.mean() < 2 * scatter
+        # Most of the ranges hold the mean of all sweeps.
+        mean = rows["importance"].mean()
+        assert rows["importance"].between(mean - 1.96 * errors, mean + 1.96 * errors).mean() > 0.7
+
+    def test_more_runs_narrow_it(self):
+        few, many = self.shares(12, 0), self.shares(400, 0)
+        for kind in ("importance", "correlation"):
+            widths = [row[f"{kind}_high"] - row[f"{kind}_low"] for row in (few, many)]
+            assert widths[1] < widths[0] / 2
+
+    def test_ends_are_in_order_and_within_what_is_possible(self):
+        frame = random_runs(6)
+        frame[METRIC] = np.log(frame["learning_rate"])
+        table = analysis.importance(frame, METRIC, SCALES)
+        for kind, least in (("importance", 0), ("correlation", -1)):
+            assert (table[f"{kind}_low"] >= least).all()
+            assert (table[f"{kind}_low"] <= table[kind]).all()
+            assert (table[kind] <= table[f"{kind}_high"] + 1e-9).all()
+            assert (table[f"{kind}_high"] <= 1).all()
+
+    def test_range_of_a_correlation_is_fishers(self):
+        row = self.shares(28, 0)
+        middle, reach = math.atanh(row["correlation"]), 1.96 / 5  # 5 is the root of 28 - 3
+        assert row["correlation_low"] == pytest.approx(math.tanh(middle - reach), abs=1e-4)
+        assert row["correlation_high"] == pytest.approx(math.tanh(middle + reach), abs=1e-4)
+
+    def test_same_runs_give_the_same_numbers(self):
+        first, second = self.shares(20, 0), self.shares(20, 0)
+        pd.testing.assert_series_equal(first, second)
+
+
 class TestOverhead:
     def test_time_without_a_run_is_shared_out(self):
         # Two agents for 30 s: 60 s, of which 3 runs took 40 s.

@@ -8,11 +8,13 @@ import math
 
 import pandas as pd
 
+from workshop.best_so_far import best_so_far
 from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, hyperparameters, importance, left_out, rank
 
 __all__ = [
     "SUMMARY",
+    "best_so_far",
     "chance_correlation",
     "fetch_runs",
     "history",
