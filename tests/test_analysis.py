@@ -274,6 +274,24 @@ class TestRanges:
         pd.testing.assert_series_equal(first, second)
 
 
+class TestRequestedAndEffective:
+    def test_each_run_is_told_apart(self):
+        frame = pd.DataFrame(
+            {
+                "name": list("abcd"),
+                "learning_rate": [0.1, 0.3, "auto", 0.1],
+                "Effective Learning Rate": [0.1, 0.1, 0.1, math.nan],
+            }
+        )
+        found = analysis.requested_and_effective(frame)
+        assert list(found["reached"]) == ["yes", "no", "no", "not logged"]
+        assert analysis.requested_and_effective(frame[:0]).empty
+
+    def test_runs_without_a_learning_rate_are_refused(self):
+        with pytest.raises(WorkshopError, match="no learning_rate"):
+            analysis.requested_and_effective(pd.DataFrame({"name": ["a"]}))
+
+
 class TestOverhead:
     def test_time_without_a_run_is_shared_out(self):
         # Two agents for 30 s: 60 s, of which 3 runs took 40 s.

@@ -221,6 +221,11 @@ class TestLearningCurves:
         assert not any(trace.showlegend for trace in figure.data)
         assert figure.data[0].line.color == "rgb(68, 1, 84)"
         assert "64 runs" in alt(figure)
+        # Runs of about the same rank share a line, with a gap between them.
+        assert len(figure.data) == 2 * 22
+        first = figure.data[0]
+        assert list(first.x) == [1, 2, 3, None, 1, 2, 3, None, 1, 2, 3]
+        assert [first.text[place] for place in (0, 4, 8)] == ["r2a", "r2b", "r2c"]
 
     def test_long_names_have_a_line_of_the_legend_each(self, frame, history):
         short = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 40))

@@ -6,9 +6,11 @@ API, the other functions need no server.
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from workshop.best_so_far import best_so_far
+from workshop.errors import WorkshopError
 from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, hyperparameters, importance, left_out, rank
 
@@ -23,7 +25,39 @@ __all__ = [
     "left_out",
     "overhead",
     "rank",
+    "requested_and_effective",
 ]
+
+
+def requested_and_effective(frame: pd.DataFrame) -> pd.DataFrame:
+    """Tell for each run whether the learning rate that the sweep picked reached the optimizer.
+
+    What the sweep picked is in the run's config; `Effective Learning Rate` the trainer reads
+    from the optimizer itself.  They differ if a program trains with values of its own.
+
+    Args:
+        frame: runs as `fetch_runs` returns them.
+
+    Returns:
+        `name`, `requested`, `effective` and `reached`: yes, no, or `not logged` for a run that
+        never built an optimizer.
+
+    Raises:
+        WorkshopError: the runs have no learning rate in their config.
+    """
+    if "learning_rate" not in frame:
+        raise WorkshopError(
+            "the runs have no learning_rate in their config, so there is nothing to compare: "
+            "choose a sweep of the trainer, workshop/wandb_sweep.py"
+        )
+    requested = pd.to_numeric(frame["learning_rate"], errors="coerce")
+    effective = frame["Effective Learning Rate"]
+    found = pd.DataFrame(
+        {"name": frame["name"], "requested": requested, "effective": effective, "reached": "no"}
+    )
+    found.loc[np.isclose(requested, effective, rtol=1e-9, atol=0), "reached"] = "yes"
+    found.loc[effective.isna(), "reached"] = "not logged"
+    return found
 
 
 def overhead(frame: pd.DataFrame, at_once: int) -> pd.Series:

@@ -1,7 +1,7 @@
 """Curves: what runs logged, and the best result against the number of runs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,6 +23,9 @@ from workshop.style import (
 
 LONGEST_IN_TWO, LONGEST_NAME = 42, 95
 """How long the names in a legend of two columns, and of one, can be."""
+
+MOST_LINES = 24
+"""Where there are more runs than colours, those of about the same rank share a line's shade."""
 
 MARKED = 30
 """Up to so many runs, each is a point of its own on the line."""
@@ -50,23 +53,31 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
     runs = list(last.sort_values(ascending=False).index)
     runs += [run for run in history["run"].unique() if run not in runs]
     few = len(runs) <= len(LIGHT.colours)
-    colours = LIGHT.colours if few else shades(pd.Series(range(len(runs))), "minimize", LIGHT)
+    # One line may hold many runs, because a thousand lines take seconds to draw.
+    size = 1 if few else math.ceil(len(runs) / MOST_LINES)
+    groups = [runs[start : start + size] for start in range(0, len(runs), size)]
+    colours = LIGHT.colours if few else shades(pd.Series(range(len(groups))), "minimize", LIGHT)
     names = {run: shortened((labels or {}).get(run, run), LONGEST_NAME) for run in runs}
+    legend_columns = 2 if max(map(len, names.values())) <= LONGEST_IN_TWO else 1
+    names = {run: escaped(name) for run, name in names.items()}
     figure = make_subplots(cols=len(metrics), horizontal_spacing=0.09)
-    for run, colour in zip(runs, colours, strict=False):
-        name = escaped(names[run])
-        for column, metric in enumerate(metrics, start=1):
-            points = history[history["run"] == run].dropna(subset=metric)
+    for column, metric in enumerate(metrics, start=1):
+        known = history.dropna(subset=metric)
+        named = known.assign(run=known["run"].map(names))
+        logged = dict(iter(named.groupby(known["run"])))
+        for group, colour in zip(groups, colours, strict=False):
+            parts = [logged[run] for run in group if run in logged]
             figure.add_scatter(
-                x=points[x],
-                y=points[metric],
+                x=_joined(parts, x),
+                y=_joined(parts, metric),
+                text=_joined(parts, "run"),
                 mode="lines+markers",
                 line={"color": colour, "width": 2.5 if few else 1.5},
                 marker_size=6 if few else 4,
-                name=name,
-                legendgroup=run,
+                name=names[group[0]],
+                legendgroup=group[0],
                 showlegend=few and column == 1,
-                hovertemplate=f"{name}<br>{x} %{{x}}: %{{y:.4g}}<extra></extra>",
+                hovertemplate=f"%{{text}}<br>{x} %{{x}}: %{{y:.4g}}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -89,7 +100,7 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
             + (f"{ends}." if len(last) else f"No {metrics[-1]} was logged.")
         ),
         height=400,
-        legend_columns=2 if max(map(len, names.values())) <= LONGEST_IN_TWO else 1,
+        legend_columns=legend_columns,
     )
 
 
@@ -197,6 +208,14 @@ def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
         height=400,
         legend_columns=2,
     )
+
+
+def _joined(parts: Iterable[pd.DataFrame], column: str) -> list:
+    """Return a column of several frames, with a gap between two of them that breaks a line."""
+    joined = []
+    for part in parts:
+        joined += [*part[column].tolist(), None]
+    return joined[:-1]
 
 
 def _add_band(figure: go.Figure, table: pd.DataFrame, colour: str, **place: int) -> None:

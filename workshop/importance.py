@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 """Of the ranges: they hold 19 of 20 values."""
 
 LARGEST = 3e38
-"""Larger numbers count as missing, because a random forest cannot take them."""
+"""Of parameters and metrics, because a random forest cannot take larger numbers."""
 
 _NUMBERS = [
     "importance", "importance_low", "importance_high",
@@ -135,7 +135,7 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         `correlation_high`), `category` (the value that the correlation is for, empty for
         numbers), `runs` (how many were used) and `remark`.  The numbers are NaN where they
         would mean nothing, and the remark says why in a sentence: fewer than 5 runs, a
-        parameter that never varied, a metric that was the same in every run.
+        parameter that never varied, a metric that was the same in every run or exploded.
     """
     runs = rank(frame, metric)
     table = pd.DataFrame(
@@ -149,6 +149,12 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         return table
     if runs[metric].nunique() == 1:
         table["remark"] = f"{metric} is {runs[metric].iloc[0]:g} in every run."
+        return table
+    if (largest := runs[metric].abs().max()) > LARGEST:
+        table["remark"] = (
+            f"{metric} reaches {largest:.3g}, beside which all others look equal: "
+            "leave the runs out that diverged."
+        )
         return table
     inputs = {}
     for name, scale in parameters.items():

@@ -134,7 +134,7 @@ def parallel_coordinates(
         ),
         height=440,
         theme=theme,
-    ).update_layout(margin={"l": 110, "r": 80, "b": 20})
+    ).update_layout(margin={"l": 110, "r": 100, "b": 20})
 
 
 @dataclass(frozen=True)
