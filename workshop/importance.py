@@ -18,7 +18,7 @@ MINIMUM_RUNS = 5
 """Fewer runs say nothing about importance: with four, even a correlation of 0.94 is chance."""
 
 CONFIDENCE = 0.95
-"""Of the ranges: they hold 19 of 20 values."""
+"""Of the ranges, as `chance_correlation` has it."""
 
 LARGEST = 3e38
 """Of parameters and metrics, because a random forest cannot take larger numbers."""
@@ -115,10 +115,10 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
     value (0 or 1) whose importances are summed; the correlation is that of the value with the
     strongest one.
 
-    Each number has a *range*: where it lies in 19 of 20 sweeps with as many runs of the same
-    kind, but for the bias that the forest has with so many runs (it gives too much to what does
-    not matter).  For importances it is 1.96 standard errors to either side, see
-    `workshop.forest`; for correlations Fisher's transformation of Pearson's coefficient.
+    Each number has a *range*, its 95 % confidence interval: how uncertain it is because the
+    sweep had these runs and not others.  For importances it is 1.96 standard errors to either
+    side, see `workshop.forest`; for correlations Fisher's transformation of Pearson's
+    coefficient.  It does not hold the bias that a forest has with so many runs.
 
     Sources: https://docs.wandb.ai/models/app/features/panels/parameter-importance; for the
     bias of such importances, Strobl et al., BMC Bioinformatics 8:25, 2007; for the range of a

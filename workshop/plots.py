@@ -125,7 +125,7 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
         figure,
         title=f"What moved {metric}",
         subtitle=(
-            f"From {runs} runs; whiskers: range in repeated sweeps (95 %); "
+            f"From {runs} runs; whiskers: 95 % confidence; "
             f"within ±{chance:.2f} (grey) a correlation may be chance"
         ),
         alt=(
