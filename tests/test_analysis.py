@@ -184,6 +184,114 @@ class TestImportance:
         assert analysis.importance(frame, METRIC, SCALES)["runs"].iloc[0] == 9
 
 
+def uniform_runs(count, parameters, seed=0):
+    draw = np.random.default_rng(seed)
+    values = {name: draw.uniform(size=count) for name in parameters}
+    return runs(np.zeros(count), **values), dict.fromkeys(parameters, "linear")
+
+
+class TestKnownImportances:
+    """Functions whose shares of variance follow from a formula; importances are shares as well.
+
+    The forest sees only so many runs, so that it comes within a few hundredths.
+    """
+
+    def test_sobol_g_function(self):
+        """A product of (|4 x_i - 2| + a_i) / (1 + a_i), each of the variance 1/3 / (1 + a_i)^2.
+
+        Sobol, Math. Comput. Simul. 55, 2001.
+        """
+        a = {"w": 0.5, "x": 2.0, "y": 5.0, "z": 99.0}
+        frame, scales = uniform_runs(1500, a)
+        frame[METRIC] = math.prod((abs(4 * frame[k] - 2) + v) / (1 + v) for k, v in a.items())
+        table = analysis.importance(frame, METRIC, scales)
+        # What a parameter does alone and together with others, as shares of all that they do.
+        totals = {name: (v := 1 / 3 / (1 + value) ** 2) / (1 + v) for name, value in a.items()}
+        for name, total in totals.items():
+            share = total / sum(totals.values())
+            assert table.loc[name, "importance"] == pytest.approx(share, abs=0.03)
+        assert list(table.index) == ["w", "x", "y", "z"]
+        # Folded at the middle of each range: no straight line anywhere.
+        assert table["correlation"].abs().max() < 0.15
+
+    def test_ishigami_function(self):
+        """The third parameter matters only together with the first; the fourth not at all.
+
+        Ishigami and Homma, ISUMA 1990: alone they explain 0.314, 0.442 and 0 of the variance,
+        with all that they do together 0.558, 0.442 and 0.244.
+        """
+        frame, scales = uniform_runs(1500, "abcd")
+        a, b, c, _ = (math.pi * (2 * frame[name] - 1) for name in "abcd")
+        frame[METRIC] = np.sin(a) + 7 * np.sin(b) ** 2 + 0.1 * c**4 * np.sin(a)
+        found = analysis.importance(frame, METRIC, scales)["importance"]
+        assert found["b"] == pytest.approx(0.442, abs=0.08)
+        assert 0.314 - 0.05 < found["a"] < 0.558
+        assert 0.1 < found["c"] < 0.3
+        assert found["d"] < 0.03
+
+
+class TestRanges:
+    def shares(self, count, seed):
+        frame, scales = uniform_runs(count, "xy", seed)
+        noise = np.random.default_rng(1000 + seed).normal(0, 0.2, count)
+        frame[METRIC] = 2 * frame["x"] - frame["y"] + noise
+        return analysis.importance(frame, METRIC, scales).loc["x"]
+
+    def test_range_tells_how_repeated_sweeps_scatter(self):
+        """The standard error of one sweep is about the deviation among sweeps."""
+        rows = pd.DataFrame([self.shares(60, seed) for seed in range(12)])
+        scatter = rows["importance"].std()
+        errors = (rows["importance_high"] - rows["importance_low"]) / (2 * 1.96)
+        assert scatter / 2 < errors.mean() < 2 * scatter
+        # Most of the ranges hold the mean of all sweeps.
+        mean = rows["importance"].mean()
+        assert rows["importance"].between(mean - 1.96 * errors, mean + 1.96 * errors).mean() > 0.7
+
+    def test_more_runs_narrow_it(self):
+        few, many = self.shares(12, 0), self.shares(400, 0)
+        for kind in ("importance", "correlation"):
+            widths = [row[f"{kind}_high"] - row[f"{kind}_low"] for row in (few, many)]
+            assert widths[1] < widths[0] / 2
+
+    def test_ends_are_in_order_and_within_what_is_possible(self):
+        frame = random_runs(6)
+        frame[METRIC] = np.log(frame["learning_rate"])
+        table = analysis.importance(frame, METRIC, SCALES)
+        for kind, least in (("importance", 0), ("correlation", -1)):
+            assert (table[f"{kind}_low"] >= least).all()
+            assert (table[f"{kind}_low"] <= table[kind]).all()
+            assert (table[kind] <= table[f"{kind}_high"] + 1e-9).all()
+            assert (table[f"{kind}_high"] <= 1).all()
+
+    def test_range_of_a_correlation_is_fishers(self):
+        row = self.shares(28, 0)
+        middle, reach = math.atanh(row["correlation"]), 1.96 / 5  # 5 is the root of 28 - 3
+        assert row["correlation_low"] == pytest.approx(math.tanh(middle - reach), abs=1e-4)
+        assert row["correlation_high"] == pytest.approx(math.tanh(middle + reach), abs=1e-4)
+
+    def test_same_runs_give_the_same_numbers(self):
+        first, second = self.shares(20, 0), self.shares(20, 0)
+        pd.testing.assert_series_equal(first, second)
+
+
+class TestRequestedAndEffective:
+    def test_each_run_is_told_apart(self):
+        frame = pd.DataFrame(
+            {
+                "name": list("abcd"),
+                "learning_rate": [0.1, 0.3, "auto", 0.1],
+                "Effective Learning Rate": [0.1, 0.1, 0.1, math.nan],
+            }
+        )
+        found = analysis.requested_and_effective(frame)
+        assert list(found["reached"]) == ["yes", "no", "no", "not logged"]
+        assert analysis.requested_and_effective(frame[:0]).empty
+
+    def test_runs_without_a_learning_rate_are_refused(self):
+        with pytest.raises(WorkshopError, match="no learning_rate"):
+            analysis.requested_and_effective(pd.DataFrame({"name": ["a"]}))
+
+
 class TestOverhead:
     def test_time_without_a_run_is_shared_out(self):
         # Two agents for 30 s: 60 s, of which 3 runs took 40 s.
@@ -216,128 +324,3 @@ class TestOverhead:
 @pytest.mark.parametrize(("count", "critical"), [(5, 0.878), (8, 0.707), (60, 0.254)])
 def test_chance_correlation_is_that_of_the_tables(count, critical):
     assert analysis.chance_correlation(count) == pytest.approx(critical, abs=0.001)
-
-
-@pytest.fixture(scope="module")
-def sweep_path(server):
-    """Log four runs of a sweep: one that finishes, one that diverges, fails, still runs."""
-    import wandb
-
-    config = {
-        "method": "grid",
-        "parameters": {
-            "learning_rate": {"values": [0.1, 0.01]},
-            "sgd": {"parameters": {"momentum": {"values": [0.0, 0.9]}}},
-            "dataset": {"value": "digits"},
-        },
-    }
-    project = "analysis"
-    sweep_id = wandb.sweep(config, project=project)
-
-    def start(name, learning_rate):
-        return wandb.init(
-            project=project,
-            name=name,
-            config={
-                "learning_rate": learning_rate,
-                "sgd": {"momentum": 0.9},
-                "dataset": "digits",
-                "classes": ["a", "b"],
-                "host": "of the config",
-            },
-            settings=wandb.Settings(sweep_id=sweep_id, silent=True),
-        )
-
-    with start("good", 0.1) as run:
-        run.summary.update({"Host": "node1", "Array Task": "17_0"})
-        run.summary["Effective Learning Rate"] = 0.1
-        for epoch in (1, 2, 3):
-            run.log({"Epoch": epoch, "Train Loss": 1 / epoch, METRIC: 60.0 + epoch}, step=epoch)
-        run.log({"Epoch": 4, "Train Loss": 0.25}, step=4)
-    with start("diverged", 0.01) as run:
-        run.log({METRIC: math.nan})
-    start("broken", 0.01).finish(exit_code=1)
-    running = start("unfinished", 0.1)
-    yield f"{server.entity}/{project}/{sweep_id}"
-    running.finish()
-
-
-class TestServer:
-    def test_runs_are_a_tidy_frame(self, sweep_path):
-        frame = analysis.fetch_runs(sweep_path)
-        assert list(frame["name"]) == ["good", "diverged", "broken", "unfinished"]
-        assert list(frame["state"]) == ["finished", "finished", "failed", "running"]
-        good = frame.iloc[0]
-        assert good["learning_rate"] == good["Effective Learning Rate"] == 0.1
-        assert good["sgd.momentum"] == 0.9
-        assert good["Train Loss"] == 0.25
-        assert good[METRIC] == 63
-        assert good["dataset"] == "digits"
-        assert good["host"] == "node1"
-        assert good["config.host"] == "of the config"
-        assert good["array_task"] == "17_0"
-        assert frame["array_task"][1:].isna().all()
-        assert good["path"].split("/") == [*sweep_path.split("/")[:2], good["run"]]
-        assert str(frame["started"].dtype).endswith("UTC]")
-        assert abs(good["started"] - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=10)
-        assert 0 < good["seconds"] < 60
-        for column in [*analysis.SUMMARY, "seconds", "learning_rate", "sgd.momentum"]:
-            assert pd.api.types.is_float_dtype(frame[column]), column
-
-    def test_no_query_per_run(self, sweep_path, monkeypatch):
-        from wandb.apis.public.service_api import ServiceApi
-
-        queries = []
-        execute = ServiceApi.execute_graphql
-
-        def counting(self, query, *args, **options):
-            queries.append(query)
-            return execute(self, query, *args, **options)
-
-        monkeypatch.setattr(ServiceApi, "execute_graphql", counting)
-        monkeypatch.setattr(analysis, "RUNS_PER_PAGE", 2)
-        assert len(analysis.fetch_runs(sweep_path)) == 4
-        pages = [query for query in queries if "query Runs(" in query]
-        assert len(pages) == 2
-        assert len(queries) <= 2 + len(pages)  # who we are, and the sweep's configuration
-
-    def test_fetched_runs_can_be_ranked(self, sweep_path):
-        frame = analysis.fetch_runs(sweep_path)
-        assert list(analysis.rank(frame, METRIC)["name"]) == ["good"]
-        reasons = list(analysis.left_out(frame, METRIC)["reason"])
-        for reason, why in zip(reasons, ["not a number", "failed", "running"], strict=True):
-            assert why in reason
-
-    def test_history_is_complete(self, sweep_path):
-        paths = analysis.fetch_runs(sweep_path)["path"][:2]
-        frame = analysis.history(paths, ["Epoch", "Train Loss", METRIC])
-        good = frame[frame["run"] == paths[0].split("/")[-1]]
-        assert list(good["Epoch"]) == [1, 2, 3, 4]
-        assert list(good["step"]) == [1, 2, 3, 4]
-        assert list(good[METRIC][:3]) == [61, 62, 63]
-        assert math.isnan(good[METRIC].iloc[3])
-        assert frame[METRIC].isna().sum() == 2
-
-    def test_missing_rows_are_noticed(self, sweep_path, monkeypatch):
-        from wandb.apis.public import Run
-
-        scan = Run.scan_history
-        monkeypatch.setattr(Run, "scan_history", lambda *args, **options: list(scan(*args))[1:])
-        with pytest.raises(WorkshopError, match="logged 4 steps but 3 came back"):
-            analysis.history(analysis.fetch_runs(sweep_path)["path"][:1], ["Train Loss"])
-
-    def test_sweep_without_runs_is_an_empty_frame(self, server):
-        import wandb
-
-        config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
-        sweep_id = wandb.sweep(config, project="analysis")
-        frame = analysis.fetch_runs(f"{server.entity}/analysis/{sweep_id}")
-        assert frame.empty
-        assert {"learning_rate", METRIC, "started", "array_task"} <= set(frame)
-        assert analysis.rank(frame, METRIC).empty
-
-    def test_unknown_sweep_and_run_are_one_sentence(self, server):
-        with pytest.raises(WorkshopError, match="'local/analysis/nosuch'"):
-            analysis.fetch_runs("local/analysis/nosuch")
-        with pytest.raises(WorkshopError, match="local/analysis/nosuch"):
-            analysis.history(["local/analysis/nosuch"], ["Train Loss"])

@@ -29,6 +29,14 @@ def test_auto_takes_the_server_of_the_environment(server, monkeypatch):
         backend.connect("auto")
 
 
+def test_analysis_goes_on_while_the_server_is_away(server, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    found = backend.connect("http://127.0.0.1:9", must_answer=False)
+    assert found == backend.Backend("server", "http://127.0.0.1:9", "")
+    assert capsys.readouterr().out.startswith("offline: the W&B server at http://127.0.0.1:9")
+    assert os.environ["WANDB_BASE_URL"] == found.url
+
+
 def test_key_of_an_account_is_not_sent_to_the_local_server(server, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert backend.connect("local").entity == "local"

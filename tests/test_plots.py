@@ -14,6 +14,7 @@ from workshop.style import DARK
 METRIC = "Validation Accuracy"
 RUNS = [f"r{number}" for number in range(8)]
 SCALES = {"learning_rate": "log", "optimizer": "category"}
+KINDS = ("importance", "correlation")
 
 without_chromium = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="Debian's chromium is not installed"
@@ -112,6 +113,17 @@ class TestParallelCoordinates:
         figure = plots.parallel_coordinates(frame, SCALES, METRIC)
         assert len({round(trace.y[1], 6) for trace in figure.data}) == len(frame)
 
+    def test_of_many_runs_the_best_stand_out(self, frame):
+        many = pd.concat([frame] * 25, ignore_index=True)
+        many["run"] = many["name"] = [f"r{number}" for number in range(200)]
+        figure = plots.parallel_coordinates(many, SCALES, METRIC)
+        assert len(figure.data) == 200
+        best = [line for line in figure.data if line.opacity == 1 and line.line.dash == "solid"]
+        assert len(best) == 18  # a tenth of the 175 that finished
+        assert {line.line.width for line in best} == {1.5}
+        assert "the best tenth is thick" in figure.layout.title.subtitle.text
+        assert all(-0.06 < height < 1.06 for line in best for height in line.y)
+
     @pytest.mark.parametrize("count", [1, 2])
     def test_few_runs(self, frame, count):
         figure = plots.parallel_coordinates(frame[:count], SCALES, METRIC)
@@ -164,6 +176,15 @@ class TestImportanceBars:
         assert figure.layout.shapes[0].x1 == pytest.approx(analysis.chance_correlation(7))
         assert "±0.75" in figure.layout.title.subtitle.text
 
+    def test_whiskers_are_the_ranges_of_the_table(self, frame):
+        table = analysis.importance(frame, METRIC, SCALES)
+        for bars, key in zip(plots.importance_bars(table, METRIC).data, KINDS, strict=True):
+            ends = np.array(bars.x) + np.array(bars.error_x.array)
+            assert ends == pytest.approx(table[f"{key}_high"].to_numpy())
+            starts = np.array(bars.x) - np.array(bars.error_x.arrayminus)
+            assert starts == pytest.approx(table[f"{key}_low"].to_numpy())
+            assert " to " in bars.customdata[0]
+
     def test_parameter_that_never_varied_has_words_for_bars(self, frame):
         table = analysis.importance(frame.assign(optimizer="sgd"), METRIC, SCALES)
         assert " It was sgd in every run." in texts(plots.importance_bars(table, METRIC))
@@ -200,6 +221,17 @@ class TestLearningCurves:
         assert not any(trace.showlegend for trace in figure.data)
         assert figure.data[0].line.color == "rgb(68, 1, 84)"
         assert "64 runs" in alt(figure)
+        # Runs of about the same rank share a line, with a gap between them.
+        assert len(figure.data) == 2 * 22
+        first = figure.data[0]
+        assert list(first.x) == [1, 2, 3, None, 1, 2, 3, None, 1, 2, 3]
+        assert [first.text[place] for place in (0, 4, 8)] == ["r2a", "r2b", "r2c"]
+
+    def test_long_names_have_a_line_of_the_legend_each(self, frame, history):
+        short = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 40))
+        long = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 400))
+        assert long.layout.height - short.layout.height == 4 * 32
+        assert len(long.data[0].name) == 95
 
     def test_nothing_logged_is_said(self, history):
         assert "logged nothing" in alt(plots.learning_curves(history[:0]))
@@ -207,6 +239,34 @@ class TestLearningCurves:
     def test_metric_that_no_run_logged(self, history):
         figure = plots.learning_curves(history.assign(**{METRIC: math.nan}))
         assert f"No {METRIC} was logged" in alt(figure)
+
+
+class TestBestSoFar:
+    def test_lines_are_the_numbers_of_the_table(self, frame):
+        table = analysis.best_so_far(frame, METRIC)
+        figure = plots.best_so_far(table, METRIC)
+        band, expected, in_order = figure.data
+        assert list(expected.y) == list(table["expected"])
+        assert list(in_order.y) == list(table["in_order"])
+        assert max(band.y) == 95
+        assert figure.layout.xaxis.title.text == "Runs done"
+        assert figure.layout.yaxis.title.text == "Validation Accuracy (%)"
+        assert "1 to 8: 95 after all" in alt(figure)
+        assert "stopping after 4 would have cost" in alt(figure)
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_few_runs(self, frame, count):
+        figure = plots.best_so_far(analysis.best_so_far(frame[:count], METRIC), METRIC)
+        assert len(figure.data[1].x) == count
+
+    def test_nothing_is_said(self, frame):
+        nothing = plots.best_so_far(analysis.best_so_far(frame[3:4], METRIC), METRIC)
+        assert alt(nothing) == f"No run has finished with a {METRIC} yet."
+
+    def test_first_half_may_have_no_result(self, frame):
+        failed = frame.assign(state=["failed"] * 7 + ["finished"])
+        figure = plots.best_so_far(analysis.best_so_far(failed, METRIC), METRIC)
+        assert "after 4 there might be no result at all" in alt(figure)
 
 
 class TestTaskTimeline:
@@ -231,6 +291,13 @@ class TestTaskTimeline:
         frame["array_task"] = [f"17_{number}" for number in (0, 1, 2, 10, 11, 3, 9, 4)]
         order = plots.task_timeline(frame).layout.yaxis.categoryarray[::-1]
         assert list(order) == [f"17_{number}" for number in (0, 1, 2, 3, 4, 9, 10, 11)]
+
+    def test_two_hundred_tasks_fit_on_a_screen(self, frame):
+        many = pd.concat([frame] * 25, ignore_index=True)
+        many["array_task"] = [f"17_{number}" for number in range(200)]
+        figure = plots.task_timeline(many)
+        assert figure.layout.height < 1100
+        assert figure.layout.yaxis.dtick == 5
 
     def test_runs_outside_slurm_share_as_few_lines_as_ran_at_once(self, frame):
         figure = plots.task_timeline(frame.assign(array_task=None))
@@ -257,6 +324,7 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
         plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),
         plots.learning_curves(history.rename(columns={METRIC: evil}), dict.fromkeys(RUNS, evil)),
         plots.task_timeline(frame),
+        plots.best_so_far(analysis.best_so_far(frame, f"{evil} m"), f"{evil} m"),
         plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
     ]
     for figure in figures:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,15 @@ from workshop.wandb_sweep import main
 _RUN_VARIABLES = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 
-def run_in_process(path: str, count: int | None = None) -> int:
+def run_in_process(
+    path: str, count: int | None = None, program: Callable[[], object] = main
+) -> int:
     """Run an agent in this process until the sweep has no more work.
 
     Args:
         path: the sweep, `entity/project/ID`.
         count: the number of runs after which to stop anyway.
+        program: what the agent calls for each run, in place of the trainer's `main`.
 
     Returns:
         The number of runs that failed; each has said why in its output.
@@ -40,7 +43,7 @@ def run_in_process(path: str, count: int | None = None) -> int:
     def trial() -> None:
         nonlocal failed
         try:
-            main()
+            program()
         except WorkshopError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)

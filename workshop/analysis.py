@@ -5,21 +5,18 @@ API, the other functions need no server.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from workshop import sweep
-from workshop.config import METRICS
+from workshop.best_so_far import best_so_far
 from workshop.errors import WorkshopError
+from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, hyperparameters, importance, left_out, rank
-
-if TYPE_CHECKING:
-    import wandb
 
 __all__ = [
     "SUMMARY",
+    "best_so_far",
     "chance_correlation",
     "fetch_runs",
     "history",
@@ -28,109 +25,39 @@ __all__ = [
     "left_out",
     "overhead",
     "rank",
+    "requested_and_effective",
 ]
 
-SUMMARY = (*METRICS, "Effective Learning Rate")
-"""What the trainer leaves in a run's summary."""
 
-RUNS_PER_PAGE = 100
-"""Whole runs per query: few queries, each well within the 19 s that the client waits."""
+def requested_and_effective(frame: pd.DataFrame) -> pd.DataFrame:
+    """Tell for each run whether the learning rate that the sweep picked reached the optimizer.
 
-
-def fetch_runs(sweep_path: str) -> pd.DataFrame:
-    """Read all runs of a sweep in one bulk query (a page per 100 runs, no query per run).
+    What the sweep picked is in the run's config; `Effective Learning Rate` the trainer reads
+    from the optimizer itself.  They differ if a program trains with values of its own.
 
     Args:
-        sweep_path: `entity/project/ID`.
+        frame: runs as `fetch_runs` returns them.
 
     Returns:
-        A row per run, in the order in which the sweep handed them out:
-
-        - `run` (ID), `name`, `state`;
-        - a column per parameter that the sweep varies, nested ones as `outer.inner`;
-        - the final values `Train Loss`, `Validation Loss`, `Validation Accuracy` (percent) and
-          `Effective Learning Rate`, and the sweep's own metric if it is another one; floats,
-          NaN where the run logged none;
-        - `started` (UTC) and `seconds` (from `wandb.init` to the run's end, or to the last value
-          logged if it is still running);
-        - `host` and `array_task` (`JOB_TASK` as SLURM writes it, None outside SLURM), which the
-          trainer puts into the summary as `Host` and `Array Task`;
-        - `path` (`entity/project/run`), and the rest of the run's config, a column per key.
+        `name`, `requested`, `effective` and `reached`: yes, no, or `not logged` for a run that
+        never built an optimizer.
 
     Raises:
-        WorkshopError: there is no such sweep, or the server does not answer.
+        WorkshopError: the runs have no learning rate in their config.
     """
-    import wandb
-
-    registered = sweep.get(sweep_path)
-    config = registered.config
-    entity, project, sweep_id = registered.path
-    varied = list(hyperparameters(config))
-    metrics = list(dict.fromkeys([*SUMMARY, config.get("metric", {}).get("name", SUMMARY[0])]))
-    try:
-        # lazy=False asks for config and summary right away; otherwise each is a query per run.
-        runs = wandb.Api().runs(
-            f"{entity}/{project}",
-            filters={"sweep": sweep_id},
-            per_page=RUNS_PER_PAGE,
-            lazy=False,
-        )
-        rows = [_row(run, metrics) for run in runs]
-    except (wandb.errors.Error, ValueError) as error:
+    if "learning_rate" not in frame:
         raise WorkshopError(
-            f"the runs of sweep {sweep_path} could not be read ({error}): try again in a minute"
-        ) from None
-    first = ["run", "name", "state", *varied, *metrics]
-    first += ["started", "seconds", "host", "array_task", "path"]
-    others = sorted({key for row in rows for key in row} - set(first))
-    frame = pd.DataFrame(rows, columns=first + others)
-    for column in [*metrics, "seconds"]:
-        frame[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
-    frame["started"] = pd.to_datetime(frame["started"], utc=True)
-    return frame
-
-
-def history(run_paths: Iterable[str], keys: Sequence[str]) -> pd.DataFrame:
-    """Read everything that chosen runs logged, step by step.
-
-    Args:
-        run_paths: `entity/project/run` each, the column `path` of `fetch_runs`.
-        keys: the metrics to keep, for example `Epoch` and `Train Loss`.
-
-    Returns:
-        A row per run and step: `run`, `step`, then the keys; NaN where a step logged another
-        metric.  Runs are in the order asked for.
-
-    Raises:
-        WorkshopError: a run does not exist, or fewer rows came back than it has logged.
-    """
-    import wandb
-
-    api = wandb.Api()
-    rows = []
-    for path in run_paths:
-        try:
-            run = api.run(path)
-            # Without `keys`, because a scan with keys skips steps that lack one of them.
-            steps = list(run.scan_history(use_cache=False))
-        except (wandb.errors.Error, ValueError) as error:
-            raise WorkshopError(
-                f"the history of run {path} could not be read ({error}): "
-                "give entity/project/run as in the column `path` of fetch_runs"
-            ) from None
-        if len(steps) < run.history_line_count:
-            raise WorkshopError(
-                f"run {path} has logged {run.history_line_count} steps but {len(steps)} came "
-                "back: fetch its history again"
-            )
-        rows += [
-            {"run": run.id, "step": step["_step"]} | {key: step.get(key) for key in keys}
-            for step in steps
-        ]
-    frame = pd.DataFrame(rows, columns=["run", "step", *keys])
-    for key in keys:
-        frame[key] = pd.to_numeric(frame[key], errors="coerce")
-    return frame
+            "the runs have no learning_rate in their config, so there is nothing to compare: "
+            "choose a sweep of the trainer, workshop/wandb_sweep.py"
+        )
+    requested = pd.to_numeric(frame["learning_rate"], errors="coerce")
+    effective = frame["Effective Learning Rate"]
+    found = pd.DataFrame(
+        {"name": frame["name"], "requested": requested, "effective": effective, "reached": "no"}
+    )
+    found.loc[np.isclose(requested, effective, rtol=1e-9, atol=0), "reached"] = "yes"
+    found.loc[effective.isna(), "reached"] = "not logged"
+    return found
 
 
 def overhead(frame: pd.DataFrame) -> pd.Series:
@@ -164,51 +91,3 @@ def overhead(frame: pd.DataFrame) -> pd.Series:
             "seconds between runs": idle / gaps if gaps > 0 else math.nan,
         }
     )
-
-
-def _row(run: "wandb.apis.public.Run", metrics: Iterable[str]) -> dict[str, Any]:
-    summary = run.summary_metrics
-    known = {
-        "run": run.id,
-        "name": run.name,
-        "state": run.state,
-        "started": _started(run),
-        "seconds": _seconds(summary),
-        "host": summary.get("Host"),
-        "array_task": summary.get("Array Task"),
-        "path": "/".join(run.path),
-    }
-    known |= {metric: summary.get(metric) for metric in metrics}
-    config = _flatten(run.config)
-    return known | {
-        f"config.{key}" if key in known else key: value for key, value in config.items()
-    }
-
-
-def _started(run: "wandb.apis.public.Run") -> pd.Timestamp | None:
-    """Return when `wandb.init` began, None for a run that waits for its agent.
-
-    The server's own `created_at` is when the sweep handed the run out, seconds earlier; it
-    stands in for runs that logged nothing.
-    """
-    summary = run.summary_metrics
-    if "_timestamp" in summary:
-        seconds = summary["_timestamp"] - summary["_runtime"]
-        return pd.Timestamp(seconds, unit="s", tz="UTC").round("ms")
-    return None if run.state == "pending" else pd.Timestamp(run.created_at)
-
-
-def _seconds(summary: Mapping) -> float | None:
-    # `_runtime` is exact but that of the last value logged; the total is cut to whole seconds.
-    known = [summary.get("_runtime"), summary.get("_wandb", {}).get("runtime")]
-    return max((value for value in known if value is not None), default=None)
-
-
-def _flatten(config: Mapping, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
-    return flat

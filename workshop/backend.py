@@ -52,16 +52,18 @@ class Backend:
         return f"W&B: {self.kind} at {self.url} (entity {self.entity}{data})"
 
 
-def connect(choice: str = "auto") -> Backend:
+def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
     """Make the `wandb` client of this process and its children speak to one W&B.
 
     Args:
         choice: `local` for the local server, `wandb` for an account at W&B, the URL of any
             other W&B server, or `auto`: the server that `WANDB_BASE_URL` names if it is set,
             else the local one.
+        must_answer: False for an analysis, which repeats offline with what was kept of an
+            earlier one.
 
     Returns:
-        The backend, after printing it as one line.
+        The backend, after printing it as one line.  Its entity is empty if it did not answer.
 
     Raises:
         WorkshopError: the choice is none of these, the server cannot be reached or started,
@@ -80,7 +82,14 @@ def connect(choice: str = "auto") -> Backend:
         raise WorkshopError(
             f"backend {choice!r} is not known: use 'auto', 'local', 'wandb' or a server's URL"
         )
-    check_reachable(url)
+    try:
+        check_reachable(url)
+    except WorkshopError as silence:
+        if must_answer:
+            raise
+        _set_environment(kind, url)
+        print(f"offline: {silence}")
+        return Backend(kind, url, entity="")
     _set_environment(kind, url)
     backend = Backend(kind, url, _entity(url))
     print(backend)

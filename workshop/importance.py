@@ -12,12 +12,21 @@ from itertools import pairwise
 import pandas as pd
 
 from workshop.errors import WorkshopError
+from workshop.forest import importances
 
 MINIMUM_RUNS = 5
 """Fewer runs say nothing about importance: with four, even a correlation of 0.94 is chance."""
 
+CONFIDENCE = 0.95
+"""Of the ranges, as `chance_correlation` has it."""
+
 LARGEST = 3e38
-"""Larger numbers count as missing, because a random forest cannot take them."""
+"""Of parameters and metrics, because a random forest cannot take larger numbers."""
+
+_NUMBERS = [
+    "importance", "importance_low", "importance_high",
+    "correlation", "correlation_low", "correlation_high",
+]  # fmt: skip
 
 _UNFINISHED = {
     "pending": "has not started yet",
@@ -106,8 +115,14 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
     value (0 or 1) whose importances are summed; the correlation is that of the value with the
     strongest one.
 
-    Sources: https://docs.wandb.ai/models/app/features/panels/parameter-importance and, for
-    the bias of such importances, Strobl et al., BMC Bioinformatics 8:25, 2007.
+    Each number has a *range*, its 95 % confidence interval: how uncertain it is because the
+    sweep had these runs and not others.  For importances it is 1.96 standard errors to either
+    side, see `workshop.forest`; for correlations Fisher's transformation of Pearson's
+    coefficient.  It does not hold the bias that a forest has with so many runs.
+
+    Sources: https://docs.wandb.ai/models/app/features/panels/parameter-importance; for the
+    bias of such importances, Strobl et al., BMC Bioinformatics 8:25, 2007; for the range of a
+    correlation, Fisher, Metron 1, 1921.
 
     Args:
         frame: runs as `fetch_runs` returns them; those that `rank` accepts are used.
@@ -116,22 +131,16 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
 
     Returns:
         A row per parameter (the index), the most important first: `importance`, `correlation`,
-        `category` (the value that the correlation is for, empty for numbers), `runs` (how many
-        were used) and `remark`.  Both numbers are NaN where they would mean nothing, and the
-        remark says why in a sentence: fewer than 5 runs, a parameter that never varied, a
-        metric that was the same in every run.
+        the ends of their ranges (`importance_low`, `importance_high`, `correlation_low`,
+        `correlation_high`), `category` (the value that the correlation is for, empty for
+        numbers), `runs` (how many were used) and `remark`.  The numbers are NaN where they
+        would mean nothing, and the remark says why in a sentence: fewer than 5 runs, a
+        parameter that never varied, a metric that was the same in every run or exploded.
     """
     runs = rank(frame, metric)
-    index = pd.Index(parameters, name="parameter")
     table = pd.DataFrame(
-        {
-            "importance": math.nan,
-            "correlation": math.nan,
-            "category": "",
-            "runs": len(runs),
-            "remark": "",
-        },
-        index=index,
+        dict.fromkeys(_NUMBERS, math.nan) | {"category": "", "runs": len(runs), "remark": ""},
+        index=pd.Index(parameters, name="parameter"),
     )
     if len(runs) < MINIMUM_RUNS:
         table["remark"] = (
@@ -140,6 +149,12 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         return table
     if runs[metric].nunique() == 1:
         table["remark"] = f"{metric} is {runs[metric].iloc[0]:g} in every run."
+        return table
+    if (largest := runs[metric].abs().max()) > LARGEST:
+        table["remark"] = (
+            f"{metric} reaches {largest:.3g}, beside which all others look equal: "
+            "leave the runs out that diverged."
+        )
         return table
     inputs = {}
     for name, scale in parameters.items():
@@ -154,12 +169,15 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         inputs[name] = _features(values, scale)
         correlations = inputs[name].corrwith(runs[metric])
         strongest = correlations.abs().idxmax()
-        table.loc[name, "correlation"] = correlations[strongest]
+        table.loc[name, _NUMBERS[3:]] = _correlation(inputs[name][strongest], runs[metric])
         if scale == "category":
             table.loc[name, "category"] = strongest
     if inputs:
-        shares = _forest_importances(inputs, runs[metric])
-        table.loc[list(shares), "importance"] = pd.Series(shares)
+        found = importances(inputs, runs[metric])
+        reach = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * found["error"]
+        table.loc[found.index, "importance"] = found["importance"]
+        table.loc[found.index, "importance_low"] = (found["importance"] - reach).clip(lower=0)
+        table.loc[found.index, "importance_high"] = (found["importance"] + reach).clip(upper=1)
     return table.sort_values("importance", ascending=False, kind="stable")
 
 
@@ -190,6 +208,17 @@ def chance_correlation(runs: int) -> float:
 
     quantile = t.ppf(0.975, runs - 2)
     return float(quantile / math.sqrt(runs - 2 + quantile**2))
+
+
+def _correlation(values: pd.Series, target: pd.Series) -> list[float]:
+    """Return Pearson's coefficient and the ends of its range, of the runs that have a value."""
+    from scipy.stats import pearsonr
+
+    known = values.notna()
+    if target[known].nunique() == 1:
+        return [math.nan] * 3
+    found = pearsonr(values[known], target[known])
+    return [found.statistic, *found.confidence_interval(CONFIDENCE)]
 
 
 def _scale(specification: Mapping) -> str | None:
@@ -239,13 +268,3 @@ def _features(values: pd.Series, scale: str) -> pd.DataFrame:
     if scale == "category":
         return pd.get_dummies(values.astype(str), dtype=float)
     return (values.map(math.log10, na_action="ignore") if scale == "log" else values).to_frame()
-
-
-def _forest_importances(inputs: Mapping[str, pd.DataFrame], target: pd.Series) -> dict[str, float]:
-    # scikit-learn takes seconds to import, and only this function needs it.
-    from sklearn.ensemble import RandomForestRegressor
-
-    forest = RandomForestRegressor(n_estimators=300, random_state=0)
-    forest.fit(pd.concat(inputs.values(), axis="columns").to_numpy(), target.to_numpy())
-    owners = [name for name, columns in inputs.items() for _ in columns]
-    return pd.Series(forest.feature_importances_).groupby(owners).sum().to_dict()

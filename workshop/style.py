@@ -19,6 +19,9 @@ GREY = "#888888"
 
 LONGEST_LABEL = 40
 
+UNITS = {"Validation Accuracy": "%", "Epoch Seconds": "s"}
+"""Of what the trainer logs; losses have none."""
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -152,10 +155,12 @@ def escaped(text: object) -> str:
 
 def label(value: object) -> str:
     """Return a value as a short, escaped text."""
-    written = value_text(value)
-    if len(written) > LONGEST_LABEL:
-        written = written[: LONGEST_LABEL - 1] + "…"
-    return escaped(written)
+    return escaped(shortened(value_text(value), LONGEST_LABEL))
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text, cut off where it is longer than that."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def wrapped(name: str) -> str:
@@ -167,6 +172,11 @@ def wrapped(name: str) -> str:
 def value_text(value: object) -> str:
     """Return a value with at most four digits, as it stands in a sentence."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def with_unit(metric: str) -> str:
+    """Return a metric as an axis names it, with its unit if it has one."""
+    return f"{metric} ({UNITS[metric]})" if metric in UNITS else metric
 
 
 def count(number: int, noun: str) -> str:

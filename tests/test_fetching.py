@@ -1,0 +1,268 @@
+"""Reading runs from the real server, also when it is slow, fails half-way, or is gone."""
+
+import json
+import math
+import netrc
+import os
+
+import httpx2
+import pandas as pd
+import pytest
+
+from tests.proxy import Proxy
+from workshop import analysis, asking, fetching
+from workshop.errors import WorkshopError
+
+METRIC = "Validation Accuracy"
+
+
+@pytest.fixture(scope="module")
+def sweep_path(server):
+    """Log four runs of a sweep: one that finishes, one that diverges, fails, still runs."""
+    import wandb
+
+    config = {
+        "method": "grid",
+        "parameters": {
+            "learning_rate": {"values": [0.1, 0.01]},
+            "sgd": {"parameters": {"momentum": {"values": [0.0, 0.9]}}},
+            "dataset": {"value": "digits"},
+        },
+    }
+    project = "analysis"
+    sweep_id = wandb.sweep(config, project=project)
+
+    def start(name, learning_rate):
+        return wandb.init(
+            project=project,
+            name=name,
+            config={
+                "learning_rate": learning_rate,
+                "sgd": {"momentum": 0.9},
+                "dataset": "digits",
+                "classes": ["a", "b"],
+                "host": "of the config",
+            },
+            settings=wandb.Settings(sweep_id=sweep_id, silent=True),
+        )
+
+    with start("good", 0.1) as run:
+        run.summary.update({"Host": "node1", "Array Task": "17_0"})
+        run.summary["Effective Learning Rate"] = 0.1
+        for epoch in (1, 2, 3):
+            run.log({"Epoch": epoch, "Train Loss": 1 / epoch, METRIC: 60.0 + epoch}, step=epoch)
+        run.log({"Epoch": 4, "Train Loss": 0.25}, step=4)
+    with start("diverged", 0.01) as run:
+        run.log({METRIC: math.nan})
+    start("broken", 0.01).finish(exit_code=1)
+    running = start("unfinished", 0.1)
+    yield f"{server.entity}/{project}/{sweep_id}"
+    running.finish()
+
+
+class TestServer:
+    def test_runs_are_a_tidy_frame(self, sweep_path):
+        frame = analysis.fetch_runs(sweep_path)
+        assert list(frame["name"]) == ["good", "diverged", "broken", "unfinished"]
+        assert list(frame["state"]) == ["finished", "finished", "failed", "running"]
+        good = frame.iloc[0]
+        assert good["learning_rate"] == good["Effective Learning Rate"] == 0.1
+        assert good["sgd.momentum"] == 0.9
+        assert good["Train Loss"] == 0.25
+        assert good[METRIC] == 63
+        assert good["dataset"] == "digits"
+        assert good["host"] == "node1"
+        assert good["config.host"] == "of the config"
+        assert good["array_task"] == "17_0"
+        assert frame["array_task"][1:].isna().all()
+        assert good["path"].split("/") == [*sweep_path.split("/")[:2], good["run"]]
+        assert str(frame["started"].dtype).endswith("UTC]")
+        assert abs(good["started"] - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=10)
+        assert 0 < good["seconds"] < 60
+        for column in [*analysis.SUMMARY, "seconds", "learning_rate", "sgd.momentum"]:
+            assert pd.api.types.is_float_dtype(frame[column]), column
+
+    def test_config_and_no_note_come_with_it(self, sweep_path):
+        frame = analysis.fetch_runs(sweep_path)
+        assert frame.attrs["definition"]["method"] == "grid"
+        assert frame.attrs["note"] == ""
+
+    def test_fetched_runs_can_be_ranked(self, sweep_path):
+        frame = analysis.fetch_runs(sweep_path)
+        assert list(analysis.rank(frame, METRIC)["name"]) == ["good"]
+        reasons = list(analysis.left_out(frame, METRIC)["reason"])
+        for reason, why in zip(reasons, ["not a number", "failed", "running"], strict=True):
+            assert why in reason
+
+    def test_history_is_complete(self, sweep_path):
+        paths = analysis.fetch_runs(sweep_path)["path"][:2]
+        frame = analysis.history(paths, ["Epoch", "Train Loss", METRIC])
+        good = frame[frame["run"] == paths[0].split("/")[-1]]
+        assert list(good["Epoch"]) == [1, 2, 3, 4]
+        assert list(good["step"]) == [1, 2, 3, 4]
+        assert list(good[METRIC][:3]) == [61, 62, 63]
+        assert math.isnan(good[METRIC].iloc[3])
+        assert frame[METRIC].isna().sum() == 2
+
+    def test_missing_rows_are_noticed(self, sweep_path, monkeypatch):
+        from wandb.apis.public import Run
+
+        scan = Run.scan_history
+        monkeypatch.setattr(Run, "scan_history", lambda *args, **options: list(scan(*args))[1:])
+        with pytest.raises(WorkshopError, match="logged 4 steps but 3 came back"):
+            analysis.history(analysis.fetch_runs(sweep_path)["path"][:1], ["Train Loss"])
+
+    def test_sweep_without_runs_is_an_empty_frame(self, server):
+        import wandb
+
+        config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
+        sweep_id = wandb.sweep(config, project="analysis")
+        frame = analysis.fetch_runs(f"{server.entity}/analysis/{sweep_id}")
+        assert frame.empty
+        assert {"learning_rate", METRIC, "started", "array_task"} <= set(frame)
+        assert analysis.rank(frame, METRIC).empty
+
+    def test_unknown_sweep_and_run_are_one_sentence(self, server):
+        with pytest.raises(WorkshopError, match="runs of sweep local/analysis/nosuch"):
+            analysis.fetch_runs("local/analysis/nosuch")
+        with pytest.raises(WorkshopError, match="history of run local/analysis/nosuch"):
+            analysis.history(["local/analysis/nosuch"], ["Train Loss"])
+
+
+@pytest.fixture
+def proxy(server, monkeypatch, tmp_path):
+    """Stand between the client and the server, with a cache of its own."""
+    import wandb
+
+    with Proxy(server.url) as proxy:
+        (login,) = set(netrc.netrc(os.environ["NETRC"]).hosts.values())
+        monkeypatch.setenv("WANDB_BASE_URL", proxy.url)
+        monkeypatch.setenv("WANDB_API_KEY", login[2])
+        monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+        monkeypatch.setattr(wandb.Api, "_HTTP_TIMEOUT", 1)
+        yield proxy
+
+
+def pages(proxy: Proxy) -> list[bytes]:
+    return [query for query in proxy.queries if b"query Runs(" in query]
+
+
+class TestQueries:
+    def test_no_query_per_run(self, sweep_path, proxy, monkeypatch):
+        monkeypatch.setattr(fetching, "RUNS_PER_PAGE", 2)
+        assert len(analysis.fetch_runs(sweep_path)) == 4
+        assert len(pages(proxy)) == 2
+        assert len(proxy.queries) == 2 + 2  # who we are, and the sweep's configuration
+
+    def test_a_thousand_runs_are_ten_pages(self, server, proxy):
+        import wandb
+
+        sweep_id = wandb.sweep({"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}},
+                               project="thousand")  # fmt: skip
+        http = httpx2.Client(auth=("api", os.environ["WANDB_API_KEY"]), timeout=60)
+        for start in range(0, 1000, 100):
+            inputs = [
+                {
+                    "name": f"r{number}",
+                    "modelName": "thousand",
+                    "sweep": sweep_id,
+                    "config": json.dumps({"x": {"value": number / 1000}}),
+                    "summaryMetrics": json.dumps({METRIC: number / 10}),
+                }
+                for number in range(start, start + 100)
+            ]
+            calls = [f"r{n}: upsertBucket(input: $r{n}) {{ inserted }}" for n in range(len(inputs))]
+            names = ", ".join(f"$r{n}: UpsertBucketInput!" for n in range(len(inputs)))
+            query = f"mutation M({names}) {{ {' '.join(calls)} }}"
+            variables = {f"r{n}": value for n, value in enumerate(inputs)}
+            reply = http.post(
+                f"{server.url}/graphql", json={"query": query, "variables": variables}
+            ).json()
+            assert "errors" not in reply, reply
+        proxy.queries.clear()
+        frame = analysis.fetch_runs(f"{server.entity}/thousand/{sweep_id}")
+        assert list(frame["run"]) == [f"r{number}" for number in range(1000)]
+        assert list(frame[METRIC][:3]) == [0, 0.1, 0.2]
+        assert len(proxy.queries) == 2 + 10
+
+
+class TestSilence:
+    """The server does not answer, fails, or is gone."""
+
+    @pytest.fixture
+    def before(self, sweep_path, proxy):
+        """Read once while all is well."""
+        return analysis.fetch_runs(sweep_path)
+
+    def check(self, sweep_path, before, capsys):
+        again = analysis.fetch_runs(sweep_path)
+        pd.testing.assert_frame_equal(again, before)
+        assert again.attrs["definition"] == before.attrs["definition"]
+        note = again.attrs["note"]
+        assert f"shown are the runs of sweep {sweep_path} as of less than a minute ago." in note
+        assert "did not answer (" in note
+        assert capsys.readouterr().out == note + "\n"
+
+    def test_slow_server(self, sweep_path, proxy, before, capsys):
+        proxy.hangs = lambda body: b"query Runs(" in body
+        self.check(sweep_path, before, capsys)
+
+    def test_failure_at_the_second_of_three_pages(
+        self, sweep_path, proxy, before, capsys, monkeypatch
+    ):
+        """Nothing half is returned, and nothing half is kept."""
+        monkeypatch.setattr(fetching, "RUNS_PER_PAGE", 2)
+        proxy.fails = lambda body: b"query Runs(" in body and b'"cursor":"' in body
+        self.check(sweep_path, before, capsys)
+        assert len(pages(proxy)) > 2
+        self.check(sweep_path, before, capsys)
+
+    def test_server_that_is_gone(self, sweep_path, proxy, before, capsys):
+        proxy.__exit__()
+        self.check(sweep_path, before, capsys)
+
+    def test_nothing_kept_is_one_sentence(self, sweep_path, proxy):
+        proxy.fails = lambda body: b"query Runs(" in body
+        with pytest.raises(WorkshopError, match="nothing is kept from an earlier time") as caught:
+            analysis.fetch_runs(sweep_path)
+        assert "\n" not in str(caught.value)
+
+    def test_what_is_kept_belongs_to_one_server(self, sweep_path, proxy, before, monkeypatch):
+        proxy.fails = lambda body: True
+        monkeypatch.setenv("WANDB_BASE_URL", proxy.url.replace("127.0.0.1", "localhost"))
+        with pytest.raises(WorkshopError, match="nothing is kept"):
+            analysis.fetch_runs(sweep_path)
+
+    def test_damaged_file_counts_as_none(self, sweep_path, proxy, before, tmp_path):
+        (file,) = (tmp_path / "cache" / "runs").iterdir()
+        file.write_text(file.read_text()[:50])
+        proxy.fails = lambda body: True
+        with pytest.raises(WorkshopError, match="nothing is kept"):
+            analysis.fetch_runs(sweep_path)
+
+    def test_cache_that_cannot_be_written_is_no_matter(self, sweep_path, proxy, tmp_path):
+        (tmp_path / "cache").touch()
+        assert len(analysis.fetch_runs(sweep_path)) == 4
+
+    def test_history_of_several_runs(self, sweep_path, proxy, before, capsys):
+        """The client's patience is needed once, not once per run."""
+        paths = list(before["path"][:2])
+        first = analysis.history(paths, ["Epoch", "Train Loss"])
+        proxy.queries.clear()
+        proxy.fails = lambda body: True
+        again = analysis.history(paths, ["Epoch", "Train Loss"])
+        pd.testing.assert_frame_equal(again, first)
+        assert "(and 1 more like this)" in capsys.readouterr().out
+        assert len(set(proxy.queries)) == 1
+
+    def test_refused_key(self, sweep_path, proxy, before, capsys, monkeypatch):
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        self.check(sweep_path, before, capsys)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(5, "less than a minute"), (60, "1 minute"), (7300, "2 hours"), (90_000, "1 day")],
+)
+def test_ages_are_said_in_words(seconds, words):
+    assert asking._age(seconds) == words
