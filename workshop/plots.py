@@ -6,7 +6,6 @@ figure carries its alternative text, which `show` hands on to notebook, picture 
 
 import base64
 import json
-import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -17,9 +16,11 @@ from workshop.curves import best_so_far, learning_curves, method_comparison
 from workshop.export import PLOTLY_JSON, WIDTH, png
 from workshop.importance import chance_correlation
 from workshop.parallel import parallel_coordinates
-from workshop.style import GREY, LIGHT, Theme, count, escaped, finish, label, message, value_text
+from workshop.style import LIGHT, Theme, escaped, finish, label, message, value_text
+from workshop.timeline import array_timeline, task_timeline
 
 __all__ = [
+    "array_timeline",
     "best_so_far",
     "importance_bars",
     "learning_curves",
@@ -29,16 +30,6 @@ __all__ = [
     "show",
     "task_timeline",
 ]
-
-_STATE_COLOURS = {
-    "finished": "#0072B2",
-    "running": "#56B4E9",
-    "failed": "#D55E00",
-    "crashed": "#E69F00",
-}
-
-MOST_NAMES = 40
-"""Up to so many lines of a timeline, each is named beside it."""
 
 
 def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> go.Figure:
@@ -137,71 +128,6 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
     ).update_layout(margin_r=min(30 + 8 * longest, 220))
 
 
-def task_timeline(frame: pd.DataFrame) -> go.Figure:
-    """Draw when each run ran: a bar per run, a line per SLURM array task.
-
-    Runs outside SLURM are put on as few lines as have room for them: as many as ran at once.
-    What is between the bars is not training: starting Python, waiting for the agent's next
-    heartbeat, or for SLURM.
-
-    Args:
-        frame: runs as `analysis.fetch_runs` returns them; those that never started are left out.
-    """
-    runs = frame.dropna(subset=["started", "seconds"]).sort_values("started")
-    if runs.empty:
-        return message("No run of this sweep has started yet.")
-    begin = (runs["started"] - runs["started"].min()).dt.total_seconds()
-    lanes = _lanes(runs["array_task"], begin, begin + runs["seconds"])
-    names = sorted(lanes.unique(), key=_numbers)
-    figure = go.Figure()
-    for state, chosen in runs.groupby("state"):
-        figure.add_bar(
-            base=begin[chosen.index],
-            x=chosen["seconds"],
-            y=lanes[chosen.index],
-            orientation="h",
-            width=0.7,
-            name=escaped(state),
-            showlegend=runs["state"].nunique() > 1,
-            marker_color=_STATE_COLOURS.get(state, GREY),
-            marker_line={"color": "white", "width": 1},
-            text=chosen["name"].map(escaped),
-            textposition="inside",
-            insidetextanchor="middle",
-            customdata=chosen["host"].map(escaped),
-            hovertemplate=(
-                "%{text} on %{customdata}<br>from %{base:.1f} s for %{x:.1f} s<extra></extra>"
-            ),
-        )
-    span = (begin + runs["seconds"]).max()
-    busy = runs["seconds"].sum() / (span * len(names))
-    kind = "array task" if runs["array_task"].notna().all() else "slot"
-    figure.update_yaxes(
-        title_text=kind.capitalize(),
-        type="category",
-        categoryorder="array",
-        categoryarray=names[::-1],
-        automargin=True,
-        ticksuffix=" ",
-        dtick=max(1, math.ceil(len(names) / MOST_NAMES)),
-        showgrid=False,
-    )
-    figure.update_xaxes(title_text="Time since the first run started (s)", range=[0, span * 1.02])
-    figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"}, barmode="overlay")
-    occupied = f"{count(len(names), kind)} busy {100 * busy:.0f} % of {span:.0f} s"
-    return finish(
-        figure,
-        title=f"{count(len(runs), 'run')} on {count(len(names), kind)}",
-        subtitle=f"{occupied}; the gaps are start-up and waiting",
-        alt=(
-            f"Timeline of {count(len(runs), 'run')}: {occupied}. A run took "
-            f"{runs['seconds'].median():.0f} s in the median."
-        ),
-        height=170 + len(names) * (40 if len(names) <= 12 else 18 if len(names) <= 40 else 4),
-        legend_columns=4,
-    )
-
-
 def run_labels(frame: pd.DataFrame, parameters: Iterable[str]) -> dict[str, str]:
     """Return a label per run ID: its hyperparameters, as in `optimizer adam, momentum 0.9`."""
     return {
@@ -232,18 +158,3 @@ def show(figure: go.Figure, alt: str | None = None) -> None:
         bundle["image/png"] = base64.b64encode(picture).decode()
         metadata["image/png"] = {"alt": alt, "width": WIDTH, "height": figure.layout.height}
     display(bundle, raw=True, metadata=metadata)
-
-
-def _lanes(array_tasks: pd.Series, begin: pd.Series, end: pd.Series) -> pd.Series:
-    """Return the line of each run: its array task, else the first one that is free."""
-    lanes = array_tasks.astype(object)
-    free_from = []
-    for run in lanes.index[lanes.isna()]:
-        slot = next((i for i, free in enumerate(free_from) if free <= begin[run]), len(free_from))
-        free_from[slot : slot + 1] = [end[run]]
-        lanes[run] = str(slot + 1)
-    return lanes
-
-
-def _numbers(lane: str) -> list[int]:
-    return [int(part) for part in lane.split("_")]
