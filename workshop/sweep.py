@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -171,3 +174,26 @@ def remaining(path: str) -> int | None:
     if sweep.expected_run_count is None:
         return None
     return max(0, sweep.expected_run_count - len(sweep.runs))
+
+
+def stop(path: str) -> None:
+    """Hand out no more runs of a sweep; those that run go on to their end.
+
+    It is `wandb sweep --stop`, for which the client has no function in Python.  Agents, wherever
+    they are, end after their run.  `wandb sweep --resume` takes it back.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+
+    Raises:
+        WorkshopError: the server refuses, for example because the sweep has ended already.
+    """
+    environment = os.environ.copy()
+    environment.pop("WANDB_SERVICE", None)  # our client's background process is not the command's
+    done = subprocess.run(
+        [sys.executable, "-m", "wandb", "sweep", "--stop", path], env=environment,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it does not say why"]
+        raise WorkshopError(f"sweep {path} could not be stopped: {lines[-1]}")
