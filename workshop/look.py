@@ -14,6 +14,7 @@ from workshop.progress import ENDED
 
 if TYPE_CHECKING:
     import pandas as pd
+    import wandb
 
 # States of a sweep in which it hands out no more runs.
 _CLOSED = ("FINISHED", "CANCELED", "CRASHED", "FAILED")
@@ -119,11 +120,12 @@ class Look:
         return "\n".join(lines)
 
 
-def look(path: str) -> Look:
+def look(path: str, api: "wandb.Api | None" = None) -> Look:
     """Look once at a sweep and its runs (the first 1,000), with one query.
 
     Args:
         path: the sweep, `entity/project/ID`.
+        api: the client to ask with; a new one costs a query of its own, to check its key.
 
     Raises:
         WorkshopError: there is no such sweep, or the server does not answer.
@@ -135,7 +137,8 @@ def look(path: str) -> Look:
 
     try:
         entity, project, sweep_id = path.split("/")
-        found = wandb.apis.public.Sweep.get(wandb.Api(), entity, project, sweep_id, query=_QUERY)
+        api = api or wandb.Api()
+        found = wandb.apis.public.Sweep.get(api, entity, project, sweep_id, query=_QUERY)
         if found is None:
             raise ValueError("the server knows none of this name")
     except (wandb.errors.Error, ValueError) as error:

@@ -4,6 +4,7 @@ import html
 import threading
 
 import ipywidgets
+import wandb
 
 from workshop import sweep
 from workshop.errors import WorkshopError
@@ -20,6 +21,7 @@ class _Agents(LiveView):
 
     def __init__(self, path: str, every: float):
         self._path = path
+        self._api: wandb.Api | None = None
         self._stop_sweep = button(
             "Stop the sweep",
             "Hand out no more runs; those that run go on to their end",
@@ -29,7 +31,12 @@ class _Agents(LiveView):
         super().__init__(self._seen, f"agents of {path}", every, [self._stop_sweep])
 
     def _seen(self) -> View:
-        seen = look(self._path)
+        try:
+            self._api = self._api or wandb.Api()
+            seen = look(self._path, self._api)
+        except Exception:  # an agent in this process ends what its older clients speak through
+            self._api = None
+            seen = look(self._path)
         self._stop_sweep.disabled = seen.closed or seen.complete
         return _view(seen)
 

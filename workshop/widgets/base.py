@@ -7,9 +7,11 @@ from typing import Any
 
 import ipywidgets
 import pandas as pd
+from IPython.display import display, update_display
 from traitlets import MetaHasTraits
 
 from workshop.display import table
+from workshop.export import FOLDED
 
 WRAPPING = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
 """The layout of a row that becomes several ones on a narrow page."""
@@ -17,13 +19,23 @@ WRAPPING = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
 NO_WIDTH = {"width": "auto", "max_width": "100%"}
 """The layout of a control that is as wide as its text, and never wider than the page."""
 
+SCROLLING = "width: 0; min-width: 100%; overflow-x: auto"
+"""The style of what scrolls in itself where it is too wide, and widens nothing around it."""
+
 
 class _Meta(MetaHasTraits, ABCMeta):
     """Both metaclasses: that of ipywidgets and that of abstract classes."""
 
 
 class Shown(ipywidgets.VBox, metaclass=_Meta):
-    """A widget that is also a text and a piece of HTML, for readers without widgets."""
+    """A widget with the same content as text below it, folded away.
+
+    The text is there where the widget is not: on GitHub, in a page of HTML, in a JupyterLab
+    without ipywidgets or with another version of it, and in a saved notebook whose kernel is
+    gone.  It follows what the widget shows.
+    """
+
+    _is_displayed = False
 
     @abstractmethod
     def as_text(self) -> str:
@@ -33,13 +45,25 @@ class Shown(ipywidgets.VBox, metaclass=_Meta):
     def as_html(self) -> str:
         """Return what the widget shows, as HTML without controls."""
 
+    def _renew_text(self) -> None:
+        """Let the text below the widget say what the widget shows now."""
+        if self._is_displayed:
+            update_display(self._twin(), raw=True, display_id=self.model_id)
+
+    def _ipython_display_(self) -> None:
+        display(self._repr_mimebundle_(), raw=True)
+        display(self._twin(), raw=True, display_id=self.model_id)
+        self._is_displayed = True
+
     def __repr__(self) -> str:
         return self.as_text()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        # JupyterLab takes the widget if it can, GitHub and nbconvert the HTML, a terminal the text.
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": self.as_text(), "text/html": self.as_html()}
+        return (super()._repr_mimebundle_(**kwargs) or {}) | {"text/plain": self.as_text()}
+
+    def _twin(self) -> dict[str, str]:
+        folded = f"{FOLDED}<summary>As text</summary>{self.as_html()}</details>"
+        return {"text/plain": self.as_text(), "text/html": folded}
 
 
 def button(
@@ -61,7 +85,7 @@ def table_html(frame: pd.DataFrame) -> str:
     """Return a frame of texts as a table in JupyterLab's style; it scrolls where it is too wide."""
     escaped = frame.rename(columns=html.escape).map(html.escape)
     styled = table(escaped).set_table_attributes('style="margin-left: 0"')
-    return f'<div class="jp-RenderedHTMLCommon" style="overflow-x: auto">{styled.to_html()}</div>'
+    return f'<div class="jp-RenderedHTMLCommon" style="{SCROLLING}">{styled.to_html()}</div>'
 
 
 def paragraph(text: str, style: str = "") -> str:

@@ -15,7 +15,7 @@ from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.lint import GOALS, METHODS, lint
 from workshop.style import count
-from workshop.widgets.base import NO_WIDTH, WRAPPING, Shown, button, paragraph
+from workshop.widgets.base import NO_WIDTH, SCROLLING, WRAPPING, Shown, button, paragraph
 from workshop.widgets.parameter import ParameterRow
 
 _WIDE = {
@@ -117,7 +117,7 @@ class SweepForm(Shown):
         if problems := self.problems:
             entries = "".join(f"<li>{html.escape(problem)}</li>" for problem in problems)
             parts.append(f'<ul style="margin: 0 0 .4em; line-height: 1.4">{entries}</ul>')
-        style = "padding: .6em; overflow-x: auto; line-height: 1.35; border: 1px solid #888"
+        style = f"{SCROLLING}; box-sizing: border-box; padding: .6em; border: 1px solid #888"
         parts.append(f'<pre style="{style}">{html.escape(self.yaml)}</pre>')
         return "".join(parts)
 
@@ -135,6 +135,7 @@ class SweepForm(Shown):
     def _changed(self) -> None:
         self._spared.layout.display = None if self._stops.value else "none"
         self._result.value = self.as_html()
+        self._renew_text()
 
     def _summary(self) -> str:
         """Say how many runs the sweep consists of, or how many things are wrong."""

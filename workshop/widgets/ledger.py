@@ -24,7 +24,7 @@ def live_ledger(sweep_path: str, every: float = 5.0) -> LiveView:
         counts = text.splitlines()[frame.shape[0] + 1 :]
         return View(
             text,
-            "".join(map(paragraph, counts)) + table_html(shown.fillna("")),
+            "".join(map(paragraph, counts)) + table_html(shown.fillna("").astype(str)),
             final=not frame["kind"].isin(LIVE).any(),
         )
 

@@ -112,7 +112,9 @@ class LiveView(Shown):
 
     def _show(self) -> None:
         self._view = self._look()
-        self._content.value = self._view.html
+        if self._content.value != self._view.html:
+            self._content.value = self._view.html
+            self._renew_text()
         if self._view.final:
             self.stop()
         else:

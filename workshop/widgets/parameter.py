@@ -55,6 +55,7 @@ class ParameterRow(ipywidgets.Box):
                 **_INITIAL,
             )  # fmt: skip
             self._fields[key].observe(lambda _: changed(), "value")
+        self._given = tuple(key for key in _FIELDS if key in specification)
         known = (*_FIELDS, "distribution")
         self._others = {key: value for key, value in specification.items() if key not in known}
         self._remove = button("Remove", "", lambda _: removed(self))
@@ -73,13 +74,18 @@ class ParameterRow(ipywidgets.Box):
         """The parameter's part of a sweep configuration; fields left empty are left out."""
         kind = self._kind.value
         found = {} if kind in (VALUE, VALUES, RANGE) else {"distribution": kind}
-        for key in _keys(kind):
+        for key in self._keys():
             text = self._fields[key].value.strip()
             if key in ("values", "probabilities"):
                 found[key] = _read_list(text)
             elif text:
                 found[key] = _read(text)
         return found | self._others
+
+    def _keys(self) -> tuple[str, ...]:
+        """Return the fields that are shown; of a distribution that nobody knows, those given."""
+        kind = self._kind.value
+        return _keys(kind) if kind in _KINDS else self._given
 
     def _renamed(self) -> None:
         self._remove.tooltip = f"Remove parameter {self.name}"
@@ -90,7 +96,7 @@ class ParameterRow(ipywidgets.Box):
         self._changed()
 
     def _lay_out(self) -> None:
-        fields = [self._fields[key] for key in _keys(self._kind.value)]
+        fields = [self._fields[key] for key in self._keys()]
         self._remove.tooltip = f"Remove parameter {self.name}"
         self.children = (self._name, self._kind, *fields, self._remove)
 

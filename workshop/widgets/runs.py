@@ -159,6 +159,7 @@ class RunPicker(Shown):
             figure = message("Tick a run to see its curves.")
         self._alt = figure.layout.meta["alt"]
         data = {PLOTLY_JSON: json.loads(figure.to_json()), "text/plain": self._alt}
+        self._renew_text()
         # Set as a whole: what is displayed from a callback would end up in another cell.
         self._figure.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
