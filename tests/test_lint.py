@@ -57,6 +57,8 @@ def test_configurations_of_the_kit_are_good(path):
         ("metric.name", "val_acc", ["'val_acc'", "never logs", "Validation Accuracy"]),
         ("metric", "Validation Accuracy", ["a name and a goal"]),
         ("parameters", {}, ["parameters is {}"]),
+        ("parameters.batch_size.q", 0, ["'batch_size'", "q 0", "a number above 0"]),
+        ("parameters.batch_size.q", "16", ["q '16'", "a number above 0"]),
         ("parameters.learning_rat", {"value": 0.1}, ["'learning_rat'", "'learning_rate'"]),
         ("parameters.learning_rate", 0.1, ["'learning_rate' is 0.1", "values:"]),
         ("parameters.learning_rate", {"values": 0.1}, ["values: 0.1", "no list", "[0.1]"]),
@@ -82,6 +84,15 @@ def test_grid_cannot_enumerate_a_range():
     findings = lint(GOOD | {"method": "grid"})
     assert len(findings) == 1
     assert "'learning_rate' has a range, which a grid cannot enumerate" in findings[0]
+
+
+@pytest.mark.parametrize(
+    "given", [{"distribution": "beta", "a": 1, "b": 2}, {"distribution": "normal", "mu": 0.5}]
+)
+def test_grid_cannot_enumerate_what_has_no_ends(given):
+    config = GOOD | {"method": "grid", "parameters": {"momentum": given}}
+    assert lint(config | {"method": "random"}) == []
+    assert "'momentum' has a distribution without ends" in lint(config)[0]
 
 
 @pytest.mark.parametrize(

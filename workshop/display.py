@@ -14,7 +14,10 @@ def table(frame: pd.DataFrame) -> Styler:
     numbers = frame.select_dtypes("float").columns
     texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
     left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
-    styler = frame.style.format("{:.4g}", subset=numbers).format(escape="html", subset=texts)
+    styler = frame.style.format("{:.4g}", subset=numbers)
+    styler.format(escape="html", na_rep="", subset=texts)
+    for axis in ("index", "columns"):
+        styler.format_index(escape="html", axis=axis)
     styler.set_table_styles(left)
     return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
 

@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from workshop.config import closest
 from workshop.errors import WorkshopError
-from workshop.export import write_html
+from workshop.export import without_widgets, write_html
 from workshop.paths import NOTEBOOKS, ROOT, shown
 
 # Others on a shared machine could otherwise listen to the kernel's messages.
@@ -104,7 +104,7 @@ def store_outputs(notebooks: Iterable[Path]) -> None:
             client.execute()
         except nbclient.exceptions.CellExecutionError as error:
             raise WorkshopError(f"{path.name} failed: {error.ename}: {error.evalue}") from None
-        text = nbformat.writes(notebook)
+        text = nbformat.writes(without_widgets(notebook))
         path.write_text(text.replace(f"{ROOT}/", "") + "\n")
 
 
@@ -138,10 +138,11 @@ def _refuse_unknown(parameters: Mapping[str, Any], declared: set[str]) -> None:
 
 
 def _write_site(folder: Path, notebooks: Sequence[Path]) -> None:
-    """Write an HTML page beside each executed notebook, and the index."""
+    """Turn widgets into text, write an HTML page beside each executed notebook, and the index."""
     entries = []
     for path in notebooks:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = without_widgets(nbformat.read(path, as_version=4))
+        nbformat.write(notebook, path)
         write_html(notebook, path.with_suffix(".html"))
         title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
         entries.append({"stem": path.stem, "title": title})

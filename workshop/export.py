@@ -31,6 +31,11 @@ JupyterLab shows pictures pixel by pixel: this is a cell on a laptop with the si
 
 PLOTLY_JSON = "application/vnd.plotly.v1+json"
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+FOLDED = '<details class="widget-as-text">'
+"""How the text begins that stands below a widget; it is unfolded where the widget is not."""
+
 _NOTHING = "data:text/javascript,"
 """The address of an empty script."""
 
@@ -48,8 +53,29 @@ def png(figure: go.Figure) -> bytes | None:
     return draw(figure) if draw else None
 
 
+def without_widgets(notebook: "NotebookNode") -> "NotebookNode":
+    """Return a copy of a notebook in which the text of each widget stands in its place.
+
+    A widget lives as long as its kernel.  Opened later, JupyterLab would show an error for it,
+    and a page of HTML would load scripts from the internet to show a widget that does nothing.
+    """
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [
+                output for output in cell.outputs if WIDGET_VIEW not in output.get("data", {})
+            ]
+            for output in cell.outputs:
+                if output.get("data", {}).get("text/html", "").startswith(FOLDED):
+                    output.data["text/html"] = output.data["text/html"].replace(
+                        FOLDED, FOLDED.replace(">", " open>"), 1
+                    )
+    return notebook
+
+
 def write_html(notebook: "NotebookNode", path: Path) -> None:
-    """Write a notebook as a page in which its plotly figures stay interactive.
+    """Write a notebook as a page in which its plotly figures stay interactive, its widgets text.
 
     A figure is announced by its alternative text (`layout.meta.alt`).  `plotly.min.js` is put
     beside the page, so that the pages of a folder share it.
@@ -65,7 +91,7 @@ def write_html(notebook: "NotebookNode", path: Path) -> None:
     # plotly.min.js would register as a module there and not be found by the figures.
     exporter = HTMLExporter(require_js_url="plotly.min.js", mathjax_url=_NOTHING)
     page, _ = exporter.from_notebook_node(
-        _with_html_figures(notebook), resources={"metadata": {"name": path.stem}}
+        _with_html_figures(without_widgets(notebook)), resources={"metadata": {"name": path.stem}}
     )
     path.write_text(page)
     (path.parent / "plotly.min.js").write_text(plotly.offline.get_plotlyjs())

@@ -145,6 +145,10 @@ def _lint_specification(name: str, specification: Mapping, method: Any) -> Itera
         yield f"has the distribution {distribution!r}, which is not known" + closest(
             distribution, DISTRIBUTIONS
         )
+    step = specification.get("q", 1)
+    if isinstance(step, bool) or not isinstance(step, int | float) or step <= 0:
+        yield f"has q {step!r}: it must be a number above 0"
+        return
     if "value" in specification:
         values = [specification["value"]]
     elif "values" in specification:
@@ -165,6 +169,8 @@ def _lint_specification(name: str, specification: Mapping, method: Any) -> Itera
         if "log_uniform" in str(distribution) and not str(distribution).endswith("values"):
             return  # here min and max are exponents, not values of the parameter
     elif {"mu", "sigma"} & set(specification) or "beta" in str(distribution):
+        if method == "grid":
+            yield "has a distribution without ends, which a grid cannot enumerate: list values"
         return
     else:
         yield "has no value, values, or min and max"

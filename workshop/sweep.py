@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -171,3 +174,44 @@ def remaining(path: str) -> int | None:
     if sweep.expected_run_count is None:
         return None
     return max(0, sweep.expected_run_count - len(sweep.runs))
+
+
+def stop(path: str) -> None:
+    """Hand out no more runs of a sweep; those that run go on to their end.
+
+    It is `wandb sweep --stop`.  Agents, wherever they are, end after their run.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+
+    Raises:
+        WorkshopError: the server refuses, for example because the sweep has ended already.
+    """
+    _order("stop", path)
+
+
+def resume(path: str) -> None:
+    """Let a sweep that was paused, stopped or is finished hand out runs again.
+
+    It is `wandb sweep --resume`.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+
+    Raises:
+        WorkshopError: the server refuses, for example because the sweep is canceled.
+    """
+    _order("resume", path)
+
+
+def _order(word: str, path: str) -> None:
+    """Run the client's command for a sweep, for which it has no function in Python."""
+    environment = os.environ.copy()
+    environment.pop("WANDB_SERVICE", None)  # our client's background process is not the command's
+    done = subprocess.run(
+        [sys.executable, "-m", "wandb", "sweep", f"--{word}", path], env=environment,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it does not say why"]
+        raise WorkshopError(f"`wandb sweep --{word} {path}` failed: {lines[-1]}")

@@ -1,7 +1,5 @@
 """Complete a sweep: run exactly the points that failed, vanished, or were never handed out."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -84,16 +82,7 @@ def repair(
         for run in found.failed:
             hand_back(sweep_path, run.id)
         if state == "finished":  # and would be again at once, were there nothing to hand out
-            _resume(sweep_path)
+            sweep.resume(sweep_path)
 
     submission = plan(sweep_path, tasks=work - int(taken), **options)
     return submit(submission, patience, show, prepare=give_work)
-
-
-def _resume(sweep_path: str) -> None:
-    """Let a finished sweep hand out runs again."""
-    command = [sys.executable, "-m", "wandb", "sweep", "--resume", sweep_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it does not say why"]
-        raise WorkshopError(f"sweep {sweep_path} could not be resumed: {lines[-1]}")

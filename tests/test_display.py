@@ -1,0 +1,19 @@
+import pandas as pd
+
+from workshop.display import table
+
+
+def test_numbers_have_four_digits_and_texts_are_shown_letter_by_letter():
+    frame = pd.DataFrame({"<b>name": ["<i>x", None], "loss": [1.23456, 2.0]}, index=["<u>", "2"])
+    html = table(frame).to_html()
+    for tag in ("<b>", "<i>", "<u>"):
+        assert tag not in html
+        assert tag.replace("<", "&lt;").replace(">", "&gt;") in html
+    assert ">1.235<" in html
+    assert "None" not in html
+    assert "nan" not in html
+
+
+def test_row_numbers_are_left_out():
+    assert "row_heading" not in table(pd.DataFrame({"x": [7]})).to_html()
+    assert "row_heading" in table(pd.DataFrame({"x": [7]}, index=["seven"])).to_html()

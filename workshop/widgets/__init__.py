@@ -1,0 +1,29 @@
+"""Widgets for notebooks over the functions of the other modules, each of which does without.
+
+| widget | plain twin |
+|---|---|
+| `sweep_form(config)`: build a sweep configuration | `sweep.load("configs/sweep_config.yaml")` |
+| `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `sweep.stop(path)` |
+| `pick_runs(...)`: see the curves of chosen runs | `plots.show(plots.learning_curves(...))` |
+| `live_ledger(path)`: follow the arrays of a sweep | `slurm.ledger(path)` |
+
+Where there are no widgets (GitHub, HTML, a JupyterLab without ipywidgets) each is shown as the
+text that it held when it was displayed.
+"""
+
+from workshop.widgets.agents import watch
+from workshop.widgets.form import SweepForm, sweep_form
+from workshop.widgets.ledger import live_ledger
+from workshop.widgets.live import LiveView, View
+from workshop.widgets.runs import RunPicker, pick_runs
+
+__all__ = [
+    "LiveView",
+    "RunPicker",
+    "SweepForm",
+    "View",
+    "live_ledger",
+    "pick_runs",
+    "sweep_form",
+    "watch",
+]

@@ -1,0 +1,102 @@
+"""A sweep while agents work on it, live, with a button that stops it."""
+
+import html
+import threading
+
+import ipywidgets
+import wandb
+
+from workshop import sweep
+from workshop.errors import WorkshopError
+from workshop.look import Look, look
+from workshop.progress import ENDED
+from workshop.widgets.base import button, paragraph, table_html
+from workshop.widgets.live import LiveView, View
+
+_MOST_ROWS = 12
+
+
+class _Agents(LiveView):
+    """A live view of a sweep with a button that stops it."""
+
+    def __init__(self, path: str, every: float):
+        self._path = path
+        self._api: wandb.Api | None = None
+        self._stop_sweep = button(
+            "Stop the sweep",
+            "Hand out no more runs; those that run go on to their end",
+            self._begin_to_stop,
+            icon="stop",
+        )
+        super().__init__(self._seen, f"agents of {path}", every, [self._stop_sweep])
+
+    def _seen(self) -> View:
+        try:
+            self._api = self._api or wandb.Api()
+            seen = look(self._path, self._api)
+        except Exception:  # an agent in this process ends what its older clients speak through
+            self._api = None
+            seen = look(self._path)
+        self._stop_sweep.disabled = seen.closed or seen.complete
+        return _view(seen)
+
+    def _begin_to_stop(self, _: ipywidgets.Button) -> None:
+        # The command takes a second or two, in which the kernel is to do other things.
+        threading.Thread(target=self._stop, daemon=True).start()
+
+    def _stop(self) -> None:
+        self._stop_sweep.disabled = True
+        self._say("stopping the sweep …")
+        try:
+            sweep.stop(self._path)
+        except WorkshopError as error:
+            self._say(str(error))
+            return
+        self.refresh()
+
+
+def watch(path: str, every: float = 3.0) -> LiveView:
+    """Follow a sweep's runs, wherever its agents run: here, as processes, as a SLURM array.
+
+    Shown are how many runs have ended, the best of them, and each run's state and epoch.  The
+    server is asked, nobody else, with one query every few seconds.
+
+    *Stop the sweep* is `wandb sweep --stop`: no agent is given another run, those that run go on
+    to their end, then the agents end by themselves.  (To end runs at once, interrupt the cell or
+    cancel the job that runs the agents.)  It works while another cell runs where the notebook's
+    server knows kernel subshells, as JupyterLab 4.4 and newer do; elsewhere type the command in a
+    terminal.
+
+    Its plain twins are `print(look(path))` and `sweep.stop(path)`.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        every: seconds between two looks.
+
+    Raises:
+        WorkshopError: there is no such sweep, or the server does not answer.
+    """
+    return _Agents(path, every)
+
+
+def _view(seen: Look) -> View:
+    parts = [paragraph(seen.headline, "font-weight: bold")]
+    if seen.expected:
+        parts.append(
+            f'<progress max="{seen.expected}" value="{seen.ended}" style="width: 100%"'
+            f' aria-label="{html.escape(seen.headline)}"></progress>'
+        )
+    parts.append(paragraph(seen.best_so_far))
+    table = seen.table()
+    if len(table) > _MOST_ROWS:
+        # Those that still run, then the newest of the others.
+        order = sorted(table.index, key=lambda row: (table["state"][row] in ENDED, -row))
+        parts.append(
+            paragraph(f"{_MOST_ROWS} of {len(table)} runs, the newest and those that run:")
+        )
+        table = table.loc[sorted(order[:_MOST_ROWS])]
+    if len(table):
+        parts.append(table_html(table))
+    if seen.closed and not seen.complete:
+        parts.insert(1, paragraph("The sweep is stopped: runs that have begun go on to their end."))
+    return View(str(seen), "".join(parts), seen.complete)

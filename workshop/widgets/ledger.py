@@ -1,0 +1,31 @@
+"""The ledger of a sweep's arrays, live."""
+
+from workshop.slurm import LIVE, describe, ledger
+from workshop.widgets.base import paragraph, table_html
+from workshop.widgets.live import LiveView, View
+
+
+def live_ledger(sweep_path: str, every: float = 5.0) -> LiveView:
+    """Return the ledger of a sweep's arrays as a view that follows them.
+
+    Its plain twin is `slurm.ledger(sweep_path)`.
+
+    Args:
+        sweep_path: `entity/project/ID`.
+        every: seconds between two looks; each asks SLURM's controller, so be sparing.
+    """
+
+    def look() -> View:
+        frame = ledger(sweep_path)
+        text = describe(frame)
+        if frame.empty:
+            return View(text, paragraph(text), final=False)
+        shown = frame.drop(columns="kind").rename(columns=lambda name: name.replace("_", " "))
+        counts = text.splitlines()[frame.shape[0] + 1 :]
+        return View(
+            text,
+            "".join(map(paragraph, counts)) + table_html(shown.fillna("").astype(str)),
+            final=not frame["kind"].isin(LIVE).any(),
+        )
+
+    return LiveView(look, f"ledger of {sweep_path}", every)
