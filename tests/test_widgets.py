@@ -380,7 +380,7 @@ class TestPickRuns:
         runs = fetch_runs(eight)
         runs.loc[runs["name"] == "trial-6", "path"] += "x"
         picker = pick_runs(runs, ["learning_rate"], METRIC, keys=("Epoch", METRIC))
-        assert "could not be read" in picker._note.value
+        assert "cannot be read" in picker._note.value
         assert len(self.lines(picker)) == 2
 
     def test_many_runs_are_shown_ten_at_a_time(self, eight):
