@@ -1,0 +1,199 @@
+"""The widgets in JupyterLab, as a participant uses them."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tests.browser.test_server_pages import Client
+from tests.test_execute import write_notebook
+from workshop import local_server
+from workshop.look import look
+from workshop.paths import ROOT
+from workshop.server.keys import key_file, read_key
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+METRIC = "Validation Accuracy"
+FORM = """\
+from workshop.sweep import load
+from workshop.widgets import sweep_form
+form = sweep_form(load("configs/sweep_config.yaml"))
+form"""
+PICK = """\
+from workshop.analysis import fetch_runs
+from workshop.widgets import pick_runs
+pick_runs(fetch_runs(sweep), ["optimizer"], "Validation Accuracy", keys=("Epoch", "{metric}"))"""
+WATCH = """\
+from workshop.widgets import watch
+view = watch(sweep, every=0.5)
+view"""
+BUSY = "print('be' + 'gun'); import time; time.sleep(600)"
+
+# Controls without a name that a screen reader could say.
+NAMELESS = """() => [...document.querySelectorAll(
+  '.jp-OutputArea :is(input, select, textarea, button)')]
+  .filter(control => control.offsetParent)
+  .filter(control => !(control.innerText || control.getAttribute('aria-label')
+    || [...control.labels ?? []].map(label => label.innerText).join('').trim()))
+  .map(control => control.outerHTML)"""
+
+# Widgets that reach beyond the cell that they are in.
+TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+  .filter(output => output.scrollWidth > output.clientWidth + 1)
+  .map(output => output.innerText.slice(0, 60))"""
+
+
+@pytest.fixture(scope="module")
+def client(browser, server):
+    key = read_key(key_file(local_server.store(), "local"))
+    return Client(SimpleNamespace(url=server.url, key=key))
+
+
+@pytest.fixture(scope="module")
+def lab(browser, server, tmp_path_factory):
+    """Start JupyterLab in a folder of its own; yield the folder and the address."""
+    folder = tmp_path_factory.mktemp("widgets")
+    log = folder / "log"
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", folder, "--no-browser"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("WANDB_SERVICE", None)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--port=0", "--allow-root"], env=environment, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_for(lambda: process.poll() is not None or "token=" in log.read_text())
+        yield folder, re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text()).group()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def run(lab, page, client, request):
+    """Runs cells in JupyterLab over a sweep of eight runs, whose path it returns."""
+    folder, address = lab
+    project = request.node.name.replace("_", "-")[-40:].strip("-")
+    sweep = f"local/{project}/{client.sweep_of_eight(project)}"
+    page.set_viewport_size({"width": 1280, "height": 2000})  # cells out of sight do not exist
+    page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
+
+    def run(*cells: str) -> str:
+        write_notebook(folder / f"{project}.ipynb", f"sweep = {sweep!r}", *cells)
+        page.goto(address)
+        reopen(page, f"{address.partition('/lab')[0]}/lab/tree/{project}.ipynb?reset")
+        choose(page, "Run", "Run All Cells")
+        return sweep
+
+    return run
+
+
+def reopen(page, address: str | None = None) -> None:
+    """Open a notebook alone, and wait for its kernel."""
+    page.goto(address or page.url.partition("?")[0] + "?reset")
+    page.wait_for_selector(".jp-Notebook h1", timeout=60_000)
+    page.wait_for_selector("text=/Python 3.* Idle/", timeout=60_000)
+
+
+def choose(page, menu: str, entry: str) -> None:
+    page.click(f".lm-MenuBar-itemLabel >> text={menu}")
+    page.click(f".lm-Menu-itemLabel >> text=/^{entry}$/")
+
+
+def save(page) -> None:
+    choose(page, "File", "Save Notebook")
+    page.wait_for_selector(".jp-mod-dirty", state="detached")
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
+    run(FORM)
+    page.wait_for_selector(".jupyter-widgets >> text=8 runs (4 of learning_rate", timeout=60_000)
+    values = page.get_by_label("values", exact=True).first
+    values.focus()
+    page.keyboard.press("End")
+    page.keyboard.type(", 0.1")
+    page.wait_for_selector(".jupyter-widgets >> text=lists 0.1 2 times: list every value once")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector(".jupyter-widgets >> text=parameter 'learning_rate' is 0.0")
+    page.keyboard.type("2")
+    page.wait_for_selector(".jupyter-widgets >> text=10 runs (5 of learning_rate times 2")
+    page.wait_for_selector(".jupyter-widgets >> text=[0.1, 0.01, 0.001, 0.0001, 0.2]")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Remove
+    page.wait_for_selector(".jupyter-widgets >> text=2 runs (2 of optimizer)")
+    page.get_by_label("Method").select_option("random")
+    page.wait_for_selector(".jupyter-widgets >> text=Runs without end")
+    assert page.evaluate(NAMELESS) == []
+    page.set_viewport_size({"width": 600, "height": 2000})
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+
+
+def test_ticked_runs_are_drawn(run, page):
+    run(PICK.format(metric=METRIC))
+    lines = page.locator(".jupyter-widgets .main-svg .scatterlayer .trace")
+    wait_for(lambda: lines.count() == 3)
+    page.get_by_label("trial-8").focus()
+    page.keyboard.press("Space")
+    wait_for(lambda: lines.count() == 4)
+    page.click("text=Tick none")
+    page.wait_for_selector("text=Tick a run to see its curves")
+    assert page.evaluate(NAMELESS) == []
+    page.set_viewport_size({"width": 600, "height": 2000})
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+
+
+def test_a_sweep_is_watched_and_stopped_while_a_cell_runs(run, page, client):
+    path = run(WATCH, BUSY)
+    page.wait_for_selector("text=begun", timeout=60_000)
+    project = path.split("/")[1]
+    page.wait_for_selector(".jupyter-widgets td >> text=running")
+    row = {"_step": 3, "Epoch": 3, METRIC: 99}
+    client.post(project, f"{project}-r7", [row], offset=2)
+    page.wait_for_selector(".jupyter-widgets td >> text=3 of 4")
+    page.get_by_role("button", name="Stop the sweep").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".jupyter-widgets >> text=The sweep is stopped", timeout=60_000)
+    assert look(path).closed
+    assert page.evaluate(NAMELESS) == []
+    page.set_viewport_size({"width": 600, "height": 2000})
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+
+
+def test_a_view_outlives_its_page_and_its_kernel(run, page, client, browser, lab):
+    path = run(WATCH)
+    page.wait_for_selector(".jupyter-widgets >> text=7 of 8 runs ended", timeout=60_000)
+    save(page)
+    reopen(page)
+    project = path.split("/")[1]
+    client.post(project, f"{project}-r7", [], complete=True, exitcode=0)
+    page.wait_for_selector(".jupyter-widgets >> text=8 of 8 runs ended", timeout=60_000)
+
+    page.evaluate("document.querySelectorAll('.jupyter-widgets').forEach(e => e.id = 'before')")
+    choose(page, "Run", "Restart Kernel and Run All Cells…")
+    page.click('.jp-Dialog button:has-text("Restart")')
+    page.wait_for_selector(".jupyter-widgets:not(#before) >> text=complete", timeout=60_000)
+    page.wait_for_selector("text=/Python 3.* Idle/")
+    assert page.locator(".jupyter-widgets >> text=8 of 8 runs ended").count() == 1
+    save(page)
+    choose(page, "Kernel", "Shut Down Kernel")
+    page.wait_for_selector("text=/No Kernel/")
+    later = browser.new_page()  # in which JupyterLab itself has an error: no such widget
+    later.goto(lab[1])
+    reopen(later, page.url.partition("?")[0] + "?reset")
+    later.wait_for_selector("text=Error displaying widget")
+    later.click("summary >> text=As text")
+    later.locator("details >> text=8 of 8 runs ended").wait_for()
+    later.close()
