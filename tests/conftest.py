@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,8 @@ os.environ.update(
     HOME=str(HOME), WORKSHOP_HOME=str(HOME / "workshop"), WANDB_ERROR_REPORTING="false"
 )
 os.environ.pop("NETRC", None)
+# A shell lets what it starts in the background ignore Ctrl-C, and all children with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
