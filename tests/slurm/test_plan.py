@@ -169,3 +169,9 @@ class TestKey:
         self.write()
         with pytest.raises(WorkshopError, match="SLURM is not installed here"):
             slurm.submit(slurm.plan(PATH, 2))
+
+
+def test_a_warning_is_for_tasks_and_not_for_the_probe():
+    planned = slurm.plan("e/p/s", tasks=1, signal="B:USR1@3000")
+    assert "--signal=B:USR1@3000" in planned.array("17")
+    assert not [word for word in planned.probe() if word.startswith("--signal")]

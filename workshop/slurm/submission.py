@@ -54,12 +54,16 @@ class Submission:
 
     def probe(self) -> list[str]:
         """Return the command that submits the job which asks whether a node reaches the server."""
+        # A warning that a task gets long before its end would come to the short probe at once,
+        # and end it.
+        options = {name: value for name, value in self.options.items() if name != "signal"}
+        limits = {"time": f"0:{PROBE_MINUTES:02}:00", "job-name": "probe"}
         return [
             "sbatch",
             "--parsable",
             f"--chdir={ROOT}",
             f"--output={notes.logs()}/probe-%j.out",
-            *words(self.options | {"time": f"0:{PROBE_MINUTES:02}:00", "job-name": "probe"}),
+            *words(options | limits),
             str(SCRIPT),
             self.sweep,
             "probe",
