@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import local_server
+from workshop.credentials import ACCOUNT_URL
 from workshop.errors import WorkshopError
 from workshop.paths import home, shown
 from workshop.reach import check_reachable
 
-ACCOUNT_URL = "https://api.wandb.ai"
 PROJECT = "sweep-workshop"
 
 # Where the client stages and caches, which would otherwise fill a home folder's quota.

@@ -192,6 +192,8 @@ def _epoch(done: float, planned: float) -> str:
 
 def short(value: Any) -> str:
     """Return a value with at most four digits for a cell of a table; a missing one is a dash."""
+    from workshop.style import value_text
+
     if value is None or value != value:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return value_text(value)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workshop.best_so_far import HIGH, LOW
 from workshop.server import search
 from workshop.server.search import Trial
 
@@ -23,8 +24,6 @@ PARAMETERS = {
     "weight_decay": [0.0001, 0.01],
 }
 """The table has a row per combination."""
-
-LOW, HIGH = 0.05, 0.95
 
 
 def recorded() -> pd.DataFrame:

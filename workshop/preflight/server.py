@@ -1,17 +1,15 @@
 """The W&B server: its address, its key, proxies on the way, and the client's variables."""
 
-import netrc
 import os
 import re
-import stat
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop import local_server
-from workshop.backend import ACCOUNT_URL
 from workshop.config import closest
+from workshop.credentials import ACCOUNT_URL, is_open_to_others, login, netrc_file
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.preflight.finding import Finding
@@ -91,7 +89,8 @@ def _key(url: str) -> Finding:
     file = _netrc(url)
     key, place = os.environ.get("WANDB_API_KEY"), "WANDB_API_KEY"
     if local_server.serves(url) or not key:
-        key, place = _stored(file, url), shown(file)
+        found = login(file, url)
+        key, place = found[2] if found else "", shown(file)
     if not key:
         return Finding("key", f"none for {url}", "problem", f"run `wandb login --host {url}` once")
     if problem := check_api_key(key):
@@ -99,7 +98,7 @@ def _key(url: str) -> Finding:
             "key", f"the one in {place} is none: {problem}", "problem",
             f"copy it again: `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if place != "WANDB_API_KEY" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if place != "WANDB_API_KEY" and is_open_to_others(file):
         return Finding(
             "key", f"{place} can be read by others", "problem", f"run `chmod 600 {place}`"
         )
@@ -121,12 +120,4 @@ def _key(url: str) -> Finding:
 def _netrc(url: str) -> Path:
     if local_server.serves(url):
         return local_server.netrc_file()
-    return Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-
-
-def _stored(file: Path, url: str) -> str:
-    try:
-        found = netrc.netrc(file).authenticators(urlsplit(url).netloc)
-    except (OSError, netrc.NetrcParseError):
-        found = None
-    return found[2] if found else ""
+    return netrc_file(os.environ)

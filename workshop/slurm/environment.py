@@ -1,13 +1,10 @@
 """What the tasks of an array inherit from the process that submits it, and what not."""
 
-import netrc
 import os
 import re
-import stat
 from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import urlsplit
 
+from workshop.credentials import ACCOUNT_URL, is_open_to_others, login, netrc_file
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 
@@ -41,19 +38,15 @@ def check_key(environment: Mapping[str, str]) -> None:
     Raises:
         WorkshopError: they do not, or others may read the file with it.
     """
-    url = environment.get("WANDB_BASE_URL", "https://api.wandb.ai")
-    file = Path(environment.get("NETRC", "~/.netrc")).expanduser()
-    try:
-        found = netrc.netrc(file).authenticators(urlsplit(url).netloc)
-    except (OSError, netrc.NetrcParseError):
-        found = None
-    if not found:
+    url = environment.get("WANDB_BASE_URL", ACCOUNT_URL)
+    file = netrc_file(environment)
+    if not login(file, url):
         raise WorkshopError(
             f"the tasks would have no key for {url}: they get it from {shown(file)} alone, since "
             "SLURM keeps a job's variables where others may read them; run "
             f"`wandb login --host {url}` once, which stores the key there"
         )
-    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if is_open_to_others(file):
         raise WorkshopError(
             f"the key in {shown(file)} can be read by others, who could write to your runs: run "
             f"`chmod 600 {shown(file)}`"

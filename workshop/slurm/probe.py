@@ -4,6 +4,7 @@ import os
 import sys
 from urllib.parse import urlsplit
 
+from workshop.credentials import ACCOUNT_URL
 from workshop.errors import WorkshopError, exit_status
 
 
@@ -17,7 +18,7 @@ def main(sweep_path: str) -> None:
     from workshop.reach import check_reachable
 
     node = os.environ["SLURMD_NODENAME"]
-    url = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    url = os.environ.get("WANDB_BASE_URL", ACCOUNT_URL)
     try:
         check_reachable(url)
     except WorkshopError as error:

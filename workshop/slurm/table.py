@@ -58,6 +58,11 @@ def ledger(sweep_path: str) -> "pd.DataFrame":
     Raises:
         WorkshopError: there is no such sweep, or its server does not answer.
     """
+    return _look(sweep_path)[0]
+
+
+def _look(sweep_path: str) -> "tuple[pd.DataFrame, list[_Task]]":
+    """Return the ledger of a sweep, and what is known about each of its tasks."""
     import pandas as pd
 
     from workshop.analysis import fetch_runs, hyperparameters
@@ -87,7 +92,7 @@ def ledger(sweep_path: str) -> "pd.DataFrame":
             rows.append(_row(task, run, state, _label(configuration, varied), newest))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame.attrs["problem"] = problem
-    return frame
+    return frame, tasks
 
 
 def occupancy(sweep_path: str) -> "pd.DataFrame":
@@ -105,8 +110,8 @@ def occupancy(sweep_path: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    kinds = ledger(sweep_path).groupby("task")["kind"].first()
-    tasks, _ = _join(sweep_path, {name.split("_")[0] for name in kinds.index})
+    frame, tasks = _look(sweep_path)
+    kinds = frame.groupby("task")["kind"].first()
     rows = []
     for task in tasks:
         held = _held(task)
