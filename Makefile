@@ -37,7 +37,7 @@ lint: $(INSTALLED) ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra hub --group dev --universal --python-version 3.11 \
 	    --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml
