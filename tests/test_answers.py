@@ -161,16 +161,18 @@ def test_wrong_answers_about_registered_sweeps(server):
     small_path = sweep.register(small, "answers")
     assert "it expects 2 runs, not eight" in wrong("2.1", small_path)
 
-    assert "waits for agents" in wrong("2.2", small_path)
+    assert "waits for its first agent" in wrong("2.2", small_path)
     stopped = sweep.register(small, "answers")
     command("stop", stopped)
     assert "was stopped" in wrong("2.2", stopped)
     command("cancel", small_path)
     assert "was canceled" in wrong("2.2", small_path)
+    command("resume", example_path)
+    assert "hands out runs to every agent" in wrong("2.2", example_path)
 
     assert "both paths are the same" in wrong("2.3", (small_path, small_path))
     assert "does not try 0.03" in wrong("2.3", (small_path, example_path))
-    assert "the old sweep is pending" in wrong("2.3", (example_path, small_path))
+    assert "the old sweep is running" in wrong("2.3", (example_path, small_path))
     assert "combinations of the old sweep are missing" in wrong("2.3", (example_path, small_path))
     small["parameters"]["learning_rate"]["values"] = [0.1, 0.03, 0.01, 0.3, 0.2]
     more = sweep.register(small, "answers")

@@ -41,12 +41,12 @@ class Case:
 
 @pytest.fixture(scope="module")
 def cases(server):
-    """Break every sweep, two at a time; return what is left of each."""
+    """Break every sweep, three at a time; return what is left of each."""
     paths = {failure: failures.register(failure, PROJECT) for failure in FAILURES}
     patch = pytest.MonkeyPatch()
     # A thread for each trial: agents of two sweeps know nothing of each other.
     patch.setenv("SLURM_CPUS_PER_TASK", "1")
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         logs = dict(zip(paths, pool.map(failures.run_agents, paths.values()), strict=True))
     patch.undo()
     deadline = time.monotonic() + 120  # the trial of the killed agent goes on without it

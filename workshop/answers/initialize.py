@@ -9,7 +9,8 @@ from workshop.sweep import grid
 NEW_RATE = 0.03  # what 2.3 adds
 
 _STATES = {
-    "PENDING": "the sweep still waits for agents: the first that asks is given a run",
+    "PENDING": "the sweep still waits for its first agent, which will be given a run; what did the "
+    "client say to your command?",
     "RUNNING": "the sweep hands out runs to every agent that asks",
     "FINISHED": "the sweep was stopped, as if it were done; a pause is what you mean to end later",
     "CANCELED": "the sweep was canceled, which is meant for good and kills its runs: register it "
