@@ -48,7 +48,14 @@ def agent_killed(config: TrainingConfig, run: "wandb.Run") -> None:
             "the failure agent_killed kills the process that started this program, which is no "
             "agent: start it with `wandb agent`"
         )
-    train(config, _Struck(config, run, lambda: os.kill(agent, signal.SIGKILL)))
+
+    def kill() -> None:
+        os.kill(agent, signal.SIGKILL)
+        if "SLURM_JOB_ID" in os.environ:
+            # SLURM ends what a task has left behind; elsewhere the trial goes on alone.
+            time.sleep(600)
+
+    train(config, _Struck(config, run, kill))
 
 
 def time_limit(config: TrainingConfig, run: "wandb.Run") -> None:
