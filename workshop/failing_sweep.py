@@ -52,8 +52,8 @@ def agent_killed(config: TrainingConfig, run: "wandb.Run") -> None:
     def kill() -> None:
         os.kill(agent, signal.SIGKILL)
         if "SLURM_JOB_ID" in os.environ:
-            # SLURM ends what a task has left behind; elsewhere the trial goes on alone.
-            time.sleep(600)
+            # SLURM may or may not end what a task leaves behind; elsewhere the trial goes on alone.
+            os.kill(os.getpid(), signal.SIGKILL)
 
     train(config, _Struck(config, run, kill))
 
