@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from workshop.errors import WorkshopError
-from workshop.execute import execute, numbered_notebooks, store_outputs
+from workshop.execute import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 
 
 def write_notebook(path, *sources):
@@ -107,5 +107,7 @@ def test_no_kernel_is_left_behind(tmp_path, number):
         os.kill(int(kernel.read_text()), 0)
 
 
-def test_there_are_six_numbered_notebooks():
-    assert [path.name[:2] for path in numbered_notebooks()] == ["00", "01", "02", "03", "04", "05"]
+def test_the_failure_lab_is_numbered_but_no_part_of_the_tutorial():
+    tutorial = ["00", "01", "02", "03", "04", "05"]
+    assert [path.name[:2] for path in tutorial_notebooks()] == tutorial
+    assert [path.name[:2] for path in numbered_notebooks()] == [*tutorial, "06"]

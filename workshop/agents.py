@@ -76,7 +76,7 @@ def run_processes(
     Raises:
         WorkshopError: an agent itself failed (a failed run is not the agent's failure).
     """
-    folder = home() / "logs" / path.rsplit("/", 1)[-1]
+    folder = log_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [folder / f"agent-{number}.log" for number in range(tasks, 0, -1)]
     logs: dict[subprocess.Popen, Path] = {}
@@ -102,6 +102,11 @@ def run_processes(
                 f"its log {shown(log)} ends with: {last_line}"
             )
     return list(logs.values())
+
+
+def log_folder(path: str) -> Path:
+    """Return the folder with the logs of a sweep's agent processes."""
+    return home() / "logs" / path.rsplit("/", 1)[-1]
 
 
 def _start_agent(path: str, at_once: int, count: int | None, log: Path) -> subprocess.Popen:

@@ -49,6 +49,14 @@ def notebooks() -> None:
         store_outputs(numbered_notebooks())
 
 
+def exercises() -> None:
+    """Write the exercises anew from their solutions."""
+    from workshop.exercises import write
+
+    for path in write():
+        print(shown(path))
+
+
 def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
     from workshop import backend
@@ -193,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         help="local (default), wandb for an account, or a server's URL",
     )  # fmt: skip
     add(notebooks)
+    add(exercises)
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
     add(server, add_help=False)
     add(stop)

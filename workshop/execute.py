@@ -46,8 +46,13 @@ padding: 0 1rem } li { margin: .4rem 0 }</style>
 
 
 def numbered_notebooks() -> list[Path]:
-    """Return the notebooks of the tutorial in their order."""
+    """Return the notebooks that lie in `notebooks` itself, in their order."""
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def tutorial_notebooks() -> list[Path]:
+    """Return the notebooks of the tutorial, 00 to 05; in those after it things break."""
+    return [path for path in numbered_notebooks() if path.name < "06"]
 
 
 def execute(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop import analysis, backend, sweep
-from workshop.execute import execute, numbered_notebooks
+from workshop.execute import execute, tutorial_notebooks
 from workshop.paths import ROOT, shown
 
 
@@ -24,7 +24,7 @@ def run(choice: str = "local", parameters: Mapping[str, Any] | None = None) -> P
     folder = ROOT / "executed" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     parameters = {"scale": "smoke"} | dict(parameters or {})
     with backend.session(choice) as chosen:
-        execute(numbered_notebooks(), folder, parameters)
+        execute(tutorial_notebooks(), folder, parameters)
         path = sweep.newest(parameters.get("project", backend.PROJECT))
         print(summary(chosen, path, folder))
     return folder

@@ -1,0 +1,43 @@
+"""What several exercises ask of a sweep that was registered."""
+
+from collections import Counter
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from workshop import sweep
+from workshop.errors import WorkshopError
+
+if TYPE_CHECKING:
+    import wandb
+
+FAILED = ("failed", "crashed", "killed")
+
+
+def find(path: Any) -> Generator[tuple[bool, str, str], None, "wandb.apis.public.Sweep | None"]:
+    """Look whether this is the path of a sweep; end with the sweep, or None."""
+    if not isinstance(path, str):
+        kind = type(path).__name__
+        yield False, "", f"this is a {kind}, no path: give the text that `register` returned"
+        return None
+    if path.count("/") != 2:
+        yield False, "", f"{path!r} is no complete path: an agent elsewhere needs entity/project/ID"
+        return None
+    try:
+        found = sweep.get(path)
+    except WorkshopError:
+        yield False, "", f"the server knows no sweep {path}: is it the path that `register` gave?"
+        return None
+    yield True, "the server knows the sweep", ""
+    return found
+
+
+def points(registered: "wandb.apis.public.Sweep") -> set[tuple]:
+    """Return the combinations of a registered grid, without order and without its scale."""
+    axes = sweep.grid(registered.config)
+    frame = sweep.preview(registered.config)[[name for name in axes if name != "scale"]]
+    return {tuple(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)}
+
+
+def in_words(states: Counter) -> str:
+    """Return how many runs are in which state: `1 failed, 2 finished`."""
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no run yet"
