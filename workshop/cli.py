@@ -57,6 +57,14 @@ def exercises() -> None:
         print(shown(path))
 
 
+def copy(folder: Path) -> None:
+    """Make a copy of the kit of your own, which shares the installed packages."""
+    from workshop import personal
+
+    made = personal.copy(folder)
+    print(f"Your copy is {shown(made)}. In every terminal: source {shown(made)}/activate")
+
+
 def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
     from workshop import backend
@@ -202,6 +210,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(notebooks)
     add(exercises)
+    add(copy).add_argument(
+        "folder", type=Path, nargs="?", default=Path("~/sweep-workshop"), metavar="FOLDER",
+        help="where (default: ~/sweep-workshop); what is there already stays as it is",
+    )  # fmt: skip
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
     add(server, add_help=False)
     add(stop)
