@@ -10,10 +10,12 @@ LAB ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test lab serve notebooks bench lint lock
+.PHONY: help install tutorial test lab serve notebooks bench lint lock
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+install: $(INSTALLED) ## build .venv with the packages of requirements.lock
 
 tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what came out
 	@$(BIN)/workshop tutorial
