@@ -120,6 +120,7 @@ def _set_environment(kind: str, url: str) -> None:
         # An account's key would go before the one in the netrc file, and be refused.
         os.environ.pop("WANDB_API_KEY", None)
     _set_address_of_pages(links.in_browser(url))
+    _set_name_of_notebook()
     for variable, folder in _CLIENT_FOLDERS.items():
         path = Path(os.environ.setdefault(variable, str(home() / folder)))
         path.mkdir(parents=True, exist_ok=True)
@@ -135,6 +136,13 @@ def _set_address_of_pages(address: str) -> None:
         del os.environ["WANDB_APP_URL"]  # of the server that was spoken to before
     if links.is_proxied(address) and urlsplit(address).netloc:
         os.environ.setdefault("WANDB_APP_URL", address.rstrip("/"))
+
+
+def _set_name_of_notebook() -> None:
+    """Name the notebook to the client, which would ask a Jupyter server that may refuse it."""
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if notebook.is_file():
+        os.environ.setdefault("WANDB_NOTEBOOK_NAME", os.path.relpath(notebook))
 
 
 def _entity(url: str) -> str:
