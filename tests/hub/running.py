@@ -118,6 +118,9 @@ class Hub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         """Stop the hub, which stops its proxy and all servers."""
         self._process.terminate()
         try:
