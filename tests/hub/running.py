@@ -86,12 +86,12 @@ class Hub:
         log: what it said.
     """
 
-    def __init__(self, folder: Path, python: Path, **environment: str):
+    def __init__(self, folder: Path, python: Path, config: Path = CONFIG, **environment: str):
         public, hub, api = free_ports(3)
         self.url = f"http://{NAME}:{public}"
         self.log = folder / "hub.log"
         self._command = [
-            python, "-m", "jupyterhub", f"--config={CONFIG}", f"--port={public}",
+            python, "-m", "jupyterhub", f"--config={config}", f"--port={public}",
             f"--JupyterHub.hub_port={hub}",
             f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{api}",
         ]  # fmt: skip
