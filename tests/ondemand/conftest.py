@@ -1,0 +1,41 @@
+"""The app as a site installs it."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.ondemand.dashboard import Dashboard
+from workshop.paths import ROOT
+
+# What a site needs of the clone; its environment is linked, since it is large.
+PARTS = ("configs", "docs", "notebooks", "ondemand", "slurm", "workshop", "README.md")
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory) -> Callable[..., Dashboard]:
+    """Return a function that installs the app for sites, by the one line that is to be edited."""
+    if not shutil.which("ruby"):
+        reason = "ruby is not installed (Debian: apt-get install ruby)"
+        if os.environ.get("WORKSHOP_REQUIRE_SLURM") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def installed(*sites: str) -> Dashboard:
+        kit = tmp_path_factory.mktemp("kit of a class")
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, kit / part)
+            else:
+                shutil.copy(ROOT / part, kit / part)
+        (kit / ".venv").symlink_to(ROOT / ".venv")
+        settings = kit / "ondemand" / "sweep_workshop.rb"
+        line = f"  SITES = {list(sites)}.freeze"
+        text, edited = re.subn(r"^  SITES = .*", line, settings.read_text(), flags=re.MULTILINE)
+        assert edited == 1
+        settings.write_text(text)
+        return Dashboard(kit)
+
+    return installed
