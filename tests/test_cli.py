@@ -124,3 +124,11 @@ class TestSubmit:
     def test_a_sweep_that_never_was_an_array_says_so(self, path, capsys):
         assert cli.main(["status", path]) == 0
         assert "no array was submitted for this sweep: `workshop submit`" in capsys.readouterr().out
+
+
+def test_reader_that_has_seen_enough_is_no_error():
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; '{WORKSHOP}' check --json | head -c 1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")

@@ -117,6 +117,18 @@ def check(scale: str, backend: str, site: str, as_json: bool) -> int:
     return int(any(finding.verdict == "problem" for finding in findings))
 
 
+def results(roster: Path, output: Path, project: str, backend: str) -> None:
+    """Collect the runs of a class, each person's newest sweep, in one CSV file."""
+    from workshop import collecting
+    from workshop.backend import connect
+
+    connect(backend)
+    runs = collecting.results(collecting.people(roster), project)
+    runs.to_csv(output, index=False)
+    print(collecting.describe(runs))
+    print(f"Written: {shown(output.resolve())}")
+
+
 def submit(
     sweep: str,
     site: str,
@@ -227,6 +239,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(command)
     command.add_argument(
         "--json", dest="as_json", action="store_true", help="one line of JSON, to be collected"
+    )
+    command = add(results)
+    command.add_argument("roster", type=Path, metavar="ROSTER", help="the CSV file of the class")
+    command.add_argument("output", type=Path, metavar="FILE", help="the CSV file to write")
+    command.add_argument("--project", default="sweep-workshop", help="(default: sweep-workshop)")
+    command.add_argument(
+        "--backend", default="auto", metavar="W&B", help="auto (default), or the server's URL"
     )
     command = add(submit)
     _add_array_options(command)

@@ -1,5 +1,6 @@
 """One kind of error for everything that a user can put right."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -20,7 +21,13 @@ class WorkshopError(Exception):
 def exit_status(command: Callable[[], int | None]) -> int:
     """Run `command`; return its exit status, or 2 after printing a `WorkshopError` to stderr."""
     try:
-        return command() or 0
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader, `head` for one, has seen enough.  Python would complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except WorkshopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

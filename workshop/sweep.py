@@ -118,13 +118,17 @@ def register(config: Mapping, project: str) -> str:
 def newest(project: str) -> str:
     """Return the path of the project's newest sweep; canceled ones do not count.
 
+    Args:
+        project: its name, or `entity/project` of somebody else.
+
     Raises:
         WorkshopError: the project has none.
     """
     import wandb
 
     api = wandb.Api()
-    entity = api.default_entity
+    entity, _, project = project.rpartition("/")
+    entity = entity or api.default_entity
     try:
         sweeps = list(api.project(project, entity).sweeps())
     except (wandb.errors.Error, ValueError):
