@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.ondemand.dashboard import Dashboard
+from workshop import personal
 from workshop.paths import ROOT
 
 # What a site needs of the clone; its environment is linked, since it is large.
-PARTS = ("configs", "docs", "notebooks", "ondemand", "slurm", "workshop", "README.md")
+PARTS = (*personal.PARTS, "ondemand")
 
 
 @pytest.fixture(scope="session")

@@ -50,17 +50,20 @@ class Lab:
         message = {"header": header, "parent_header": {}, "metadata": {}, "channel": "shell"}
         content = {"code": code, "silent": False, "store_history": False, "stop_on_error": True}
         socket.send(json.dumps(message | {"content": content, "buffers": []}))
-        printed = ""
-        while True:
+        printed, is_idle, replied = "", False, False
+        while not (is_idle and replied):  # they come on two channels, in any order
             reply = json.loads(socket.recv())
+            content = reply["content"]
             if reply["parent_header"].get("msg_id") != header["msg_id"]:
                 continue
             if reply["msg_type"] == "stream":
-                printed += reply["content"]["text"]
+                printed += content["text"]
             if reply["msg_type"] == "execute_reply":
-                assert reply["content"]["status"] == "ok", reply["content"]
-                socket.close()
-                return printed
+                assert content["status"] == "ok", content
+                replied = True
+            is_idle = is_idle or content.get("execution_state") == "idle"
+        socket.close()
+        return printed
 
     def type(self, command: str) -> str:
         """Type a command in a new terminal; return what it and the shell printed."""
