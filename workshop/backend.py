@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from workshop import local_server
+from workshop import links, local_server
 from workshop.credentials import ACCOUNT_URL
 from workshop.errors import WorkshopError
 from workshop.paths import home, shown
@@ -49,7 +50,9 @@ class Backend:
             data = f", data in {shown(local_server.store())}"
         else:
             data = ""
-        return f"W&B: {self.kind} at {self.url} (entity {self.entity}{data})"
+        address = links.in_browser(self.url)
+        pages = "" if address == self.url else f"; its pages: {address}"
+        return f"W&B: {self.kind} at {self.url} (entity {self.entity}{data}){pages}"
 
 
 def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
@@ -116,6 +119,8 @@ def _set_environment(kind: str, url: str) -> None:
         os.environ["NETRC"] = str(local_server.netrc_file())
         # An account's key would go before the one in the netrc file, and be refused.
         os.environ.pop("WANDB_API_KEY", None)
+    _set_address_of_pages(links.in_browser(url))
+    _set_name_of_notebook()
     for variable, folder in _CLIENT_FOLDERS.items():
         path = Path(os.environ.setdefault(variable, str(home() / folder)))
         path.mkdir(parents=True, exist_ok=True)
@@ -123,6 +128,21 @@ def _set_environment(kind: str, url: str) -> None:
     binaries = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != binaries:
         os.environ["PATH"] = os.pathsep.join([binaries, os.environ.get("PATH", "")])
+
+
+def _set_address_of_pages(address: str) -> None:
+    """Let the client print links that the reader's browser can follow, if it can be told."""
+    if links.is_proxied(os.environ.get("WANDB_APP_URL", "")):
+        del os.environ["WANDB_APP_URL"]  # of the server that was spoken to before
+    if links.is_proxied(address) and urlsplit(address).netloc:
+        os.environ.setdefault("WANDB_APP_URL", address.rstrip("/"))
+
+
+def _set_name_of_notebook() -> None:
+    """Name the notebook to the client, which would ask a Jupyter server that may refuse it."""
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if notebook.is_file():
+        os.environ.setdefault("WANDB_NOTEBOOK_NAME", os.path.relpath(notebook))
 
 
 def _entity(url: str) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
+from workshop.links import in_browser
 from workshop.paths import ROOT
 
 _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
@@ -20,6 +21,16 @@ def table(frame: pd.DataFrame) -> Styler:
         styler.format_index(escape="html", axis=axis)
     styler.set_table_styles(left)
     return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
+
+
+def link(url: str) -> Markdown:
+    """Return a link to a page of a server, at the address where the reader's browser finds it.
+
+    Args:
+        url: the page's address on the machine that this runs on.
+    """
+    address = in_browser(url)
+    return Markdown(f"[{address}]({address})")
 
 
 def source(path: str) -> Markdown:

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from workshop import links
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
 
@@ -57,6 +58,8 @@ def start() -> str:
     for port in (last_port(), 0):
         command = [sys.executable, "-m", "workshop.server"]
         command += ["--store", str(store()), "--port", str(port)]
+        if name := links.proxy_host():
+            command += ["--proxied-as", name]
         with log.open("w") as output:
             server = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,

@@ -8,8 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import wandb
 
@@ -44,15 +42,6 @@ def check_reachable(url: str) -> None:
                 "`make serve`, or correct WANDB_BASE_URL"
             )
         time.sleep(0.5)
-
-
-def is_this_machine(url: str) -> bool:
-    """Tell whether a URL means the machine on which it is read, whichever that is."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from workshop import local_server
 from workshop.config import closest
 from workshop.credentials import ACCOUNT_URL, is_open_to_others, login, netrc_file
 from workshop.errors import WorkshopError
+from workshop.links import is_this_machine
 from workshop.paths import shown
 from workshop.preflight.finding import Finding
-from workshop.reach import check_reachable, is_this_machine
+from workshop.reach import check_reachable
 
 
 def findings(choice: str) -> Iterator[Finding]:

@@ -65,6 +65,10 @@ def main(
     )  # fmt: skip
     parser.add_argument("--certfile", type=Path, metavar="FILE", help="certificate, for https")
     parser.add_argument("--keyfile", type=Path, metavar="FILE", help="the certificate's key")
+    parser.add_argument(
+        "--proxied-as", metavar="NAME",
+        help="name of the host at which a proxy of yours, such as JupyterHub's, has the pages",
+    )  # fmt: skip
     values = vars(parser.parse_args(arguments))
     port = values.pop("port")
     options = Options(**values, ports=ports if port is None else (port,))

@@ -12,9 +12,10 @@ this same machine, Linux tells whose process is at the other end (`/proc/net/tcp
 that wandb prints open for them at once, also through an SSH tunnel or Jupyter's proxy, which run
 under the same user.  Everybody else on the machine, as on a cluster's login node, is asked for
 the key once per browser; a cookie remembers it.  The request must also name the server by a
-loopback name, so that a web page from elsewhere cannot read along under a name of its own (DNS
-rebinding).  As soon as there is a class, or the server listens beyond loopback, everybody is
-asked: a process of the same user may then be a proxy that speaks for somebody else.
+loopback name, or by the one that it was told its proxy has, so that a web page from elsewhere
+cannot read along under a name of its own (DNS rebinding).  As soon as there is a class, or the
+server listens beyond loopback, everybody is asked: a process of the same user may then be a proxy
+that speaks for somebody else.
 """
 
 import base64
@@ -41,13 +42,20 @@ class Gate:
         store: Where the users are.
         key: The key of the user who runs the server.
         beyond_loopback: Whether other machines can reach the server.
+        proxied_as: The name that a browser calls the proxy of the server's user by.
 
     Attributes:
         owner: The user who runs the server.
         people: The others: the class.
     """
 
-    def __init__(self, store: Store, key: str, beyond_loopback: bool = False):
+    def __init__(
+        self,
+        store: Store,
+        key: str,
+        beyond_loopback: bool = False,
+        proxied_as: str | None = None,
+    ):
         with store.writing():
             store.execute(
                 "INSERT INTO users (name, entity, key_hash, is_admin) VALUES (?, ?, ?, 1) "
@@ -60,6 +68,7 @@ class Gate:
         self.owner = self._users[hash_key(key)]
         self.people = [user for user in self._users.values() if user != self.owner]
         self._asks_everybody = beyond_loopback or bool(self.people)
+        self._proxied_as = proxied_as
         self._secret = hashlib.sha256(b"signatures:" + key.encode()).digest()
         # Browsers send the cookies of one port to all others: each server has a name of its own.
         self.cookie_name = f"workshop-{self._sign('cookie')[:8]}"
@@ -84,9 +93,14 @@ class Gate:
     def page_user(self, request: Request) -> User | None:
         """Return who looks at a page: by header, by cookie, or as the owner of the server."""
         user = self.api_user(request) or self.cookie_user(request)
-        if user is None and not self._asks_everybody and is_own_process(request):
+        if user is None and not self._asks_everybody and self._is_ours(request):
             return self.owner
         return user
+
+    def _is_ours(self, request: Request) -> bool:
+        """Tell whether a process of the user who runs the server asks, by a name that is known."""
+        host = request.url.hostname or ""
+        return (is_loopback(host) or host == self._proxied_as) and is_own_process(request)
 
     def cookie_user(self, request: Request) -> User | None:
         """Return the user who signed in with the browser that asks."""
@@ -144,9 +158,8 @@ def require_owner(user: User, entity: str) -> None:
 
 def is_own_process(request: Request) -> bool:
     """Tell whether a request comes from a process of the user who runs this server."""
-    host = request.url.hostname or ""
     server, client = request.scope.get("server"), request.scope.get("client")
-    if not (is_loopback(host) and server and client and is_loopback(client[0])):
+    if not (server and client and is_loopback(client[0])):
         return False
     return socket_owner(client, server) == os.getuid()
 

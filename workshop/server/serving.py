@@ -36,6 +36,7 @@ class Options:
         keyfile: Its key, if that is in a file of its own.
         roster: A table of the people in the class.
         has_leaderboard: Whether everybody sees who has the best run.
+        proxied_as: The name that a browser calls the proxy of the server's user by.
     """
 
     store: Path
@@ -45,6 +46,7 @@ class Options:
     keyfile: Path | None = None
     roster: Path | None = None
     has_leaderboard: bool = True
+    proxied_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def serve(options: Options) -> None:
             require_private(folder)
         urls = list(dict.fromkeys([address.url, address.local_url]))
         admit(store, people, lambda name: provide_key(folder, name, urls))
-        gate = Gate(store, provide_key(folder, DEFAULT_USER, urls), not address.is_loopback)
+        key = provide_key(folder, DEFAULT_USER, urls)
+        gate = Gate(store, key, not address.is_loopback, options.proxied_as)
         app = make_app(store, gate, options.has_leaderboard)
         write_note(note, address, options.certfile)
         announce(folder, address, gate)

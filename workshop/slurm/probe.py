@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from workshop.credentials import ACCOUNT_URL
 from workshop.errors import WorkshopError, exit_status
+from workshop.links import is_this_machine
 
 
 def main(sweep_path: str) -> None:
@@ -31,8 +32,6 @@ def main(sweep_path: str) -> None:
 
 
 def _advice(url: str) -> str:
-    from workshop.reach import is_this_machine
-
     if not is_this_machine(url):
         return ""
     return (

@@ -1,0 +1,110 @@
+"""What a participant does in a browser: log in, run notebooks, follow links."""
+
+from pathlib import Path
+from types import TracebackType
+
+import nbformat
+
+from tests.browser.test_widgets_in_lab import choose, save
+from tests.hub.running import Hub, Participant, wait_for
+
+LONG = 120_000  # milliseconds, on a machine with other work
+
+
+class Visitor:
+    """A participant at a browser of their own.
+
+    Attributes:
+        who: the participant.
+        base: the address of their Jupyter server.
+        page: the tab with JupyterLab.
+        problems: errors of scripts, and requests to hosts other than the hub.
+    """
+
+    def __init__(self, browser, hub: Hub, who: Participant):
+        self.who = who
+        self.hub = hub
+        self.base = f"{hub.url}/user/{who.name}"
+        self.problems = []
+        # Cells out of sight do not exist.
+        self._context = browser.new_context(viewport={"width": 1280, "height": 5000})
+        self._context.on("weberror", lambda error: self.problems.append(str(error.error)))
+        self._context.on("request", self._note_foreign)
+        self._context.set_default_timeout(LONG)
+        self.page = self._context.new_page()
+        self.page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(self, kind: type | None, error: object, trace: TracebackType | None) -> None:
+        self._context.close()
+        if kind is None:
+            assert self.problems == []
+
+    def log_in(self) -> None:
+        """Log in, and wait for the server to be started."""
+        self.page.goto(self.hub.url)
+        self.page.fill("#username_input", self.who.name)
+        self.page.fill("#password_input", self.who.password)
+        self.page.click("#login_submit")
+        self.page.wait_for_url(f"{self.base}/lab/tree/notebooks*")
+        self.page.wait_for_selector(".jp-DirListing-item >> text=00_check")
+
+    def log_out(self) -> None:
+        choose(self.page, "File", "Log Out")
+        self.page.wait_for_selector("#username_input, text=Login")
+
+    def start(self, name: str) -> None:
+        """Open a notebook and run all its cells."""
+        self.page.goto(f"{self.base}/lab/tree/notebooks/{name}.ipynb?reset")
+        self.page.wait_for_selector(".jp-Notebook h1")
+        self.page.wait_for_selector("text=/Python 3.* Idle/")
+        choose(self.page, "Run", "Run All Cells")
+
+    def wait_for_end(self, name: str) -> nbformat.NotebookNode:
+        """Wait until the kernel has nothing left to do; return the notebook, which had no error."""
+        path = f"notebooks/{name}.ipynb"
+        wait_for(lambda: self._is_idle(path), f"the kernel of {path} is idle", 400)
+        save(self.page)
+        notebook = nbformat.read(self.copy / path, as_version=4)
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        errors = [
+            output
+            for cell in cells
+            for output in cell.outputs
+            if output.output_type == "error" or "ERROR" in output.get("text", "")
+        ]
+        assert errors == []
+        assert all(cell.execution_count for cell in cells)
+        return notebook
+
+    def follow(self, link):
+        """Click a link in the notebook; return the tab that it opens."""
+        with self._context.expect_page() as opened:
+            link.click()
+        opened.value.wait_for_load_state()
+        return opened.value
+
+    def status(self, address: str) -> int:
+        """Return the HTTP status of an address, asked for with this browser's cookies."""
+        return self._context.request.get(address).status
+
+    @property
+    def copy(self) -> Path:
+        """The participant's copy of the kit."""
+        return self.who.home / "sweep-workshop"
+
+    def _is_idle(self, path: str) -> bool:
+        """Tell whether a kernel was idle for a while: between two cells it is for a moment."""
+        for _ in range(4):
+            reply = self._context.request.get(f"{self.base}/api/sessions")
+            (kernel,) = [each["kernel"] for each in reply.json() if each["path"] == path]
+            if kernel["execution_state"] != "idle":
+                return False
+            self.page.wait_for_timeout(300)
+        return True
+
+    def _note_foreign(self, request) -> None:
+        if not request.url.startswith((self.hub.url, "data:", "blob:")):
+            self.problems.append(request.url)
