@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.browser.conftest import browser  # noqa: F401 - a fixture of these tests as well
 from tests.ondemand.dashboard import Dashboard
 from workshop import personal
 from workshop.paths import ROOT

@@ -194,8 +194,14 @@ def test_a_kernel_has_the_copy_the_environment_and_the_address(session, lab):
     assert found["SLURM_JOB_ID"] == session.job
 
 
-def test_an_array_is_submitted_from_a_terminal(session, lab):
-    path = re.search(r"path (\S+)", lab.run(REGISTER.format(root=ROOT)))[1]
+@pytest.fixture(scope="module")
+def registered(lab) -> str:
+    """Register a sweep in a notebook's kernel; return what it printed."""
+    return lab.run(REGISTER.format(root=ROOT))
+
+
+def test_an_array_is_submitted_from_a_terminal(session, lab, registered):
+    path = re.search(r"path (\S+)", registered)[1]
     printed = lab.type(f"workshop submit {path} --site test_cluster")
     found = re.search(r"array job (\d+): 1 tasks", printed)
     assert found, printed
@@ -213,12 +219,22 @@ def test_an_array_is_submitted_from_a_terminal(session, lab):
     assert "1 finished" in lab.type(f"workshop status {path}")
 
 
-def test_the_pages_of_the_local_server_are_below_the_sessions_address(session, lab):
-    note = json.loads((session.copy / ".workshop/server/server.json").read_text())
-    port = note["url"].rpartition(":")[2]
-    page = f"{lab.base}/proxy/{port}/"
-    assert "slurm" in lab.send("GET", page).text, "the project of the array"
+def test_the_printed_link_leads_to_the_pages_of_the_local_server(session, lab, registered):
+    page = re.search(r"its pages: (\S+)", registered)[1]
+    assert page.startswith(f"{lab.base}/proxy/")
+    assert "slurm" in lab.send("GET", page).text, "the project of the sweep"
     assert session.lab().send("GET", page).status_code in (302, 403)
+
+
+@pytest.mark.browser
+def test_the_button_on_the_card_opens_the_first_notebook(session, browser):
+    with session.app.open(session.folder) as address:
+        page = browser.new_page()
+        page.goto(address)
+        with page.expect_popup() as opened:
+            page.click("text=Open the workshop in JupyterLab")
+        opened.value.wait_for_selector(".jp-Notebook h1 >> text=Check your setup")
+        page.close()
 
 
 def test_what_a_participant_changed_is_there_in_the_next_session(session, lab, start):
