@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.conftest import launch
 from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
 from workshop.server.records import User
 
@@ -64,6 +65,19 @@ def test_the_owner_of_the_server_needs_no_key_on_the_same_machine(local_server):
 
     assert status() == "200"
     assert status("Host=elsewhere.example") == "401"
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system tells no socket owners")
+def test_the_proxy_of_the_owner_may_have_a_name_and_no_other(tmp_path):
+    server = launch(tmp_path / "store", tmp_path / "home", 0, ("--proxied-as", "hub.example"))
+    try:
+        found = {}
+        for name in ("hub.example", "hub.example:8443", "evil.hub.example", "elsewhere.example"):
+            command = [sys.executable, "-c", READ, server.url, f"Host={name}"]
+            found[name] = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        assert list(found.values()) == ["200", "200", "401", "401"]
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
