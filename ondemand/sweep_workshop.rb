@@ -7,8 +7,12 @@ require 'yaml'
 
 module SweepWorkshop
   # Your clusters' profiles, by the names of files in configs/sites: the form offers these, and the
-  # first is its default.  The one line to edit.
+  # first is its default.  The one line that must be edited.
   SITES = ['generic'].freeze
+
+  # The dashboard's address, such as https://ondemand.example.edu.  With it the links that the wandb
+  # client prints open in the participant's browser; without it those of the notebooks do.
+  DASHBOARD = ''.freeze
 
   # The clone of the kit with its environment in .venv, which the compute nodes reach under this
   # path: the folder that this app is in, also if the dashboard finds the app through a link.

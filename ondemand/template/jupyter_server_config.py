@@ -1,6 +1,5 @@
 """JupyterLab behind Open OnDemand's proxy, for whoever has the session's password."""
 
-import os
 from pathlib import Path
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
@@ -23,7 +22,6 @@ c = get_config()  # noqa: F821 - traitlets provides it
 # The proxy is on another machine, keeps the path, and puts the node's name for the dashboard's.
 c.ServerApp.ip = "0.0.0.0"  # noqa: S104
 c.ServerApp.port_retries = 0
-c.ServerApp.base_url = os.environ["WORKSHOP_PROXY_PREFIX"]
 c.ServerApp.allow_origin = "*"
 c.ServerApp.trust_xheaders = True
 c.ServerApp.open_browser = False

@@ -18,14 +18,14 @@ PARTS = (*personal.PARTS, "ondemand")
 
 @pytest.fixture(scope="session")
 def install(tmp_path_factory) -> Callable[..., Dashboard]:
-    """Return a function that installs the app for sites, by the one line that is to be edited."""
+    """Return a function that installs the app for sites, by the lines that are to be edited."""
     if not shutil.which("ruby"):
         reason = "ruby is not installed (Debian: apt-get install ruby)"
         if os.environ.get("WORKSHOP_REQUIRE_SLURM") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
 
-    def installed(*sites: str) -> Dashboard:
+    def installed(*sites: str, dashboard: str = "") -> Dashboard:
         kit = tmp_path_factory.mktemp("kit of a class")
         for part in PARTS:
             if (ROOT / part).is_dir():
@@ -34,9 +34,11 @@ def install(tmp_path_factory) -> Callable[..., Dashboard]:
                 shutil.copy(ROOT / part, kit / part)
         (kit / ".venv").symlink_to(ROOT / ".venv")
         settings = kit / "ondemand" / "sweep_workshop.rb"
-        line = f"  SITES = {list(sites)}.freeze"
-        text, edited = re.subn(r"^  SITES = .*", line, settings.read_text(), flags=re.MULTILINE)
-        assert edited == 1
+        text = settings.read_text()
+        for name, value in {"SITES": list(sites), "DASHBOARD": dashboard}.items():
+            line = f"  {name} = {value!r}.freeze"
+            text, edited = re.subn(rf"^  {name} = .*", line, text, flags=re.MULTILINE)
+            assert edited == 1
         settings.write_text(text)
         return Dashboard(kit)
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.ondemand.dashboard import Dashboard
-from tests.ondemand.lab import Lab
+from tests.ondemand.lab import ELSEWHERE, Lab
 from tests.slurm.cluster import Cluster
 from workshop.paths import ROOT
 
@@ -103,7 +103,7 @@ class Session:
 @pytest.fixture(scope="module")
 def start(cluster, install, tmp_path_factory):
     """Return a function that starts a session of one participant, who is root."""
-    app = install("test_cluster")
+    app = install("test_cluster", dashboard=ELSEWHERE)
     home = tmp_path_factory.mktemp("home")
     (home / ".jupyter").mkdir()
     (home / ".jupyter/jupyter_config.json").write_text(json.dumps(OWN_SETTINGS))
@@ -187,7 +187,7 @@ def test_a_kernel_has_the_copy_the_environment_and_the_address(session, lab):
     assert found["cwd"] == str(session.copy / "notebooks")
     assert found["workshop"] == str(session.copy / "workshop/__init__.py")
     assert Path(found["python"]).parent.resolve() == (ROOT / ".venv/bin").resolve()
-    assert found["WORKSHOP_PROXY_PREFIX"] == f"{lab.base}/"
+    assert found["WORKSHOP_PROXY_PREFIX"] == f"{ELSEWHERE}{lab.base}/"
     assert found["home"] == str(session.copy / ".workshop")
     assert found["TMPDIR"].startswith("/tmp/workshop-")
     assert found["WORKSHOP_TEST_MODULE"] == "loaded"
@@ -219,11 +219,13 @@ def test_an_array_is_submitted_from_a_terminal(session, lab, registered):
     assert "1 finished" in lab.type(f"workshop status {path}")
 
 
-def test_the_printed_link_leads_to_the_pages_of_the_local_server(session, lab, registered):
-    page = re.search(r"its pages: (\S+)", registered)[1]
-    assert page.startswith(f"{lab.base}/proxy/")
-    assert "slurm" in lab.send("GET", page).text, "the project of the sweep"
-    assert session.lab().send("GET", page).status_code in (302, 403)
+def test_printed_links_lead_to_the_pages_of_the_local_server(session, lab, registered):
+    for words in ("its pages: ", "Sweep URL: "):
+        page = re.search(rf"{words}(\S+)", registered)[1]
+        assert page.startswith(f"{ELSEWHERE}{lab.base}/proxy/")
+        page = page.removeprefix(ELSEWHERE)
+        assert "slurm" in lab.send("GET", page).text, "the project of the sweep"
+        assert session.lab().send("GET", page).status_code in (302, 403)
 
 
 @pytest.mark.browser

@@ -95,6 +95,19 @@ def test_the_rendered_files_are_scripts(app, tmp_path):
     assert (tmp_path / "session/script.sh").stat().st_mode & 0o111 == 0o111
 
 
+@pytest.mark.parametrize("address", ["", "https://ondemand.example.edu/"])
+def test_links_begin_with_the_dashboards_address_if_it_is_known(install, address, tmp_path):
+    install("generic", dashboard=address).stage(tmp_path / "session")
+    script = (tmp_path / "session/script.sh").read_text()
+    lines = re.findall("^base=.*|^export WORKSHOP_PROXY.*", script, re.MULTILINE)
+    lines.append("echo $WORKSHOP_PROXY_PREFIX $WORKSHOP_PROXY_HOST")
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(lines)], env={"host": "n1", "port": "4242"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [f"{address.rstrip('/')}/node/n1/4242/", "n1"]
+
+
 def test_the_form_asks_what_a_participant_may_change(app, install):
     form = app.form()
     assert form["form"] == ["site", *FIELDS]
