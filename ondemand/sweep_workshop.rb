@@ -40,7 +40,7 @@ module SweepWorkshop
     def initialize(name)
       @name = name
       @file = "#{KIT}/configs/sites/#{name}.yaml"
-      @values = YAML.safe_load(File.read(@file)) || {}
+      @values = (YAML.safe_load(File.read(@file)) || {}).compact
       script = File.read("#{KIT}/slurm/sweep_submission.slrm")
       @defaults = script.scan(/^#SBATCH --([\w-]+)=(\S+)/).to_h
     rescue SystemCallError, Psych::Exception => e

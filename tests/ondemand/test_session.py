@@ -27,9 +27,9 @@ FIRST = "notebooks/00_check_your_setup.ipynb"
 # What a participant who is root, as here, must add to JupyterLab's settings; and what such a file
 # of somebody else's may say without weakening the session.
 OWN_SETTINGS = {
-    "ServerApp": {"allow_root": True, "port": 1, "password": "", "disable_check_xsrf": False},
+    "ServerApp": {"allow_root": True, "port": 1, "password": ""},
     "IdentityProvider": {"token": ""},
-    "PasswordIdentityProvider": {"hashed_password": "", "password_required": False},
+    "PasswordIdentityProvider": {"hashed_password": ""},
 }
 ENVIRONMENT = """
 import json, os, sys, workshop.paths
@@ -239,12 +239,15 @@ def test_the_button_on_the_card_opens_the_first_notebook(session, browser):
         page.close()
 
 
-def test_what_a_participant_changed_is_there_in_the_next_session(session, lab, start):
+def test_a_session_leaves_nothing_but_what_the_participant_changed(session, lab, registered, start):
     (session.copy / FIRST).write_text("changed")
     temporary = Path(json.loads(lab.run(ENVIRONMENT))["TMPDIR"])
     assert temporary.exists()
+    note = session.copy / ".workshop/server/server.json"
+    assert note.exists()
     session.end()
     until(lambda: not temporary.exists(), session.output)
+    until(lambda: not note.exists(), lambda: "the session's W&B server was left running")
     again = start()
     until(again.is_ready, again.output)
     assert (session.copy / FIRST).read_text() == "changed"

@@ -16,6 +16,7 @@ STRANGE = {
     "time": "1-06",
     "memory": "512M",
     "cpus": 7,
+    "qos": None,
     "gpus": "a100:2",
     "options": {"constraint": "a100&nvlink", "exclusive": True, "oversubscribe": False},
     "modules": ["gcc/13", "cuda/12.4"],
@@ -128,10 +129,10 @@ def test_the_form_asks_what_a_participant_may_change(app, install):
     [("90", 2), ("59:59", 1), ("00:00:10", 1), ("02:00:00", 2), ("02:00:01", 3), ("1-0", 24),
      ("2-03:00", 51), ("1-00:00:01", 25)],
 )  # fmt: skip
-def test_hours_are_whole_ones(app, time, hours):
-    file = app.kit / "configs/sites/strange.yaml"
-    file.write_text(yaml.safe_dump(STRANGE | {"time": time}, default_style='"'))
-    assert choices(app.form())["strange"]["bc_num_hours"] == str(hours)
+def test_hours_are_whole_ones(install, time, hours):
+    dashboard = install("mine")
+    (dashboard.kit / "configs/sites/mine.yaml").write_text(f"time: '{time}'")
+    assert dashboard.form()["attributes"]["bc_num_hours"]["value"] == hours
 
 
 @pytest.mark.parametrize(
