@@ -16,7 +16,7 @@ help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what came out
-	@$(BIN)/workshop tutorial
+	@$(BIN)/workshop run -p project=sweep-workshop
 
 test: $(INSTALLED) ## run every test: units, the wandb client, notebooks, SLURM, browser
 	@$(BIN)/pytest $(PYTEST)

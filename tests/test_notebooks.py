@@ -10,10 +10,11 @@ import nbformat
 import papermill
 import pytest
 
-from workshop import backend, local_server, sweep, tutorial
+from workshop import backend, local_server, sweep
+from workshop.batch.summary import summary
 from workshop.execute import numbered_notebooks
 from workshop.export import PLOTLY_JSON
-from workshop.paths import NOTEBOOKS, ROOT
+from workshop.paths import NOTEBOOKS
 
 NOTEBOOK_FILES = numbered_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda path: path.stem)
@@ -45,15 +46,15 @@ def test_notebooks_run_and_checked_outputs_are_the_stored_ones(tmp_path, monkeyp
         )  # fmt: skip
         print(done.stdout)
         assert done.returncode == 0, done.stdout
-        with backend.session("local") as chosen:
+        with backend.session("local"):
             path = sweep.newest(backend.PROJECT)
-            summary = tutorial.summary(chosen, path, ROOT / "executed")
+            told = summary(path)
     finally:
         local_server.stop()
-    assert f"Sweep: {path}, 8 runs" in summary
-    assert "Data: digits" in summary
+    assert f"Sweep: {path}, 8 runs" in told
+    assert "Data: digits" in told
     rows = re.findall(
-        r"^ *[a-z]+-sweep-\d+ +(?:adam|sgd) +(\S+) +(\S+) +(\S+)$", summary, re.MULTILINE
+        r"^ *[a-z]+-sweep-\d+ +(?:adam|sgd) +(\S+) +(\S+) +(\S+)$", told, re.MULTILINE
     )
     assert len(rows) == 8
     assert [requested for requested, _, _ in rows] == [effective for _, effective, _ in rows]
