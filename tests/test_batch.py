@@ -292,7 +292,7 @@ def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
         index = (tmp_path / name / "index.html").read_text()
         assert f'<a href="{found["url"]}">{found["path"]}</a>' in index
         assert f"Sweep: {found['path']}, " in told[name]
-    assert "&#39;values&#39;: [0.001]" in (tmp_path / "looks/look.html").read_text()
+    assert "'values': [0.001]" in (tmp_path / "looks/look.html").read_text()
     rows = re.findall(r"-sweep-\d+ +(adam|sgd) +(\S+) +(\S+) ", told["trains"])
     assert sorted(rows) == [("adam", "0.1", "0.1"), ("sgd", "0.1", "0.1")]
     assert local_server.running() is None
