@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser
+# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser, make kernel KERNEL=--remove
 PYTEST ?=
 LAB ?=
+KERNEL ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test lab serve notebooks bench lint lock
+.PHONY: help tutorial test lab kernel serve notebooks bench lint lock
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +25,9 @@ test: $(INSTALLED) ## run every test: units, the wandb client, notebooks, SLURM,
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the local W&B server running
 	@$(BIN)/workshop lab $(LAB)
 
+kernel: $(INSTALLED) ## register the kit as a kernel of a JupyterLab that is already there
+	@$(BIN)/workshop kernel $(KERNEL)
+
 serve: $(INSTALLED) ## run the local W&B server until Ctrl-C, to look at its pages
 	@$(BIN)/workshop server
 
@@ -36,9 +40,10 @@ bench: $(INSTALLED) ## measure the local server, beside its peers
 lint: $(INSTALLED) ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml
+lock: $(INSTALLED) ## write requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra hub --group dev --universal --python-version 3.11 \
 	    --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
+	@$(BIN)/python -m maintenance.conda_environment
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

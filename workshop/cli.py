@@ -105,6 +105,17 @@ def lab(jupyter_options: list[str]) -> int:
             jupyter.terminate()
 
 
+def kernel(prefix: Path | None, remove: bool) -> None:
+    """Register the kit as a kernel of a JupyterLab that is already there."""
+    from workshop import kernel as kernels
+
+    if remove:
+        print(f"removed: {shown(kernels.remove(prefix))}")
+        return
+    print(f"Kernel {kernels.TITLE!r}: {shown(kernels.register(prefix))}")
+    print("JupyterLab lists it after a reload of its page; `workshop kernel --remove` removes it.")
+
+
 def server(server_options: list[str]) -> int:
     """Run the local W&B server, for yourself or for a class, until Ctrl-C."""
     from workshop.server.__main__ import main as serve
@@ -251,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
         help="where (default: ~/sweep-workshop); what is there already stays as it is",
     )  # fmt: skip
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
+    command = add(kernel)
+    command.add_argument(
+        "--prefix", type=Path, metavar="FOLDER",
+        help="of the environment that JupyterLab runs in (default: for you alone)",
+    )  # fmt: skip
+    command.add_argument("--remove", action="store_true", help="remove it again")
     add(server, add_help=False)
     add(stop)
     command = add(check)
