@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,8 +61,15 @@ def test_second_copy_leaves_what_was_changed_and_brings_what_is_missing(mine, ca
     assert f"source {mine}/activate" in capsys.readouterr().out
 
 
+def test_what_is_large_is_shared(mine):
+    assert (mine / ".venv").resolve() == Path(sys.prefix).resolve()
+    assert (mine / "data").exists() == (ROOT / "data").exists()
+
+
 def test_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
+    with pytest.raises(WorkshopError, match="holds something else"):
+        copy(tmp_path)
     with pytest.raises(WorkshopError, match=r"cannot be copied to .*Not a directory"):
         copy(tmp_path / "file" / "folder")
     with pytest.raises(WorkshopError, match="belongs to the kit itself"):

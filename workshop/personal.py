@@ -1,7 +1,8 @@
-"""A participant's own copy of the kit, which shares the installed packages with everybody.
+"""A participant's own copy of the kit, which shares what is large with everybody.
 
 In it notebooks, configs and the package itself may be changed, and `.workshop` with the keys is
 private.  Python takes the copy's package instead of the installed one if `PYTHONPATH` names it.
+The installed packages (`.venv`) and the prepared data (`data`) are links.
 """
 
 import shlex
@@ -28,19 +29,26 @@ def copy(folder: Path) -> Path:
         The folder's absolute path.
 
     Raises:
-        WorkshopError: the folder is the kit itself, or cannot be written.
+        WorkshopError: the folder is the kit itself, holds something else, or cannot be written.
     """
     folder = folder.expanduser().resolve()
     if folder.is_relative_to(ROOT):
         raise WorkshopError(f"{folder} belongs to the kit itself: name a folder elsewhere")
+    if folder.exists() and not (folder / ACTIVATE).exists() and any(folder.iterdir()):
+        raise WorkshopError(f"{folder} holds something else: rename it, or name another folder")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / ACTIVATE).write_text(_script(folder))
         for source in _files():
             target = folder / source.relative_to(ROOT)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
-        (folder / ACTIVATE).write_text(_script(folder))
+        for name, shared in ((".venv", Path(sys.prefix)), ("data", ROOT / "data")):
+            link = folder / name
+            if shared.exists() and not link.exists():
+                link.unlink(missing_ok=True)  # it led to what is gone
+                link.symlink_to(shared)
     except OSError as error:
         raise WorkshopError(
             f"the kit cannot be copied to {folder} ({error.strerror}): name a folder that you can "
@@ -51,8 +59,7 @@ def copy(folder: Path) -> Path:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the variables with which programs use the copy in `folder`; PATH needs its end."""
-    # Not resolved: the link to Python in the kit's environment, not what it links to.
-    return {"PYTHONPATH": str(folder), "PATH": str(Path(sys.executable).parent)}
+    return {"PYTHONPATH": str(folder), "PATH": str(folder / ".venv" / "bin")}
 
 
 def _script(folder: Path) -> str:
