@@ -15,6 +15,7 @@ from workshop.batch.summary import summary
 from workshop.execute import numbered_notebooks
 from workshop.export import PLOTLY_JSON
 from workshop.paths import NOTEBOOKS
+from workshop.plots import in_words
 
 NOTEBOOK_FILES = numbered_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda path: path.stem)
@@ -125,11 +126,13 @@ def test_outputs_hold_no_error_path_or_key(path):
 
 @every_notebook
 def test_every_picture_has_an_alternative_text(path):
+    read_aloud = {output.get("data", {}).get("text/html") for output in outputs(path)}
     for output in outputs(path):
         data = output.get("data", {})
         if PLOTLY_JSON in data:
             assert len(data[PLOTLY_JSON]["layout"]["meta"]["alt"]) > 20
             assert len(output.metadata["image/png"]["alt"]) > 20
+            assert in_words(output.metadata["image/png"]["alt"]) in read_aloud
         elif "image/png" in data:
             assert output.metadata["image/png"]["alt"]
 
