@@ -37,8 +37,8 @@ notebooks: $(INSTALLED) ## execute the notebooks and store their outputs in them
 bench: $(INSTALLED) ## measure the local server, beside its peers
 	@$(BIN)/python -m benchmarks.server $(BENCH)
 
-lint: $(INSTALLED) ## check style and formatting
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(INSTALLED) ## check style, formatting and spelling
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
 
 lock: $(INSTALLED) ## write requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra hub --group dev --universal --python-version 3.11 \
