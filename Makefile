@@ -8,10 +8,11 @@ INSTALLED := $(VENV)/.installed
 PYTEST ?=
 LAB ?=
 KERNEL ?=
+NEWEST ?= newest
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test lab kernel serve notebooks bench lint lock
+.PHONY: help tutorial test lab kernel serve notebooks bench lint lock newest
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -40,17 +41,22 @@ bench: $(INSTALLED) ## measure the local server, beside its peers
 lint: $(INSTALLED) ## check style, formatting and spelling
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
 
-lock: $(INSTALLED) ## write requirements.lock and environment.yml anew from pyproject.toml
+lock: $(BIN)/uv ## write requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra hub --group dev --universal --python-version 3.11 \
 	    --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
 	@$(BIN)/python -m maintenance.conda_environment
 
-$(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "error: $(PYTHON) is older than Python 3.11; name a newer one, as in: make PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+newest: ## try a copy with the newest release of every dependency, and write a report
+	@$(PYTHON) -m maintenance.newest $(NEWEST)
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the packages of requirements.lock into $(VENV)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $(PYTHON) is older than Python 3.11; name a newer one, as in: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
