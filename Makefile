@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser, make kernel KERNEL=--remove
+# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser,
+# make kernel KERNEL=--remove
 PYTEST ?=
 LAB ?=
 KERNEL ?=

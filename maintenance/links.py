@@ -45,10 +45,8 @@ def broken(named: Iterable[str]) -> dict[str, str]:
     """Return the addresses that do not answer, and why."""
     named = list(named)
     with ThreadPoolExecutor(8) as pool:
-        problems = pool.map(_problem, named)
-        return {
-            address: problem for address, problem in zip(named, problems, strict=True) if problem
-        }
+        problems = dict(zip(named, pool.map(_problem, named), strict=True))
+    return {address: problem for address, problem in problems.items() if problem}
 
 
 def as_text(problems: Mapping[str, str], named: Mapping[str, list[str]]) -> str:

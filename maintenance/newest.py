@@ -50,10 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def lift_bounds(pyproject: Path) -> None:
     """Remove the upper bounds of versions from a `pyproject.toml`."""
-    text = pyproject.read_text()
-    pyproject.write_text(
-        re.sub(r'^( +"[\w.-]+>=[\w.]+),<[\w.]+"', r'\1"', text, flags=re.MULTILINE)
-    )
+    bounded = re.compile(r'^( +"[\w.-]+>=[\w.]+),<[\w.]+"', re.MULTILINE)
+    pyproject.write_text(bounded.sub(r'\1"', pyproject.read_text()))
 
 
 def changes(before: str, after: str) -> dict[str, tuple[str, str]]:

@@ -218,14 +218,18 @@ class TestExecution:
         source = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
         notebook = write_notebook(tmp_path / "00_long.ipynb", source, "time.sleep(300)")
         command = [WORKSHOP, "run", notebook, "--folder", tmp_path / "out"]
-        process = subprocess.Popen(command, start_new_session=True)
+        process = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.PIPE, text=True
+        )
         kernel = tmp_path / "pid"
         deadline = time.monotonic() + 60
         while not (kernel.exists() and kernel.read_text()) and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(number)
-        assert process.wait(timeout=60) == 128 + number
+        told = process.communicate(timeout=60)[0]
+        assert process.returncode == 128 + number
+        assert f"To go on: workshop run --resume {tmp_path / 'out'}\n" in told
         with pytest.raises(ProcessLookupError):
             os.kill(int(kernel.read_text()), 0)
         assert outcomes(tmp_path / "out") == ["interrupted"]

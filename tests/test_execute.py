@@ -37,6 +37,18 @@ def test_kernel_that_dies_is_named(tmp_path):
         execute(notebook, tmp_path / "out.ipynb", {}, str)
 
 
+def test_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
+    folder = tmp_path / "kernels/python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text('{"argv": ["false"], "display_name": "x"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    notebook = write_notebook(tmp_path / "00_first.ipynb", "rate = 1")
+    with pytest.raises(
+        WorkshopError, match=r"00_first.*\n  before the first cell\n  no kernel start"
+    ):
+        execute(notebook, tmp_path / "out.ipynb", {}, str)
+
+
 def test_outputs_are_stored_without_times(tmp_path):
     notebook = write_notebook(tmp_path / "00_first.ipynb", "rate = 1", "print('rate', rate)")
     store_outputs([notebook])

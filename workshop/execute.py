@@ -58,6 +58,9 @@ def execute(
     except nbclient.exceptions.DeadKernelError:
         cell = "the cell that was running"
         problem = "the kernel died, most often because memory ran out"
+    except (RuntimeError, TimeoutError) as error:
+        cell = "before the first cell"
+        problem = f"no kernel started: {error}".splitlines()[0]
     else:
         return
     raise WorkshopError(

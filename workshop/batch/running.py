@@ -97,6 +97,8 @@ def _go_on(execution: Execution) -> Path:
                     _execute(result, execution, reporter)
                 finally:
                     reporter.end(result.outcome)
+                    if result.outcome == "interrupted":
+                        print(f"To go on: {_again(execution)}", flush=True)
     if execution.sweep:
         print(f"\n{summary(execution.sweep['path'])}")
     print(f"Written to: {shown(folder)}/index.html")
@@ -113,24 +115,28 @@ def _execute(result: Result, execution: Execution, reporter: Reporter) -> None:
         result.outcome = "finished"
     except WorkshopError as error:
         result.outcome, result.problem = "failed", str(error)
-        raise WorkshopError(
-            f"{error}\n  mend it, then go on: workshop run --resume {shown(execution.folder)}"
-        ) from None
+        raise WorkshopError(f"{error}\n  mend it, then go on: {_again(execution)}") from None
     finally:
         if result.outcome == "running":
             result.outcome = "interrupted"
         else:
             _find_sweep(result, execution)
-            write_page(output)
+            _write_page(output)
         result.seconds = time.monotonic() - begin
         _note(execution)
 
 
-def write_page(path: Path) -> None:
+def _write_page(path: Path) -> None:
     """Turn the widgets of an executed notebook into text, and write a page of HTML beside it."""
+    if not path.exists():  # no kernel started
+        return
     notebook = without_widgets(nbformat.read(path, as_version=4))
     nbformat.write(notebook, path)
     write_html(notebook, path.with_suffix(".html"))
+
+
+def _again(execution: Execution) -> str:
+    return f"workshop run --resume {shown(execution.folder)}"
 
 
 def _note(execution: Execution) -> None:
