@@ -1,4 +1,4 @@
-"""What all tests share: a home of their own, and one local W&B server for those that need it."""
+"""What all tests share: a home of their own, one local W&B server, and one SLURM cluster."""
 
 import os
 import shutil
@@ -33,3 +33,16 @@ def server():
 
     with backend.session("local") as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Start a cluster for all tests; skip, or fail with WORKSHOP_REQUIRE_SLURM=1, without SLURM."""
+    from tests.slurm.cluster import Cluster, missing
+
+    if reason := missing():
+        if os.environ.get("WORKSHOP_REQUIRE_SLURM") == "1":
+            pytest.fail(f"no SLURM cluster: {reason}")
+        pytest.skip(f"no SLURM cluster: {reason}")
+    with Cluster() as running:
+        yield running

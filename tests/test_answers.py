@@ -92,6 +92,12 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
         ),
         (
             "1.5",
+            ("batch_size", example(parameters={"batch_size": {"values": [16, 64]}})),
+            "a sentence with a question mark",
+        ),
+        ("4.2", (pd.DataFrame(), True), "True stands where a learning rate was expected"),
+        (
+            "1.5",
             ("Does batch_size matter?", example(parameters={"batch_size": {"value": 16}})),
             "it varies nothing",
         ),

@@ -61,9 +61,9 @@ def test_server_lists_its_own_options(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tutorial", "-p", "scale"], "parameter 'scale' has no value: write it as name=value"),
-        (["tutorial", "--backend", "locale"], "backend 'locale' is not known"),
-        (["tutorial", "-p", "scael=class"], "no notebook has the parameter 'scael' (did you mean"),
+        (["run", "-p", "scale"], "parameter 'scale' has no value: write it as name=value"),
+        (["run", "--backend", "locale"], "backend 'locale' is not known"),
+        (["run", "-p", "scael=class"], "no notebook has the parameter 'scael' (did you mean"),
     ],
 )
 def test_bad_input_is_a_sentence_and_status_2(server, arguments, words, capsys):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import nbclient
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from workshop import cli, sweep
 from workshop.analysis import fetch_runs, rank
@@ -87,6 +87,14 @@ def test_solution_without_starter_is_refused(tmp_path):
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "01.ipynb")
     with pytest.raises(WorkshopError, match=r"'answer = 42' has no starter"):
         exercise(tmp_path / "01.ipynb")
+
+
+def test_exercise_holds_nothing_of_an_execution(tmp_path):
+    output = new_output("stream", text="42")
+    cell = new_code_cell("print(answer)", execution_count=7, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01.ipynb")
+    (written,) = nbformat.reads(exercise(tmp_path / "01.ipynb"), as_version=4).cells
+    assert (written.execution_count, written.outputs) == (None, [])
 
 
 def test_command_writes_the_exercises(tmp_path, monkeypatch, capsys):

@@ -17,7 +17,10 @@ SERVER = "http://127.0.0.1:8517"
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
-    for name in ("WORKSHOP_PROXY_PREFIX", "JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX"):
+    for name in (
+        "WORKSHOP_PROXY_PREFIX", "JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX",
+        "WORKSHOP_PROXY_HOST",
+    ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 
@@ -64,6 +67,8 @@ def test_what_starts_jupyter_may_say_where_it_is(monkeypatch, on_hub):
     monkeypatch.setenv("WORKSHOP_PROXY_PREFIX", "https://ondemand.example.org/node/n1/4242")
     assert links.in_browser(SERVER) == "https://ondemand.example.org/node/n1/4242/proxy/8517/"
     assert links.proxy_host() == "ondemand.example.org"
+    monkeypatch.setenv("WORKSHOP_PROXY_HOST", "n1")
+    assert links.proxy_host() == "n1"
 
 
 @pytest.fixture

@@ -352,6 +352,14 @@ class TestShow:
         assert drawing["layout"]["meta"]["alt"] == alt(figure)
         assert options["raw"]
 
+    def test_every_reader_can_unfold_it_in_words(self, frame, shown):
+        plots.show(plots.task_timeline(frame), alt="Two <tasks> & more")
+        bundle, options = shown[1]
+        assert list(bundle) == ["text/html"]
+        assert bundle["text/html"].startswith("<details><summary>")
+        assert "<p>Two &lt;tasks&gt; &amp; more</p>" in bundle["text/html"]
+        assert options["raw"]
+
     def test_own_alternative_text_wins(self, frame, shown):
         figure = plots.task_timeline(frame)
         plots.show(figure, alt="Two tasks, side by side.")

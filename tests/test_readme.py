@@ -7,37 +7,42 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import documents, markdown
 from workshop.paths import ROOT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+every_document = pytest.mark.parametrize(
+    "document", documents(), ids=lambda path: str(path.relative_to(ROOT))
+)
 # A name with a folder or an ending that files of this kit have.
 FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|yaml|md|ipynb|slrm|toml|lock|graphql)|[\w.-]+/)`")
-MADE_BY_USE = {"executed/", ".venv/", ".workshop/", "files/", "artifacts/", "keys/", "server.lock"}
+MADE_BY_USE = {
+    "executed/", ".venv/", ".workshop/", "files/", "artifacts/", "keys/", "server.lock",
+    "newest/report.md",
+}  # fmt: skip
+ATTRIBUTES = {"form.yaml"}
 
 
 def targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@every_document
 def test_files_exist(document):
-    text = document.read_text()
-    missing = [
-        name
-        for name in FILE.findall(text)
-        if name not in MADE_BY_USE and not list(ROOT.glob(name)) and not in_package(name)
-    ]
+    text = markdown(document)
+    named = {*FILE.findall(text)} - MADE_BY_USE - ATTRIBUTES
+    missing = [name for name in named if not list(ROOT.glob(name)) and not is_last_part(name)]
     assert missing == []
 
 
-def in_package(name: str) -> bool:
-    """Tell whether a document means a file of the package by its last part."""
-    return bool(list(ROOT.glob(f"workshop/**/{name}")) or list(ROOT.glob(f"docs/{name}")))
+def is_last_part(name: str) -> bool:
+    """Tell whether a document means a file by its last part."""
+    return any(list(ROOT.glob(f"{folder}/**/{name}")) for folder in ("workshop", "docs", "configs"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@every_document
 def test_make_targets_exist(document):
-    assert set(re.findall(r"\bmake ([a-z]+)", document.read_text())) <= targets()
+    found = re.findall(r"(?:`|^    |and )make ([a-z]+)", markdown(document), re.MULTILINE)
+    assert set(found) <= targets()
 
 
 def test_readme_lists_every_make_target():
@@ -48,8 +53,8 @@ def test_readme_lists_every_make_target():
 def test_workshop_commands_exist():
     used = {
         command
-        for document in DOCUMENTS
-        for command in re.findall(r"(?:bin/|`)workshop ([a-z]+)", document.read_text())
+        for document in documents()
+        for command in re.findall(r"(?:bin/|`)workshop ([a-z]+)", markdown(document))
     }
     assert used
     for command in used:

@@ -101,13 +101,9 @@ def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
 
 @contextmanager
 def session(choice: str = "auto") -> Iterator[Backend]:
-    """Connect; at the end stop the local server again if it was not running before."""
-    was_running = local_server.running()
-    try:
+    """Connect; a local server that was not running before ends with the last session at it."""
+    with local_server.shared():
         yield connect(choice)
-    finally:
-        if not was_running:
-            local_server.stop()
 
 
 def _set_environment(kind: str, url: str) -> None:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workshop import local_server
 from workshop.errors import WorkshopError, exit_status
 from workshop.paths import ROOT, shown
@@ -33,11 +31,32 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def tutorial(parameter: list[str], backend_choice: str) -> None:
-    """Execute notebooks 00 to 05 and print a summary."""
-    from workshop.tutorial import run
+def run(
+    notebook: list[str],
+    scale: str | None,
+    backend: str | None,
+    parameter: list[str],
+    folder: Path | None,
+    resume: Path | None,
+) -> None:
+    """Execute notebooks (without names: 00 to 05) into a folder, and say what came out."""
+    from workshop import batch
 
-    run(backend_choice, dict(_assignment(text) for text in parameter))
+    parameters = dict(batch.assignment(text) for text in parameter)
+    for name, value in (("scale", scale), ("backend", backend)):
+        if value is not None:
+            if parameters.get(name, value) != value:
+                raise WorkshopError(f"--{name} {value} and -p {name}={parameters[name]} differ")
+            parameters[name] = value
+    if not resume:
+        batch.start(batch.find(notebook), parameters, folder)
+    elif notebook or parameters or folder:
+        raise WorkshopError(
+            f"--resume goes on with the notebooks and parameters of {shown(resume)}: give nothing "
+            "else, or start a new execution"
+        )
+    else:
+        batch.resume(resume)
 
 
 def notebooks() -> None:
@@ -84,6 +103,17 @@ def lab(jupyter_options: list[str]) -> int:
                     pass  # JupyterLab got it as well, and asks whether to stop
         finally:
             jupyter.terminate()
+
+
+def kernel(prefix: Path | None, remove: bool) -> None:
+    """Register the kit as a kernel of a JupyterLab that is already there."""
+    from workshop import kernel as kernels
+
+    if remove:
+        print(f"removed: {shown(kernels.remove(prefix))}")
+        return
+    print(f"Kernel {kernels.TITLE!r}: {shown(kernels.register(prefix))}")
+    print("JupyterLab lists it after a reload of its page; `workshop kernel --remove` removes it.")
 
 
 def server(server_options: list[str]) -> int:
@@ -193,13 +223,6 @@ def _runs_per_task(text: str) -> int | str:
     return text if text == "all" else int(text)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
-    return name, yaml.safe_load(value)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="workshop", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -211,15 +234,27 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
-    command = add(tutorial)
+    command = add(run)
+    command.epilog = (
+        "Each execution has a project of its own, unless -p project=NAME names one. "
+        "After a failure, --resume FOLDER executes what has not finished."
+    )
+    command.add_argument(
+        "notebook", nargs="*", metavar="NOTEBOOK", help="a number, a name or a file"
+    )
+    command.add_argument("--scale", metavar="NAME", help="smoke (default), class or full")
+    command.add_argument(
+        "--backend", metavar="W&B", help="local (default), wandb for an account, or a server's URL"
+    )
     command.add_argument(
         "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
-        help="a notebook parameter; the value is YAML",
+        help="another parameter of the notebooks; the value is YAML, as in "
+        "-p learning_rates='[0.1, 0.01]'",
     )  # fmt: skip
     command.add_argument(
-        "--backend", dest="backend_choice", default="local", metavar="W&B",
-        help="local (default), wandb for an account, or a server's URL",
-    )  # fmt: skip
+        "--folder", type=Path, help="a new folder for what is made (default: executed/TIME)"
+    )
+    command.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with an execution")
     add(notebooks)
     add(exercises)
     add(copy).add_argument(
@@ -227,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
         help="where (default: ~/sweep-workshop); what is there already stays as it is",
     )  # fmt: skip
     add(lab).epilog = "Other options go to JupyterLab, for example --no-browser --port=8899."
+    command = add(kernel)
+    command.add_argument(
+        "--prefix", type=Path, metavar="FOLDER",
+        help="of the environment that JupyterLab runs in (default: for you alone)",
+    )  # fmt: skip
+    command.add_argument("--remove", action="store_true", help="remove it again")
     add(server, add_help=False)
     add(stop)
     command = add(check)

@@ -9,6 +9,9 @@ That address is the first of these variables that is set:
 - `WORKSHOP_PROXY_PREFIX`: for whatever starts Jupyter behind a proxy of its own.
 - `JUPYTERHUB_PUBLIC_URL`: where a hub knows its own public address.
 - `JUPYTERHUB_SERVICE_PREFIX`: every hub sets it; a path, without the hub's address.
+
+A proxy that puts another name for its own into the requests that it passes on, as Open OnDemand's
+puts the node's, has that name in `WORKSHOP_PROXY_HOST`.
 """
 
 import os
@@ -44,8 +47,8 @@ def in_browser(url: str) -> str:
 
 
 def proxy_host() -> str | None:
-    """Return the name that browsers call Jupyter's proxy by; None if there is none, or unknown."""
-    return urlsplit(_prefix()).hostname
+    """Return the name in requests through Jupyter's proxy; None if there is none, or unknown."""
+    return os.environ.get("WORKSHOP_PROXY_HOST") or urlsplit(_prefix()).hostname
 
 
 def is_proxied(url: str) -> bool:

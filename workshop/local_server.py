@@ -4,6 +4,7 @@ Its key is neither in the environment nor in an argument of anything: the server
 netrc file of mode 0600, which the `wandb` client finds through the variable `NETRC`.
 """
 
+import fcntl
 import json
 import netrc
 import os
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,11 +85,40 @@ def stop() -> bool:
     """Stop the server; return whether one was running."""
     if not running():
         return False
-    os.kill(json.loads((store() / "server.json").read_text())["pid"], signal.SIGTERM)
+    os.kill(_pid(), signal.SIGTERM)
     deadline = time.monotonic() + 10
     while running() and time.monotonic() < deadline:
         time.sleep(0.1)
     return True
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Stop the server at the end, if it was started meanwhile and nobody else is in here.
+
+    Several processes may be in here at once; the last to leave stops the server, if it was one
+    of them that started it.  A process that is killed counts no more, and what it started is
+    stopped by the next ones.
+    """
+    home().mkdir(parents=True, exist_ok=True)
+    # Everybody in here holds the lock together; who can have it alone is the last.  The file
+    # holds the process ID of the server that is to be stopped.
+    with (home() / "server.users").open("a+") as users:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(users, fcntl.LOCK_SH)
+        was_running = running()
+        try:
+            yield
+        finally:
+            if running():
+                if not was_running:
+                    users.truncate(0)
+                    print(_pid(), file=users, flush=True)
+                with suppress(OSError):
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    users.seek(0)
+                    if users.read().strip() == str(_pid()):
+                        stop()
 
 
 def last_port() -> int:
@@ -96,6 +128,10 @@ def last_port() -> int:
     except (OSError, netrc.NetrcParseError):
         return DEFAULT_PORT
     return next((port for host in hosts if (port := urlsplit(f"//{host}").port)), DEFAULT_PORT)
+
+
+def _pid() -> int:
+    return json.loads((store() / "server.json").read_text())["pid"]
 
 
 def _addresses() -> list[tuple[str, str | None]]:

@@ -5,6 +5,7 @@ figure carries its alternative text, which `show` hands on to notebook, picture 
 """
 
 import base64
+import html
 import json
 from collections.abc import Iterable
 
@@ -141,7 +142,8 @@ def show(figure: go.Figure, alt: str | None = None) -> None:
 
     JupyterLab needs no internet for it: it shows the picture until the pointer enters, then
     the interactive figure.  GitHub and other viewers show the picture, which is made if a
-    Chrome or Chromium is installed.  The alternative text comes with both.
+    Chrome or Chromium is installed.  The alternative text comes with both, and folded below the
+    figure, because JupyterLab hands it on to no screen reader.
 
     Args:
         figure: any figure; those of this module have an alternative text already.
@@ -158,3 +160,9 @@ def show(figure: go.Figure, alt: str | None = None) -> None:
         bundle["image/png"] = base64.b64encode(picture).decode()
         metadata["image/png"] = {"alt": alt, "width": WIDTH, "height": figure.layout.height}
     display(bundle, raw=True, metadata=metadata)
+    display({"text/html": in_words(alt)}, raw=True)
+
+
+def in_words(alt: str) -> str:
+    """Return an alternative text as HTML that a reader unfolds."""
+    return f"<details><summary>The figure in words</summary><p>{html.escape(alt)}</p></details>"

@@ -62,6 +62,16 @@ def test_figure_becomes_interactive_under_the_mouse(lab, page):
     page.wait_for_selector(".main-svg", timeout=30_000)
 
 
+def test_figure_is_unfolded_in_words_by_keyboard(lab, page):
+    open_notebook(page, lab, "04_analyze_runs")
+    page.locator(".jp-RenderedPlotly").first.scroll_into_view_if_needed()
+    page.locator("summary", has_text="The figure in words").first.focus()
+    words = page.get_by_text("Learning curves of 8 runs, by Epoch").first
+    assert not words.is_visible()
+    page.keyboard.press("Enter")
+    assert words.is_visible()
+
+
 def test_notebook_runs_in_the_browser(lab, page):
     """Run notebook 00 as a participant does, until it has connected to the server."""
     page.set_viewport_size({"width": 1280, "height": 3000})  # cells out of sight do not exist

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from tests.documents import Page, are_in_order
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.roster import Person, admit
@@ -186,6 +187,17 @@ def test_the_leaderboard_has_the_best_run_of_each(make_class):
     page = everybody.page("cyd", "/leaderboard?metric=Loss <b>&goal=sideways")
     assert rows(page)["1. ada"][0] == "50"
     assert "No run has logged nothing yet" in everybody.page("cyd", "/leaderboard?metric=nothing")
+
+
+@pytest.mark.parametrize("address", ["/class", "/leaderboard", "/nothing/here"])
+def test_a_screen_reader_finds_headings_in_order_and_names(make_class, address):
+    everybody = make_class("ada", "grace")
+    everybody.run("ada", "r1", {"Validation Accuracy": 50})
+    reply = everybody.client("grace").get(address, headers={"Accept": "text/html"})
+    page = Page(reply.text)
+    assert are_in_order(page.levels), page.levels
+    assert (page.language, page.unnamed) == ("en", [])
+    assert page.title
 
 
 def test_the_leaderboard_can_be_turned_off(make_class):

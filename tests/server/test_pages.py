@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 import pytest
 from plotly.offline import get_plotlyjs
 
+from tests.documents import Page, are_in_order
+
 EVIL = "<script>alert('x')</script>\"'"
 
 
@@ -88,6 +90,14 @@ def test_every_link_is_relative_and_leads_somewhere(client, pages, name):
             continue
         assert not link.startswith(("/", "http:"))
         assert client.get(str(client.base_url.join(address).join(link))).status_code == 200, link
+
+
+@pytest.mark.parametrize("name", ["projects", "authorize", "project", "sweep", "run"])
+def test_a_screen_reader_finds_headings_in_order_and_names(client, pages, name):
+    page = Page(client.get(pages[name]).text)
+    assert are_in_order(page.levels), page.levels
+    assert (page.language, page.unnamed) == ("en", [])
+    assert page.title
 
 
 def test_a_sweep_lists_its_runs_the_best_first(client, pages):

@@ -1,0 +1,193 @@
+"""Start an execution, or go on with one."""
+
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from workshop import backend, sweep
+from workshop.batch.index import write_index
+from workshop.batch.parameters import checked, declared
+from workshop.batch.record import Execution, Result, held
+from workshop.batch.reporter import Reporter
+from workshop.batch.summary import summary
+from workshop.config import resolve
+from workshop.errors import WorkshopError
+from workshop.execute import execute
+from workshop.export import without_widgets, write_html
+from workshop.paths import ROOT, shown
+
+
+def start(
+    notebooks: Sequence[Path],
+    parameters: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Execute notebooks one after the other, each from a fresh kernel.
+
+    Args:
+        notebooks: the notebooks, in their order.
+        parameters: values for the notebooks' tagged `parameters` cells; each notebook gets
+            those that it declares.  `backend` is `local` unless given, and `project` one of
+            this execution's own.
+        folder: is made; `executed/<time>` if not given.
+
+    Returns:
+        The folder, after printing what came out.
+
+    Raises:
+        WorkshopError: no notebook declares one of the parameters, a value has a wrong type, or
+            a cell failed.  After a failure the folder holds what was executed.
+    """
+    names = [notebook.stem for notebook in notebooks]
+    for name in names:
+        if names.count(name) > 1:
+            raise WorkshopError(f"two notebooks are named {name}: execute them one at a time")
+    types = {notebook: declared(notebook) for notebook in notebooks}
+    parameters = dict(parameters or {})
+    checked(parameters, types)
+    if "scale" in parameters:
+        resolve({"scale": parameters["scale"]})
+    with backend.session(parameters.get("backend", "local")):
+        folder = _made(folder)
+        own = {"backend": "local", "project": _project(folder)}
+        known = {name for declared in types.values() for name in declared}
+        parameters = {name: own[name] for name in own if name in known} | parameters
+        values = checked(parameters, types)
+        results = [
+            Result(_relative(notebook), _title(notebook), values[notebook])
+            for notebook in notebooks
+        ]
+        return _go_on(Execution(folder, parameters, results))
+
+
+def resume(folder: Path) -> Path:
+    """Go on with an execution that was interrupted, or whose notebook failed.
+
+    Raises:
+        WorkshopError: there is none in the folder, it has finished already, somebody else is at
+            it, a notebook no longer takes its parameters, or a cell failed.
+    """
+    execution = Execution.load(folder.absolute())
+    if execution.outcome == "finished":
+        raise WorkshopError(f"the execution in {shown(folder)} has finished already")
+    left = [result for result in execution.results if result.outcome != "finished"]
+    for result in left:
+        checked(result.parameters, {result.source: declared(result.source)})
+    with backend.session(execution.parameters.get("backend", "local")):
+        return _go_on(execution)
+
+
+def _go_on(execution: Execution) -> Path:
+    folder = execution.folder
+    with held(folder):
+        print(f"Executing into {shown(folder)}; its index.html tells how far it is.", flush=True)
+        reporter = Reporter(sys.stdout, len(execution.results))
+        for position, result in enumerate(execution.results, 1):
+            if result.outcome != "finished":
+                reporter.begin(position, result.stem, _code_cells(result))
+                try:
+                    _execute(result, execution, reporter)
+                finally:
+                    reporter.end(result.outcome)
+                    if result.outcome == "interrupted":
+                        print(f"To go on: {_again(execution)}", flush=True)
+    if execution.sweep:
+        print(f"\n{summary(execution.sweep['path'])}")
+    print(f"Written to: {shown(folder)}/index.html")
+    return folder
+
+
+def _execute(result: Result, execution: Execution, reporter: Reporter) -> None:
+    result.outcome, result.problem = "running", ""
+    _note(execution)
+    begin = time.monotonic()
+    output = execution.folder / f"{result.stem}.ipynb"
+    try:
+        execute(result.source, output, result.parameters, reporter.cell)
+        result.outcome = "finished"
+    except WorkshopError as error:
+        result.outcome, result.problem = "failed", str(error)
+        raise WorkshopError(f"{error}\n  mend it, then go on: {_again(execution)}") from None
+    finally:
+        if result.outcome == "running":
+            result.outcome = "interrupted"
+        else:
+            _find_sweep(result, execution)
+            _write_page(output)
+        result.seconds = time.monotonic() - begin
+        _note(execution)
+
+
+def _write_page(path: Path) -> None:
+    """Turn the widgets of an executed notebook into text, and write a page of HTML beside it."""
+    if not path.exists():  # no kernel started
+        return
+    notebook = without_widgets(nbformat.read(path, as_version=4))
+    nbformat.write(notebook, path)
+    write_html(notebook, path.with_suffix(".html"))
+
+
+def _again(execution: Execution) -> str:
+    return f"workshop run --resume {shown(execution.folder)}"
+
+
+def _note(execution: Execution) -> None:
+    execution.save()
+    write_index(execution)
+
+
+def _find_sweep(result: Result, execution: Execution) -> None:
+    """Note which sweep a notebook worked on, or registered."""
+    if "project" not in result.parameters:
+        return
+    with suppress(WorkshopError):  # there is none yet
+        path = execution.parameters.get("sweep") or sweep.newest(execution.parameters["project"])
+        execution.sweep = {"path": path, "url": sweep.get(path).url}
+
+
+def _made(folder: Path | None) -> Path:
+    if folder is None:
+        name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        for number in count(2):  # others may start in the same second
+            folder = ROOT / "executed" / name
+            with suppress(FileExistsError):
+                folder.mkdir(parents=True)
+                return folder
+            name = f"{name.partition('.')[0]}.{number}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise WorkshopError(
+            f"the folder {shown(folder)} cannot be made ({error.strerror}): name another one, or "
+            "go on with an execution by --resume"
+        ) from None
+    return folder.resolve()
+
+
+def _project(folder: Path) -> str:
+    return f"{backend.PROJECT}-{re.sub(r'[^A-Za-z0-9_.-]', '-', folder.name)[:64]}"
+
+
+def _relative(notebook: Path) -> str:
+    notebook = notebook.resolve()
+    return str(notebook.relative_to(ROOT) if notebook.is_relative_to(ROOT) else notebook)
+
+
+def _title(notebook: Path) -> str:
+    cells = nbformat.read(notebook, as_version=4).cells
+    source = next((cell.source for cell in cells if cell.source.startswith("# ")), notebook.stem)
+    return source.splitlines()[0].removeprefix("# ")
+
+
+def _code_cells(result: Result) -> int:
+    cells = nbformat.read(result.source, as_version=4).cells
+    filled = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    return len(filled) + bool(result.parameters)  # papermill adds a cell for them
