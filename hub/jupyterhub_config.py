@@ -35,9 +35,7 @@ c.Spawner.args = ["--KernelManager.transport_encryption=auto"]
 # Seconds.  A shared file system may need long for the first import.
 c.Spawner.http_timeout = 120
 # Where SLURM's commands find the cluster, and `module` its modules, if not in the usual place.
-c.Spawner.env_keep = [
-    *("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SLURM_CONF", "MODULEPATH", "LD_LIBRARY_PATH"),
-]
+c.Spawner.env_keep = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "SLURM_CONF", "MODULEPATH"]
 
 if name := os.environ.get("WORKSHOP_SITE"):
     c.JupyterHub.spawner_class = "batchspawner.SlurmSpawner"
