@@ -22,6 +22,7 @@ from workshop.config import resolve
 from workshop.errors import WorkshopError
 from workshop.execute import execute
 from workshop.export import without_widgets, write_html
+from workshop.links import in_browser
 from workshop.paths import ROOT, shown
 
 
@@ -150,7 +151,7 @@ def _find_sweep(result: Result, execution: Execution) -> None:
         return
     with suppress(WorkshopError):  # there is none yet
         path = execution.parameters.get("sweep") or sweep.newest(execution.parameters["project"])
-        execution.sweep = {"path": path, "url": sweep.get(path).url}
+        execution.sweep = {"path": path, "url": in_browser(sweep.get(path).url)}
 
 
 def _made(folder: Path | None) -> Path:
