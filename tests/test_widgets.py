@@ -19,8 +19,8 @@ from tests.browser.web import HOP, serving
 from tests.test_execute import write_notebook
 from workshop import local_server, sweep
 from workshop.analysis import fetch_runs, hyperparameters
+from workshop.batch import start
 from workshop.errors import WorkshopError
-from workshop.execute import execute
 from workshop.export import PLOTLY_JSON, WIDGET_VIEW
 from workshop.lint import lint
 from workshop.look import look
@@ -430,7 +430,7 @@ def test_an_executed_notebook_has_the_newest_text_in_place_of_its_widgets(client
 
     ending = threading.Thread(target=end_the_last_run)
     ending.start()
-    execute([notebook], tmp_path / "out", {"sweep": eight})
+    start([notebook], {"sweep": eight}, tmp_path / "out")
     ending.join()
     executed = nbformat.read(tmp_path / "out" / "00_widgets.ipynb", as_version=4)
     assert WIDGET_VIEW not in nbformat.writes(executed)

@@ -5,7 +5,7 @@ import pytest
 
 from workshop import sweep
 from workshop.analysis import fetch_runs
-from workshop.execute import execute
+from workshop.batch import start
 from workshop.paths import NOTEBOOKS
 
 RATES = [0.1, 0.001]
@@ -26,7 +26,7 @@ def test_notebook_runs_the_sweep(runner, server, request, tmp_path):
     path = sweep.register(config, "notebook")
 
     parameters = {"sweep": path, "runner": runner, "site": "test_cluster"}
-    execute([NOTEBOOKS / "03_run_agents.ipynb"], tmp_path / "out", parameters)
+    start([NOTEBOOKS / "03_run_agents.ipynb"], parameters, tmp_path / "out")
 
     runs = fetch_runs(path)
     assert sorted(runs["learning_rate"]) == sorted(RATES)

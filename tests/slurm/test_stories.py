@@ -344,7 +344,7 @@ class TestRuns:
                 assert run.state == "finished"
                 assert [row["Epoch"] for row in run.scan_history()] == [1, 2, 3, 4]
                 assert run.summary["Array Task"].startswith(stories[name].job.job_id)
-        assert not list((home() / "checkpoints").glob("*.pt"))
+                assert not (home() / "checkpoints" / f"{run.id}.pt").exists()
 
     def test_no_task_sees_the_key_and_modules_are_loaded(self, stories, environment, cluster):
         seen = list((home() / "logs").glob("*/*/environment.json"))
