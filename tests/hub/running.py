@@ -74,8 +74,8 @@ def processes(user: str) -> list[int]:
 
 def end_processes(user: str) -> None:
     """End what a user has left running."""
-    for pid in processes(user):
-        os.kill(pid, signal.SIGKILL)
+    subprocess.run(["pkill", "-KILL", "-u", user])
+    wait_for(lambda: not processes(user), f"the processes of {user} have ended", 30)
 
 
 class Hub:
