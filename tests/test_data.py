@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from workshop import data
+from workshop import cli, data
 from workshop.config import resolve
 from workshop.data import DIGITS, PHOTOGRAPHS, Images, load, missing, prepare
 from workshop.errors import WorkshopError
+from workshop.paths import shown
 
 CPU = torch.device("cpu")
 
@@ -238,18 +238,14 @@ def test_damaged_files_of_cifar10_are_refused(official_files):
         load(config, CPU)
 
 
-def test_prepare_leaves_good_files_alone(official_files):
+def test_prepare_leaves_good_files_alone(official_files, capsys):
     before = {file: file.stat().st_mtime_ns for file in official_files.iterdir()}
-    prepare("cifar10", str(official_files.parent))
+    assert cli.main(["data", "cifar10", "--path", str(official_files.parent)]) == 0
+    assert capsys.readouterr().out == f"cifar10 is in {shown(official_files.parent)}\n"
     assert before == {file: file.stat().st_mtime_ns for file in official_files.iterdir()}
 
 
 def test_prepare_without_internet(tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(WorkshopError, match=r"CIFAR-10 cannot be downloaded to .*internet access"):
-        prepare("cifar10", str(tmp_path))
-
-
-def test_prepare_knows_one_name():
-    with pytest.raises(WorkshopError, match="no data set 'cifar' to download: name cifar10"):
-        prepare("cifar", str(Path.home()))
+        prepare(str(tmp_path))

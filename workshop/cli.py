@@ -202,12 +202,13 @@ def repair(sweep: str, site: str, at_once: int | None, option: list[str], dry_ru
         print(job)
 
 
-def data(name: str, path: Path) -> None:
+def data(name: str, path: str) -> None:
     """Download a data set once, so that no run has to."""
+    from workshop.config import from_root
     from workshop.data import prepare
 
     prepare(path)
-    print(f"{name} is in {shown(path)}")
+    print(f"{name} is in {shown(from_root(path))}")
 
 
 # Commands that get the options which this module does not know, and as which argument.
@@ -302,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(
-        "--path", type=Path, default=ROOT / "data", help="the folder, as data_path in the config"
+        "--path", default="data", help="the folder, as data_path in the config (default: data)"
     )
     return parser
 

@@ -183,16 +183,14 @@ def missing(config: TrainingConfig) -> str | None:
     return None if folder.is_dir() else f"there is no folder {shown(folder)}: {advice}"
 
 
-def prepare(name: str, path: str) -> None:
+def prepare(path: str) -> None:
     """Download CIFAR-10 (163 MiB) into the folder `path`, unless it is there and undamaged.
 
     Raises:
-        WorkshopError: The name is not cifar10, or the download fails.
+        WorkshopError: The download fails.
     """
     from torchvision.datasets import CIFAR10
 
-    if name != "cifar10":
-        raise WorkshopError(f"there is no data set {name!r} to download: name cifar10")
     try:
         CIFAR10(from_root(path), train=True, download=True)
     except (OSError, RuntimeError) as error:
