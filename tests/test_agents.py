@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from workshop import agents, sweep
+from workshop import agents, sweep, warm
 from workshop.analysis import fetch_runs
+from workshop.errors import WorkshopError
+from workshop.sweep import states
 
 # A network and a share of the digits small enough that a run is all start-up.
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 1, "scale": "smoke"}
@@ -61,23 +63,56 @@ def test_processes_share_the_sweep(server, capsys):
 
 
 @pytest.mark.slow
-def test_interrupt_ends_agents_and_their_trials(server):
+def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
+    path = register("warm", learning_rate=[0.1, 0.01, 0.001])
+    logs = warm.run_warm(path, at_once=2)
+    runs = fetch_runs(path)
+    assert sorted(runs["learning_rate"]) == [0.001, 0.01, 0.1]
+    assert list(runs["learning_rate"]) == list(runs["Effective Learning Rate"])
+    assert set(runs["state"]) == {"finished"}
+    assert "3 of 3 ended · 3 finished" in capsys.readouterr().out
+    assert "Train Loss" in logs[0].read_text() + logs[1].read_text()
+    for text in map(Path.read_text, logs):
+        assert text.count(" 1 threads") == text.count("digits: "), "its share of two CPUs"
+    assert os.environ.get("WORKSHOP_AGENTS") is None
+
+    # The environment is that of the call, not that of the first one, which loaded the libraries.
+    with monkeypatch.context() as patch:
+        patch.setenv("NETRC", "nowhere")
+        with pytest.raises(WorkshopError, match=r"exit status 1; its log .*1.log ends with: .*key"):
+            warm.run_warm(path, at_once=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("call", "child"),
+    [
+        ("agents.run_processes({!r}, tasks=1)", "workshop.wandb_sweep"),
+        ("warm.run_warm({!r}, at_once=1)", "multiprocessing.forkserver"),
+    ],
+)
+def test_interrupt_ends_agents_and_their_trials(call, child, server):
     path = register("interrupted", num_epochs=[1000])
-    program = f"from workshop import agents; agents.run_processes({path!r}, tasks=1)"
+    others = processes_with(child)  # an earlier test's fork server
+    program = f"from workshop import agents, warm; {call.format(path)}"
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     deadline = time.monotonic() + 90
-    while not (trials := processes_with("workshop.wandb_sweep")) and time.monotonic() < deadline:
+    while not states(path)["running"] and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.2)
+    assert processes_with(child) > others
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) != 0
-    for pid in trials:
-        assert not Path(f"/proc/{pid}").exists()
+    # The fork server ends when it finds that it has nobody left to serve.
+    deadline = time.monotonic() + 30
+    while (left := processes_with(child) - others) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
 
 
-def processes_with(words: str) -> list[int]:
+def processes_with(words: str) -> set[int]:
     """Return the processes of this test's server whose command line holds the words."""
-    found = []
+    found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_text().replace("\0", " ")
@@ -85,5 +120,5 @@ def processes_with(words: str) -> list[int]:
         except OSError:
             continue
         if words in command and os.environ["WORKSHOP_HOME"] in environment:
-            found.append(int(folder.name))
+            found.add(int(folder.name))
     return found

@@ -1,20 +1,31 @@
 """The trainer: what it logs, what the optimizer really sees, and going on after an interruption."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from workshop import preemption, training
 from workshop.config import METRICS, resolve
-from workshop.data import Images
+from workshop.data import Images, load
 from workshop.errors import WorkshopError
+from workshop.model import build
 from workshop.paths import home
-from workshop.training import SCHEDULES, build_optimizer, has_bfloat16, train
+from workshop.training import (
+    SCHEDULES,
+    accelerated,
+    build_optimizer,
+    has_bfloat16,
+    train,
+    train_epoch,
+)
 
 # 144 training and 36 validation images: two epochs in about a second.
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "batch_size": 48}
@@ -121,6 +132,8 @@ def test_the_scheduler_sees_the_whole_training(learning_rates):
 def test_courses_of_the_learning_rate():
     assert [SCHEDULES["cosine"](elapsed) for elapsed in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
     assert {SCHEDULES["none"](elapsed / 10) for elapsed in range(11)} == {1.0}
+    rise_and_fall = [SCHEDULES["one_cycle"](elapsed) for elapsed in (0, 0.15, 0.3, 0.65, 1)]
+    assert rise_and_fall == pytest.approx([0.04, 0.52, 1, 0.5, 0])
 
 
 def test_options_reach_the_optimizer():
@@ -159,6 +172,93 @@ def test_bfloat16_changes_the_loss_little(monkeypatch):
     exact = trained({"num_epochs": 1}).rows[0]["Train Loss"]
     assert fast != exact
     assert fast == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("precision", "first", "all_three"), [("32", 1e-5, 1e-3), ("16", 4e-3, 0.02)]
+)
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_fast_steps_are_those_of_plain_float32(optimizer, precision, first, all_three, monkeypatch):
+    """The same steps written plainly: 32 bits, channels first, no fused kernel, no schedule.
+
+    With float32 the losses are the same but for rounding.  bfloat16 has 8 bits of mantissa, so
+    that a first loss is known to some 0.4 %.  With each step the networks part a little more.
+    """
+    if precision == "32":
+        monkeypatch.setattr(training, "has_bfloat16", lambda device: False)
+    elif not has_bfloat16(torch.device("cpu")):
+        pytest.skip("this CPU has no instructions for bfloat16")
+    config = resolve(TINY | {"optimizer": optimizer, "learning_rate": 0.001, "num_epochs": 1})
+    images, _ = load(config, torch.device("cpu"))
+    batches = list(images.shuffled_batches(48, seed=1))
+
+    def losses(fast):
+        torch.manual_seed(0)
+        model = build(config)
+        if fast:
+            model = model.to(memory_format=torch.channels_last)
+            steps = build_optimizer(config, model)
+            constant = LambdaLR(steps, lambda step: 1.0)
+            model.train()
+            return [train_epoch(model, [batch], steps, constant) for batch in batches]
+        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+        momentum = {"momentum": config.momentum} if optimizer == "sgd" else {}
+        steps = kind(model.parameters(), lr=0.001, foreach=False, **momentum)
+        found = []
+        for pixels, labels in batches:
+            steps.zero_grad()
+            loss = cross_entropy(model(pixels.contiguous()), labels)
+            loss.backward()
+            steps.step()
+            found.append(float(loss))
+        return found
+
+    plain, fast = losses(fast=False), losses(fast=True)
+    assert plain[-1] < plain[0], "something was learnt"
+    assert fast[0] == pytest.approx(plain[0], rel=first)
+    assert fast == pytest.approx(plain, rel=all_three)
+
+
+def test_label_smoothing_is_the_share_of_the_other_classes():
+    logits = torch.tensor([[2.0, 0.0, -1.0]], requires_grad=True)
+    images, labels = torch.zeros(1, 3, 8, 8), torch.tensor([0])
+    steps = torch.optim.SGD([logits], lr=0.1)
+    constant = LambdaLR(steps, lambda step: 1.0)
+    of_each = -torch.log_softmax(logits.detach(), dim=1)[0]
+    found = train_epoch(lambda images: logits, [(images, labels)], steps, constant, 0.3)
+    assert found == pytest.approx(0.7 * float(of_each[0]) + 0.3 * float(of_each.mean()))
+
+
+def test_full_batches_are_compiled_and_a_smaller_one_is_not():
+    class Network(torch.nn.Module):
+        def forward(self, images):
+            return images + torch.compiler.is_compiling()
+
+    network = accelerated(Network(), resolve({"compile": "default", "batch_size": 4}))
+    assert network(torch.zeros(4)).tolist() == [1, 1, 1, 1]
+    assert network(torch.zeros(3)).tolist() == [0, 0, 0]
+    model = Network()
+    assert accelerated(model, resolve({})) is model
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_compiled_is_a_sentence(own_home, request):
+    program = f"""
+import sys
+sys.path.insert(0, {str(request.path.parent)!r})
+from test_training import trained
+from workshop.errors import exit_status
+sys.exit(exit_status(lambda: trained({{"compile": "default"}}) and None))
+"""
+    nowhere = {"CXX": "/nowhere", "TORCHINDUCTOR_CACHE_DIR": str(own_home)}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | nowhere, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: compile is 'default', but torch.compile fails here (InvalidCxxCompiler: "
+    )
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(own_home, capsys):

@@ -96,12 +96,16 @@ def run_processes(
             _end(agent)
     for agent, log in logs.items():
         if agent.returncode:
-            last_line = (log.read_text().strip().splitlines() or ["nothing"])[-1]
-            raise WorkshopError(
-                f"an agent ended with exit status {agent.returncode}; "
-                f"its log {shown(log)} ends with: {last_line}"
-            )
+            raise failure(agent.returncode, log)
     return list(logs.values())
+
+
+def failure(status: int, log: Path) -> WorkshopError:
+    """Return what to say of an agent that did not end well."""
+    last_line = (log.read_text().strip().splitlines() or ["nothing"])[-1]
+    return WorkshopError(
+        f"an agent ended with exit status {status}; its log {shown(log)} ends with: {last_line}"
+    )
 
 
 def log_folder(path: str) -> Path:

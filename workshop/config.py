@@ -89,8 +89,15 @@ class TrainingConfig(BaseModel):
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="one of torch.optim")
     momentum: Number = Field(ge=0, lt=1, description="of sgd")
     weight_decay: Number = Field(ge=0, description="of every optimizer")
-    scheduler: Literal["step", "cosine", "none"] = Field(description="course of the learning rate")
+    scheduler: Literal["step", "cosine", "one_cycle", "none"] = Field(
+        description="course of the learning rate"
+    )
+    label_smoothing: Number = Field(ge=0, lt=1, description="share of the target for all classes")
     seed: Whole = Field(ge=0, lt=2**32, description="of weights, image order and augmentation")
+
+    compile: Literal["none", "default", "reduce-overhead"] = Field(
+        description="a mode of torch.compile"
+    )
 
     @model_validator(mode="after")
     def _finetuning_needs_weights(self) -> Self:

@@ -3,6 +3,7 @@
 import math
 import os
 import socket
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,27 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from workshop import preemption
+from workshop.checkpoint import Checkpoint
 from workshop.config import TrainingConfig
 from workshop.data import Images, load
 from workshop.errors import WorkshopError
 from workshop.model import build
-from workshop.paths import home, shown
 from workshop.threads import fair_share
 
 if TYPE_CHECKING:
     import wandb
+
+
+def one_cycle(elapsed: float) -> float:
+    """Rise from a 25th for three tenths of the steps, then fall to nothing.
+
+    Smith and Topin 2017, https://arxiv.org/abs/1708.07120, with the proportions that
+    `torch.optim.lr_scheduler.OneCycleLR` has.
+    """
+    if elapsed < 0.3:
+        return 1 / 25 + (1 - 1 / 25) * elapsed / 0.3
+    return (1 + math.cos(math.pi * (elapsed - 0.3) / 0.7)) / 2
+
 
 # The learning rate as a share of `learning_rate`, from the elapsed share of the training steps.
 SCHEDULES = {
@@ -28,6 +41,7 @@ SCHEDULES = {
     "step": lambda elapsed: 1.0 if elapsed < 0.5 else 0.1 if elapsed < 0.75 else 0.01,
     # Loshchilov and Hutter 2016, https://arxiv.org/abs/1608.03983, without restarts.
     "cosine": lambda elapsed: (1 + math.cos(math.pi * elapsed)) / 2,
+    "one_cycle": one_cycle,
 }
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -43,7 +57,8 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     is a result of the sweep, not a failure of the program.
 
     Raises:
-        WorkshopError: The data or the pretrained weights are missing, or the disk is full.
+        WorkshopError: The data or the pretrained weights are missing, the disk is full, or the
+            network cannot be compiled.
         Preempted: There was a warning.
     """
     torch.set_num_threads(fair_share())
@@ -59,6 +74,7 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
 
     checkpoint = Checkpoint(run.id, config, model, optimizer, schedule)
     done = checkpoint.restore()
+    network = accelerated(model, config)
     # A process that is killed has not sent its last seconds: the server may lack epochs.
     for metrics in checkpoint.rows:
         if metrics["Epoch"] >= run.starting_step:
@@ -66,9 +82,10 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     print(_describe(config, device, training, validation), flush=True)
     for epoch in range(done + 1, config.num_epochs + 1):
         start = perf_counter()
+        model.train()
         learning_rate = optimizer.param_groups[0]["lr"]
         batches = training.shuffled_batches(config.batch_size, seed=config.seed * 2**16 + epoch)
-        train_loss = train_epoch(model, batches, optimizer, schedule)
+        train_loss = train_epoch(network, batches, optimizer, schedule, config.label_smoothing)
         training_seconds = perf_counter() - start
         validation_loss, accuracy = evaluate(model, validation.batches(config.batch_size))
         metrics = {
@@ -92,15 +109,14 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     checkpoint.remove()
 
 
-def train_epoch(model, batches, optimizer, schedule) -> float:
+def train_epoch(network, batches, optimizer, schedule, label_smoothing=0.0) -> float:
     """Take one optimizer step per batch; return the mean loss over the images."""
-    model.train()
     total, count = 0.0, 0
     for images, labels in batches:
         preemption.check()
         with autocast(images.device):
-            outputs = model(images)
-        loss = cross_entropy(outputs.float(), labels)
+            outputs = network(images)
+        loss = cross_entropy(outputs.float(), labels, label_smoothing=label_smoothing)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -123,6 +139,36 @@ def evaluate(model, batches) -> tuple[float, float]:
         correct += (outputs.argmax(dim=1) == labels).sum()
         count += len(labels)
     return float(total) / count, 100 * float(correct) / count
+
+
+def accelerated(
+    model: torch.nn.Module, config: TrainingConfig
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the network as `torch.compile` makes it, if `compile` asks for it.
+
+    Compiled code is for one size of batch.  A smaller last one, which would be compiled once
+    more, takes the ordinary way, and so does the validation.
+
+    Raises:
+        WorkshopError: By the network, if it cannot be compiled here.
+    """
+    if config.compile == "none":
+        return model
+    compiled = torch.compile(model, mode=config.compile, dynamic=False)
+
+    def network(images: torch.Tensor) -> torch.Tensor:
+        if len(images) != config.batch_size:
+            return model(images)
+        try:
+            return compiled(images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            problem = str(error).splitlines()[0]
+            raise WorkshopError(
+                f"compile is {config.compile!r}, but torch.compile fails here ({problem}): "
+                "mend that, or set compile to none"
+            ) from error
+
+    return network
 
 
 def build_optimizer(config: TrainingConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -150,74 +196,6 @@ def has_bfloat16(device: torch.device) -> bool:
     return capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
 
 
-class Checkpoint:
-    """The state of one run in a file of its own, so that the run can go on after an interruption.
-
-    No random state is needed: the order and the augmentation of an epoch's images follow from
-    the seed and the epoch's number, and nothing else is drawn once the network is built.
-    """
-
-    def __init__(
-        self,
-        run_id: str,
-        config: TrainingConfig,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        schedule: LambdaLR,
-    ):
-        self.file = home() / "checkpoints" / f"{run_id}.pt"
-        self.config = config.model_dump()
-        self.rows: list[dict[str, float]] = []  # what was logged, an epoch each
-        self.parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
-
-    def save(self, metrics: dict[str, float]) -> None:
-        """Write the state after an epoch; a kill at any moment leaves the old file or the new one.
-
-        Args:
-            metrics: what was logged of the epoch.
-
-        Raises:
-            WorkshopError: The file cannot be written.
-        """
-        self.rows.append(metrics)
-        state = {name: part.state_dict() for name, part in self.parts.items()}
-        unfinished = self.file.with_suffix(".unfinished")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            # Into an open file: then the system's message survives as the context of torch's.
-            with unfinished.open("wb") as stream:
-                torch.save(state | {"config": self.config, "rows": self.rows}, stream)
-            unfinished.replace(self.file)
-        except (OSError, RuntimeError) as error:
-            unfinished.unlink(missing_ok=True)
-            raise WorkshopError(
-                f"the checkpoint {shown(self.file)} cannot be written "
-                f"({error.__context__ or error}): free space there, "
-                "or set WORKSHOP_HOME to a folder with more; what the run logged is kept"
-            ) from error
-
-    def restore(self) -> int:
-        """Load the state if the file is there; return the number of epochs that it has seen."""
-        if not self.file.exists():
-            return 0
-        state = torch.load(self.file, map_location="cpu", weights_only=True)
-        if changed := [key for key in self.config if state["config"].get(key) != self.config[key]]:
-            print(
-                f"ignored the checkpoint {shown(self.file)}: its {', '.join(changed)} differ from "
-                "this run's config"
-            )
-            return 0
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        self.rows = state["rows"]
-        print(f"resumed after epoch {len(self.rows)} from {shown(self.file)}")
-        return len(self.rows)
-
-    def remove(self) -> None:
-        """Delete the file: the run is finished."""
-        self.file.unlink(missing_ok=True)
-
-
 def _place() -> dict[str, str]:
     """Return where the run is computed, so that it can be found again among SLURM's tasks."""
     place = {"Host": socket.gethostname()}
@@ -235,6 +213,7 @@ def _describe(
         f"{config.dataset}: {len(training)} training and {len(validation)} validation images · "
         f"{config.model_name} at {config.image_size} px · "
         f"{name}, {torch.get_num_threads()} threads, {precision}"
+        + ("" if config.compile == "none" else f", compiled ({config.compile})")
     )
 
 
