@@ -148,13 +148,14 @@ def paths(solved):
     import wandb
 
     entity = wandb.Api().default_entity
-    broken = wandb.Api().project(f"{PROJECT}-broken", entity).sweeps()
-    first, second = sorted(broken, key=lambda found: found.created_at)
+    found = wandb.Api().project(f"{PROJECT}-broken", entity).sweeps()
+    # Not by their times, which W&B gives in whole seconds.
+    mended, broken = sorted(found, key=lambda one: "dataset" in one.config["parameters"])
     definition = sweep.load("configs/sweep_config.yaml")
     return {
         "done": sweep.newest(PROJECT),
-        "broken": "/".join(first.path),
-        "mended": "/".join(second.path),
+        "broken": "/".join(broken.path),
+        "mended": "/".join(mended.path),
         "untouched": sweep.register(definition, "answers"),
     }
 

@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from tests.browser.test_server_pages import Client
 from tests.test_execute import write_notebook
@@ -107,8 +109,15 @@ def choose(page, menu: str, entry: str) -> None:
 
 
 def save(page) -> None:
-    choose(page, "File", "Save Notebook")
-    page.wait_for_selector(".jp-mod-dirty", state="detached")
+    """Save the notebook, again if an output or a widget changes it while it is being saved."""
+
+    def is_saved() -> bool:
+        choose(page, "File", "Save Notebook")
+        with suppress(TimeoutError):
+            page.wait_for_selector(".jp-mod-dirty", state="detached", timeout=5000)
+        return not page.locator(".jp-mod-dirty").count()
+
+    wait_for(is_saved)
 
 
 def wait_for(condition, seconds: float = 60) -> None:
