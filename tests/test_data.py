@@ -143,6 +143,18 @@ def test_batches_are_normalised_resized_and_channels_last():
     )
 
 
+@pytest.mark.parametrize("size", [13, 80])
+def test_resized_as_pillow_does(size):
+    """The handbook's transforms resize with Pillow; both round to whole levels."""
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8, generator=random)
+    found = images(pixels, image_size=size)._resized(pixels)
+    for before, after in zip(pixels, found, strict=True):
+        picture = Image.fromarray(before.numpy()).resize((size, size), Image.Resampling.BILINEAR)
+        expected = torch.from_numpy(np.asarray(picture).copy())
+        assert (after.int() - expected.int()).abs().max() <= 1
+
+
 def write_class_folders(folder, size=(32, 32), count=5):
     for number, name in enumerate(("cat", "dog")):
         (folder / "train" / name).mkdir(parents=True)

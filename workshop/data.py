@@ -123,12 +123,19 @@ class Images:
         return self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def _normalised(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[1] != self.image_size:
+            pixels = self._resized(pixels)
         mean, deviation = self.statistics
         # Channels stay last in memory, which is what convolutions are fastest with.
-        images = ((pixels - mean) / deviation).permute(0, 3, 1, 2)
-        if images.shape[-1] != self.image_size:
-            images = interpolate(images, size=self.image_size, mode="bilinear", antialias=True)
-        return images
+        return ((pixels - mean) / deviation).permute(0, 3, 1, 2)
+
+    def _resized(self, pixels: Tensor) -> Tensor:
+        images = pixels.permute(0, 3, 1, 2)
+        if images.is_cuda:
+            # PyTorch resizes bytes on CPUs alone, where they are 16 times as fast as floats.
+            images = images.float()
+        images = interpolate(images, size=self.image_size, mode="bilinear", antialias=True)
+        return images.permute(0, 2, 3, 1)
 
 
 def load(config: TrainingConfig, device: torch.device) -> tuple[Images, Images]:

@@ -12,6 +12,7 @@ from torchvision import models
 from workshop.config import TrainingConfig
 from workshop.errors import WorkshopError
 from workshop.paths import shown
+from workshop.pointwise import use_products
 
 
 def build(config: TrainingConfig) -> nn.Module:
@@ -35,6 +36,7 @@ def build(config: TrainingConfig) -> nn.Module:
         model.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
         model.maxpool = nn.Identity()
     model.fc = nn.Linear(model.fc.in_features, config.num_classes)
+    use_products(model)
     return model
 
 
