@@ -31,10 +31,16 @@ def test_auto_takes_the_server_of_the_environment(server, monkeypatch):
 
 def test_analysis_goes_on_while_the_server_is_away(server, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("NETRC", str(local_server.netrc_file()))
     found = backend.connect("http://127.0.0.1:9", must_answer=False)
     assert found == backend.Backend("server", "http://127.0.0.1:9", "")
     assert capsys.readouterr().out.startswith("offline: the W&B server at http://127.0.0.1:9")
     assert os.environ["WANDB_BASE_URL"] == found.url
+    assert "NETRC" not in os.environ, "keys of other servers are in the user's own file"
+
+    monkeypatch.setenv("NETRC", "of the user")
+    backend._set_environment("server", found.url)
+    assert os.environ["NETRC"] == "of the user"
 
 
 def test_key_of_an_account_is_not_sent_to_the_local_server(server, monkeypatch):

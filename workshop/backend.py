@@ -115,6 +115,8 @@ def _set_environment(kind: str, url: str) -> None:
         os.environ["NETRC"] = str(local_server.netrc_file())
         # An account's key would go before the one in the netrc file, and be refused.
         os.environ.pop("WANDB_API_KEY", None)
+    elif os.environ.get("NETRC") == str(local_server.netrc_file()):
+        del os.environ["NETRC"]  # other servers' keys are in the user's own file
     _set_address_of_pages(links.in_browser(url))
     _set_name_of_notebook()
     for variable, folder in _CLIENT_FOLDERS.items():
