@@ -2,17 +2,28 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
+import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from workshop import cli
-from workshop.config import resolve
-from workshop.errors import WorkshopError
-from workshop.preflight import Finding, as_text, check_setup, cluster, machine, storage
+from workshop.paths import ROOT
+from workshop.preflight import (
+    Finding,
+    as_json,
+    as_text,
+    check_setup,
+    cluster,
+    machine,
+    storage,
+    trial,
+)
 from workshop.preflight import server as wandb_server
 
 
@@ -23,9 +34,30 @@ def found(findings, check):
     return matches[0]
 
 
-@pytest.fixture
-def config():
-    return resolve({"scale": "smoke"})
+def elsewhere(folder, packages, program):
+    """Run a program of the kit in an environment like this one, in which some packages differ.
+
+    Args:
+        folder: for the environment.
+        packages: versions by name; None for a package that is not installed.
+        program: what Python runs.
+    """
+    folder.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        package = re.sub(r"-[\d.]+\.dist-info$", "", entry.name)
+        is_code = package == entry.name
+        if package not in packages or (is_code and packages[package]):
+            (folder / entry.name).symlink_to(entry)
+    for package, version in packages.items():
+        if version:
+            described = folder / f"{package}-{version}.dist-info" / "METADATA"
+            described.parent.mkdir()
+            described.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    begin = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(folder)!r}]\n"
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", begin + program],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 class TestMachine:
@@ -39,6 +71,50 @@ class TestMachine:
         finding = found(machine.findings(), "nonesuch")
         assert finding.verdict == "problem"
         assert "kernel" in finding.next_step
+
+    def test_all_that_the_kit_requires_fits(self):
+        finding = found(machine.findings(), "kit's requirements")
+        assert re.fullmatch(r"all \d\d packages are there and fit", finding.found)
+
+    def test_versions_that_do_not_fit_are_named(self, tmp_path):
+        program = (
+            "from workshop.preflight import machine\n"
+            "for one in machine.findings():\n"
+            "    print(one.verdict, one.check, one.found, one.next_step)\n"
+            "    if one.check == 'widgets': break\n"  # what follows loads torch
+        )
+        done = elsewhere(tmp_path / "site", {"wandb": "0.30.1", "plotly": "6.0"}, program)
+        problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+        assert [line.partition(": ")[0].split(", or")[0] for line in problems] == [
+            "problem wandb 0.30.1, but the kit needs <0.32,>=0.31 "
+            "choose the kernel of this kit's environment",
+            "problem plotly 6.0, but the kit needs >=7 choose the kernel of this kit's environment",
+        ], done
+        assert "kit's requirements" not in done.stdout
+
+    def test_without_the_kit_in_the_environment_nothing_is_known_to_fit(self, monkeypatch):
+        monkeypatch.setattr(machine, "KIT", "nonesuch")
+        finding = found(machine.findings(), "kit's requirements")
+        assert finding.verdict == "note"
+        assert "nonesuch is not installed" in finding.found
+
+    def test_two_copies_of_the_kit_can_be_told_apart(self):
+        findings = list(machine.findings())
+        assert found(findings, "Python").found.endswith(f", {sys.executable}")
+        assert found(findings, "kit").found == f"{ROOT}/workshop"
+
+    def test_missing_packages_are_findings(self, tmp_path):
+        gone = {"torch": None, "wandb": None, "ipywidgets": None}
+        program = "from workshop import cli; sys.exit(cli.main(['check', '--json']))"
+        done = elsewhere(tmp_path / "site", gone, program)
+        assert done.returncode == 1, done.stderr
+        seen = {one["check"]: one for one in json.loads(done.stdout)["findings"]}
+        problems = {name for name, one in seen.items() if one["verdict"] == "problem"}
+        assert problems >= {*gone, "widgets", "GPU", "W&B", "data"}
+        assert all("make install" in seen[name]["next_step"] for name in problems)
+        assert seen["torch"]["found"] == "not installed"
+        assert seen["W&B"]["found"] == "cannot be looked at (No module named 'wandb')"
+        assert seen["TMPDIR"]["verdict"] == "ok"
 
     def test_outside_of_a_notebook_there_are_no_widgets(self, monkeypatch):
         monkeypatch.delenv("JPY_PARENT_PID", raising=False)
@@ -88,8 +164,34 @@ class TestServer:
     def test_a_server_that_does_not_run(self):
         findings = list(wandb_server.findings("http://127.0.0.1:9"))
         assert found(findings, "W&B").verdict == "problem"
-        assert "make serve" in found(findings, "W&B").next_step
+        assert "workshop server" in found(findings, "W&B").next_step
+        # A local server brings its key as it starts.
         assert not [finding for finding in findings if finding.check == "key"]
+
+    @pytest.mark.parametrize(
+        ("password", "verdict", "words"),
+        [
+            (None, "problem", "none for http"),
+            ("short", "problem", "is none: API key must have 40+ characters, has 5."),
+            ("0" * 40, "ok", "well formed"),
+        ],
+    )
+    def test_a_key_is_looked_at_though_nobody_answers(
+        self, monkeypatch, tmp_path, password, verdict, words
+    ):
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f"machine no.invalid:9 login u password {password}\n" if password else "")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        findings = list(wandb_server.findings("http://no.invalid:9"))
+        assert found(findings, "W&B").verdict == "problem"
+        assert found(findings, "key").verdict == verdict
+        assert words in found(findings, "key").found
+
+    def test_a_choice_that_is_none(self):
+        finding = found(wandb_server.findings("lokal"), "W&B")
+        assert finding.verdict == "problem"
+        assert finding.found == "backend 'lokal' is not known"
 
     @pytest.mark.parametrize(
         ("password", "mode", "words"),
@@ -125,6 +227,24 @@ class TestServer:
         finding = found(wandb_server.findings("http://127.0.0.1:9"), "proxy")
         assert finding.verdict == "ok"
 
+    @pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+    def test_a_proxy_between_here_and_a_local_server_that_is_not_running(
+        self, monkeypatch, tmp_path, variable
+    ):
+        monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+        monkeypatch.setenv(variable, "http://proxy.example.org:3128")
+        monkeypatch.setenv("no_proxy", "example.org")
+        findings = list(wandb_server.findings("local"))
+        assert found(findings, "proxy").verdict == "problem"
+        assert found(findings, "proxy").next_step == (
+            "export no_proxy=example.org,127.0.0.1,localhost"
+        )
+        assert found(findings, "W&B").next_step == "correct the proxy first"
+        monkeypatch.setenv("no_proxy", "example.org,127.0.0.1,localhost")
+        findings = list(wandb_server.findings("local"))
+        assert found(findings, "proxy").verdict == "ok"
+        assert "not running" in found(findings, "W&B").found
+
     def test_a_variable_that_the_client_does_not_know(self, server, monkeypatch):
         monkeypatch.setenv("WANDB_PROJEKT", "mine")
         finding = found(wandb_server.findings("http://127.0.0.1:9"), "WANDB_PROJEKT")
@@ -136,21 +256,60 @@ class TestServer:
 
 
 class TestStorage:
-    def test_folders_on_one_disk_are_one_line(self, config):
-        findings = list(storage.findings(config))
-        checks = [finding.check for finding in findings]
-        assert len(set(checks)) == len(checks)
-        assert found(findings, "data (digits)").verdict == "ok"
+    def test_room_is_told_once_per_disk(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+        findings = list(storage.findings())
+        assert "GiB or more free" in found(findings, "folder of WORKSHOP_HOME").found
+        finding = found(findings, "folder of WANDB_CACHE_DIR")
+        assert finding.found == f"{tmp_path}/cache, on the disk of WORKSHOP_HOME"
 
-    def test_temporary_files_on_a_network(self, config, monkeypatch):
+    @pytest.mark.parametrize(
+        "variable", ["WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"]
+    )
+    def test_a_folder_in_which_nothing_can_be_written(self, monkeypatch, tmp_path, variable):
+        # On the disk of the others, and forbidden to root as well.
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv(variable, str(tmp_path / "file" / "folder"))
+        findings = list(storage.findings())
+        assert found(findings, "folder of WORKSHOP_HOME").verdict == "ok"
+        finding = found(findings, f"folder of {variable}")
+        assert finding.verdict == "problem"
+        assert finding.found == f"no file can be made in {tmp_path}/file (Not a directory)"
+        assert finding.next_step == f"set {variable} to a folder of yours"
+
+    def test_a_folder_that_is_somebody_elses(self, tmp_path):
+        """Look as a user who is not root, whatever user runs the tests."""
+        tmp_path.chmod(0o555)
+        program = (
+            "import os, sys; from pathlib import Path; from workshop.preflight import storage\n"
+            "if os.getuid() == 0: os.setuid(65534)\n"
+            f"print(storage.refusal(Path({str(tmp_path)!r}) / 'cache'))"
+        )
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout == "Permission denied\n"
+
+    def test_temporary_files_on_a_network(self, monkeypatch):
         monkeypatch.setattr(storage, "file_system", lambda folder: "lustre")
-        finding = found(storage.findings(config), "TMPDIR")
+        finding = found(storage.findings(), "TMPDIR")
         assert finding.verdict == "note"
         assert "(lustre)" in finding.found
 
-    def test_a_disk_without_room(self, config, monkeypatch):
+    def test_a_folder_for_temporary_files_that_is_not_there(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("TMPDIR", str(tmp_path / "nonesuch"))
+        finding = found(storage.findings(), "TMPDIR")
+        assert finding.verdict == "note"
+        assert finding.found.startswith(f"{tmp_path}/nonesuch is no folder that can be written")
+        (tmp_path / "nonesuch").mkdir()
+        finding = found(storage.findings(), "TMPDIR")
+        assert finding.verdict == "ok"
+        assert finding.found.startswith(f"{tmp_path}/nonesuch (")
+
+    def test_a_disk_without_room(self, monkeypatch):
         monkeypatch.setattr(storage, "NEEDED_GIB", 1 << 30)
-        finding = found(storage.findings(config), "disk of WORKSHOP_HOME")
+        finding = found(storage.findings(), "folder of WORKSHOP_HOME")
         assert finding.verdict == "problem"
         assert "GiB free in" in finding.found
 
@@ -159,9 +318,8 @@ class TestStorage:
             "import resource, signal\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
-            "from workshop.config import resolve\n"
             "from workshop.preflight import storage\n"
-            "print(list(storage.findings(resolve({'scale': 'smoke'})))[1])\n"
+            "print(list(storage.findings())[1])\n"
         )
         assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
         command = [sys.executable, "-c", program]
@@ -169,11 +327,38 @@ class TestStorage:
         assert "540 MiB are more than you may write (File too large)" in printed
         assert "verdict='problem'" in printed
 
-    def test_data_that_are_not_there(self, monkeypatch, tmp_path):
-        config = resolve({"scale": "class", "data_path": str(tmp_path)})
-        finding = found(storage.findings(config), "data (cifar10)")
+
+class TestTrial:
+    def test_what_a_trial_at_this_scale_reads(self):
+        findings = list(trial.findings({"scale": "smoke"}))
+        assert found(findings, "configuration").found == "scale smoke: resnet50 on digits at 32 px"
+        assert found(findings, "data (digits)").verdict == "ok"
+        assert len(findings) == 2
+
+    def test_data_that_are_not_there(self, tmp_path):
+        findings = trial.findings({"scale": "class", "data_path": str(tmp_path)})
+        finding = found(findings, "data (cifar10)")
         assert finding.verdict == "problem"
         assert "workshop data cifar10" in finding.next_step
+
+    def test_pretrained_weights_are_there_or_must_be_downloaded(self, monkeypatch, tmp_path):
+        def looked_at():
+            return found(trial.findings({"scale": "full"}), "pretrained weights")
+
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        assert looked_at().verdict == "note"
+        file = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
+        assert file.name in looked_at().found
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert looked_at().verdict == "ok"
+        monkeypatch.setenv("TORCH_HOME", "/proc/nonesuch")
+        assert looked_at().verdict == "problem"
+
+    def test_a_configuration_that_is_wrong(self):
+        finding = found(trial.findings({"scale": "smoke", "batch_size": "many"}), "configuration")
+        assert finding.verdict == "problem"
+        assert "batch_size is 'many'" in finding.found
 
 
 class TestCluster:
@@ -184,8 +369,9 @@ class TestCluster:
         assert "not installed" in finding.found
 
     def test_a_profile_that_is_not_there(self):
-        with pytest.raises(WorkshopError, match="no site profile 'exampel'"):
-            list(cluster.findings("exampel"))
+        finding = found(cluster.findings("exampel"), "site profile exampel")
+        assert finding.verdict == "problem"
+        assert "no site profile 'exampel' (did you mean 'example'?)" in finding.found
 
 
 class TestCommand:
@@ -204,12 +390,40 @@ class TestCommand:
         assert collected["problems"] == ["W&B"]
         assert {"host", "user", "findings"} < collected.keys()
 
+    def test_json_comes_from_a_seat_where_nothing_is_right(self, capsys, tmp_path, monkeypatch):
+        monkeypatch.setenv("WORKSHOP_HOME", "/proc/nonesuch")
+        monkeypatch.setenv("http_proxy", "http://proxy.example.org:3128")
+        options = ["--site", "nope", "--scale", "nope", "--backend", "nope", "--json"]
+        assert cli.main(["check", *options]) == 1
+        assert json.loads(capsys.readouterr().out)["problems"] == [
+            "W&B", "folder of WORKSHOP_HOME", "configuration", "site profile nope",
+        ]  # fmt: skip
+
+    def test_the_guide_reads_forty_seats(self, tmp_path):
+        """Run what the instructor guide says about files that seats have written."""
+        findings = list(storage.findings())
+        (tmp_path / "SHARED").mkdir()
+        for seat in range(40):
+            wrong = [replace(findings[1], verdict="problem")] if seat in (7, 23) else []
+            text = as_json(findings + wrong).replace('"user": "', f'"user": "seat{seat}-')
+            (tmp_path / "SHARED" / f"seat{seat}.json").write_text(f"{text}\n")
+        (tmp_path / "SHARED" / "interrupted.json").touch()
+        guide = (ROOT / "docs" / "instructor_guide.md").read_text()
+        (snippet,) = re.findall(r"^ {6}import pandas.*?(?=^\S|^ {0,3}\S)", guide, re.M | re.S)
+        program = re.sub("^ {6}", "", snippet, flags=re.M)
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        first, _, *rows = done.stdout.splitlines()
+        assert first.startswith("40 seats")
+        assert [re.findall("seat[0-9]+", row) for row in rows] == [["seat23"], ["seat7"]]
+        assert all("folder of WORKSHOP_HOME" in row for row in rows)
+
     def test_one_problem_is_counted_as_one(self):
         text = as_text([Finding("disk", "full", "problem", "free some")])
         assert text.splitlines()[-1] == "1 problem"
 
-    def test_nothing_is_left_behind(self, config, tmp_path, monkeypatch):
+    def test_nothing_is_left_behind(self, tmp_path, monkeypatch):
         monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
         before = set(Path(tmp_path).rglob("*"))
-        check_setup(config)
+        check_setup("smoke")
         assert set(Path(tmp_path).rglob("*")) == before

@@ -1,14 +1,19 @@
-"""Every command and file that the documents name exists."""
+"""Every command and file that the documents name exists, and what they promise is so."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import mistune
 import pytest
 
 from tests.documents import documents, markdown
-from workshop.paths import ROOT
+from workshop.config import TrainingConfig
+from workshop.credentials import is_open_to_others, login
+from workshop.paths import CONFIGS, ROOT
+from workshop.server.keys import key_file, provide_key
 
 every_document = pytest.mark.parametrize(
     "document", documents(), ids=lambda path: str(path.relative_to(ROOT))
@@ -65,3 +70,83 @@ def test_readme_names_every_notebook_and_every_configuration():
     readme = (ROOT / "README.md").read_text()
     for path in [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("configs/*.yaml")]:
         assert str(path.relative_to(ROOT)) in readme
+
+
+def test_readme_and_config_name_every_scale():
+    readme = (ROOT / "README.md").read_text()
+    (choices,) = re.findall(r"^scale: .*# (.*):", (CONFIGS / "config.yaml").read_text(), re.M)
+    scales = {path.stem for path in CONFIGS.glob("scales/*.yaml")}
+    assert set(re.findall(r"^\| [^|]+ \| `(\w+)` \|", readme, re.MULTILINE)) >= scales
+    assert set(choices.split(" | ")) == scales
+
+
+def test_config_names_every_choice():
+    """A comment that lists what a field may be, as `a | b`, lists all of it."""
+    text = (CONFIGS / "config.yaml").read_text()
+    listed = dict(re.findall(r"^(\w+): .*# ((?:[\w-]+(?: \([^)]*\))? \| )+[\w-]+)", text, re.M))
+    for key, words in listed.items():
+        choices = getattr(TrainingConfig.model_fields[key].annotation, "__args__", None)
+        if choices:
+            assert tuple(re.sub(r" \([^)]*\)", "", words).split(" | ")) == choices, key
+    assert {"compile", "scheduler", "optimizer", "model_name"} <= listed.keys()
+
+
+GUIDE = ROOT / "docs" / "instructor_guide.md"
+
+
+def test_guide_gives_the_notebooks_own_times():
+    rows = re.findall(
+        r"^\| \d:\d\d \| .*\]\((.*?\.ipynb)\).* \| (.+?) \|$", GUIDE.read_text(), re.M
+    )
+    assert len(rows) == 11
+    for notebook, told in rows:
+        opening = markdown(GUIDE.parent / notebook)
+        (own,) = re.findall(
+            r".*(?:[,;] |about )([a-z ]+?)(?: to run)?(?: on two cores)?\.\*",
+            opening.partition("\n## ")[0],
+        )
+        assert told.partition(",")[0] == own, notebook
+
+
+def test_guide_hands_a_key_out_beside_those_that_are_there(tmp_path):
+    url = "https://the.server:8999"
+    key = provide_key(tmp_path, "ada", [url])
+    mine = tmp_path / ".netrc"
+    mine.write_text("machine other.org login ada password old")  # and no end of line
+    mine.chmod(0o644)
+    texts = [path.read_text() for path in (GUIDE, ROOT / "docs" / "handout.md")]
+    commands = [
+        *re.findall(r"runuser -l ada -c '(.+)' < KEYS/ada.netrc", texts[0]),
+        *re.findall(r"`(\{ echo; grep -v \^# FILE.+?)`", texts[1]),
+    ]
+    assert len(commands) == 2
+    for command in commands:
+        subprocess.run(
+            ["sh", "-c", command.replace("FILE", str(key_file(tmp_path, "ada")))],
+            input=key_file(tmp_path, "ada").read_bytes(), env={"HOME": str(tmp_path)}, check=True,
+        )  # fmt: skip
+        assert login(mine, url) == ("ada", "", key)
+        assert login(mine, "https://other.org") == ("ada", "", "old")
+        assert not is_open_to_others(mine)
+
+
+def printed_pages(document: Path, folder: Path) -> int:
+    """Print Markdown as the guide says: A4 at 10 point, 1.5 cm of margin; return how many pages."""
+    style = (
+        "@page { size: A4; margin: 1.5cm } body { font: 10pt sans-serif }"
+        "table { border-collapse: collapse } td, th { border: 1px solid; padding: 0.3em 0.6em }"
+    )
+    body = mistune.html(document.read_text())
+    page, printed = folder / "page.html", folder / "page.pdf"
+    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}")
+    command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
+    command += ["--no-pdf-header-footer", f"--print-to-pdf={printed}", page.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    return len(re.findall(rb"/Type /Page\b", printed.read_bytes()))
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
+def test_handout_is_one_printed_page(tmp_path):
+    assert printed_pages(ROOT / "docs" / "handout.md", tmp_path) == 1
+    assert printed_pages(GUIDE, tmp_path) > 1

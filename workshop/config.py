@@ -85,7 +85,7 @@ class TrainingConfig(BaseModel):
 
     batch_size: Whole = Field(ge=2, description="images per training step")
     num_epochs: Whole = Field(ge=1, description="passes over the training images")
-    learning_rate: Number = Field(gt=0, description="step size of the optimizer at the start")
+    learning_rate: Number = Field(gt=0, description="highest step size; scheduler says when")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="one of torch.optim")
     momentum: Number = Field(ge=0, lt=1, description="of sgd")
     weight_decay: Number = Field(ge=0, description="of every optimizer")

@@ -8,17 +8,20 @@ from workshop.slurm import commands, environment, site, submission
 
 
 def findings(name: str) -> Iterator[Finding]:
-    """Look at the cluster of a site profile; nothing is submitted.
-
-    Raises:
-        WorkshopError: there is no such profile, or it has an error.
-    """
-    profile = site.load(name)
+    """Look at the cluster of a site profile; nothing is submitted."""
+    try:
+        profile = site.load(name)
+    except WorkshopError as error:
+        profile = None
+        yield Finding(
+            f"site profile {name}", str(error), "problem", "correct the profile, or name another"
+        )
     if reason := commands.available():
         yield Finding("SLURM", reason, "note", "without it, run agents as processes (notebook 03)")
         return
     yield Finding("SLURM", "answers")
-    yield _profile(name, profile)
+    if profile:
+        yield _profile(name, profile)
     accounting = "sacct" if commands.has_accounting() else "scontrol, which forgets after minutes"
     yield Finding("ended tasks are told by", accounting)
     yield Finding("largest array (MaxArraySize)", f"{commands.largest_array()} tasks")

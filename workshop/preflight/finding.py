@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+REINSTALL = "choose the kernel of this kit's environment, or run `make install` in its folder"
+"""The next step where a package is missing or does not fit."""
+
 
 @dataclass(frozen=True)
 class Finding:

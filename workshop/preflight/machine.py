@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
-from workshop.preflight.finding import Finding
+from workshop.paths import ROOT
+from workshop.preflight.finding import REINSTALL, Finding
 from workshop.threads import available_cpus
 
+# Whose versions are told even if nothing is wrong with them.
 PACKAGES = ("wandb", "torch", "torchvision", "jupyterlab", "papermill")
+KIT = "sweep-workshop"
 
 # What JupyterLab needs to show a widget; ipywidgets in the kernel says which version of it.
 _WIDGET_MANAGER = "jupyterlab_widgets"
@@ -21,7 +25,8 @@ _WIDGET_MANAGER = "jupyterlab_widgets"
 
 def findings() -> Iterator[Finding]:
     """Look at everything that does not depend on a server or a cluster."""
-    yield Finding("Python", f"{platform.python_version()} ({Path(sys.prefix).name})")
+    yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("kit", str(ROOT / "workshop"))
     yield from _packages()
     yield _widgets()
     yield Finding("CPUs for this process", str(available_cpus()))
@@ -29,13 +34,43 @@ def findings() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for package in PACKAGES:
-        try:
-            yield Finding(package, importlib.metadata.version(package))
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(
-                package, "not installed", "problem", "choose the kernel of this kit's environment"
-            )
+    """Compare the packages of this environment with what the kit requires."""
+    required = {requirement.name: requirement.specifier for requirement in _requirements()}
+    if not required:
+        yield Finding(
+            "kit's requirements", f"not known: {KIT} is not installed in this environment", "note",
+            REINSTALL,
+        )  # fmt: skip
+    unfit = 0
+    for package in dict.fromkeys([*PACKAGES, *required]):
+        version = _version(package)
+        wanted = required.get(package, SpecifierSet())
+        fits = version is not None and wanted.contains(version, prereleases=True)
+        unfit += not fits
+        if version is None:
+            yield Finding(package, "not installed", "problem", REINSTALL)
+        elif not fits:
+            yield Finding(package, f"{version}, but the kit needs {wanted}", "problem", REINSTALL)
+        elif package in PACKAGES:
+            yield Finding(package, version)
+    if required and not unfit:
+        yield Finding("kit's requirements", f"all {len(required)} packages are there and fit")
+
+
+def _requirements() -> list[Requirement]:
+    """Return what the kit requires here, without extras; nothing if it is not installed."""
+    try:
+        found = map(Requirement, importlib.metadata.requires(KIT) or [])
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [one for one in found if not one.marker or one.marker.evaluate({"extra": ""})]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _widgets() -> Finding:
@@ -44,12 +79,15 @@ def _widgets() -> Finding:
     They are two environments on most hubs; if they do not fit, a widget is the text `model not
     found`.
     """
+    version = _version("ipywidgets")
+    if version is None:
+        return Finding("widgets", "ipywidgets is not installed", "problem", REINSTALL)
     wanted = next(
         requirement.specifier
         for requirement in map(Requirement, importlib.metadata.requires("ipywidgets") or [])
         if requirement.name == _WIDGET_MANAGER
     )
-    kernel = f"ipywidgets {importlib.metadata.version('ipywidgets')}"
+    kernel = f"ipywidgets {version}"
     server = _server_python()
     if server is None:
         return Finding("widgets", f"{kernel}; this is no notebook of JupyterLab")
@@ -82,7 +120,10 @@ def _server_python() -> str | None:
 
 
 def _gpu() -> Finding:
-    import torch
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library that it loads is not there
+        return Finding("GPU", f"PyTorch cannot be loaded ({error})", "problem", REINSTALL)
 
     driver = _driver()
     if torch.cuda.is_available():
@@ -96,7 +137,7 @@ def _gpu() -> Finding:
             "problem",
             "ask for a newer driver, or install the PyTorch for this one (pytorch.org)",
         )
-    return Finding("GPU", "none", "note", "stay with scale smoke, or run on a GPU node")
+    return Finding("GPU", "none", "note", "stay with scale tiny or smoke, or run on a GPU node")
 
 
 def _driver() -> str:

@@ -16,33 +16,60 @@ from workshop.paths import shown
 from workshop.preflight.finding import Finding
 from workshop.reach import check_reachable
 
+_VARIABLE = "WANDB_API_KEY"
+
 
 def findings(choice: str) -> Iterator[Finding]:
     """Look at the W&B that a choice of backend means (`workshop.backend.connect`)."""
     yield from _misspelt()
-    url = _url(choice)
-    if url is None:
+    if choice == "auto":
+        choice = os.environ.get("WANDB_BASE_URL") or "local"
+    if choice == "local":
+        yield from _local()
+    elif choice == "wandb":
+        yield from _server(ACCOUNT_URL)
+    elif choice.startswith(("http://", "https://")):
+        yield from _server(choice.rstrip("/"))
+    else:
+        yield Finding(
+            "W&B", f"backend {choice!r} is not known", "problem",
+            "use auto, local, wandb or a server's URL",
+        )  # fmt: skip
+
+
+def _local() -> Iterator[Finding]:
+    if url := local_server.running():
+        yield from _server(url)
+        return
+    proxy = _proxy(f"http://127.0.0.1:{local_server.last_port()}")
+    yield proxy
+    if proxy.verdict == "problem":
+        yield Finding(
+            "W&B", "the local server; whether it runs is not seen past the proxy", "note",
+            "correct the proxy first",
+        )  # fmt: skip
+    else:
         yield Finding(
             "W&B", "the local server, which is not running", "ok", "the next notebooks start it"
         )
-        return
+
+
+def _server(url: str) -> Iterator[Finding]:
     yield _proxy(url)
+    key, place = _stored_key(url)
+    wrong = _wrong_key(url, key, place)
     try:
         check_reachable(url)
     except WorkshopError as error:
         found, _, next_step = str(error).partition(": ")
         yield Finding("W&B", found, "problem", next_step)
+        if wrong and (key or not is_this_machine(url)):  # a local server brings its key
+            yield wrong
+        elif key:
+            yield Finding("key", f"in {place}, well formed; nobody could be asked whose it is")
         return
     yield Finding("W&B", f"{url} answers")
-    yield _key(url)
-
-
-def _url(choice: str) -> str | None:
-    if choice == "auto":
-        choice = os.environ.get("WANDB_BASE_URL") or "local"
-    if choice == "local":
-        return local_server.running()
-    return ACCOUNT_URL if choice == "wandb" else choice.rstrip("/")
+    yield wrong or _accepted_key(url, key, place)
 
 
 def _misspelt() -> Iterator[Finding]:
@@ -62,7 +89,8 @@ def _misspelt() -> Iterator[Finding]:
 
 def _proxy(url: str) -> Finding:
     parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy:
         return Finding("proxy", "none")
     if urllib.request.proxy_bypass(parts.hostname):
@@ -72,26 +100,37 @@ def _proxy(url: str) -> Finding:
             "proxy",
             f"{_without_password(proxy)}, also for this machine itself",
             "problem",
-            f"export NO_PROXY={parts.hostname},localhost",
+            f"export {_exception(parts.hostname)}",
         )
     return Finding(
         "proxy", _without_password(proxy), "note", "compute nodes need the same variables"
     )
 
 
+def _exception(host: str) -> str:
+    """Return the assignment that adds a host to those that no proxy is used for."""
+    variable = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"  # the former goes first
+    return f"{variable}={','.join(filter(None, [os.environ.get(variable), host, 'localhost']))}"
+
+
 def _without_password(proxy: str) -> str:
     return re.sub(r"//[^@/]*@", "//", proxy)
 
 
-def _key(url: str) -> Finding:
-    import wandb
+def _stored_key(url: str) -> tuple[str, str]:
+    """Return the key that the client would use, empty if there is none, and where it is."""
+    key = os.environ.get("WANDB_API_KEY")
+    if key and not local_server.serves(url):
+        return key, _VARIABLE
+    file = _netrc(url)
+    found = login(file, url)
+    return found[2] if found else "", shown(file)
+
+
+def _wrong_key(url: str, key: str, place: str) -> Finding | None:
+    """Return what is wrong with a key that no server needs to be asked about."""
     from wandb.sdk.lib.wbauth.validation import check_api_key
 
-    file = _netrc(url)
-    key, place = os.environ.get("WANDB_API_KEY"), "WANDB_API_KEY"
-    if local_server.serves(url) or not key:
-        found = login(file, url)
-        key, place = found[2] if found else "", shown(file)
     if not key:
         return Finding("key", f"none for {url}", "problem", f"run `wandb login --host {url}` once")
     if problem := check_api_key(key):
@@ -99,10 +138,17 @@ def _key(url: str) -> Finding:
             "key", f"the one in {place} is none: {problem}", "problem",
             f"copy it again: `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if place != "WANDB_API_KEY" and is_open_to_others(file):
+    if place != _VARIABLE and is_open_to_others(_netrc(url)):
         return Finding(
             "key", f"{place} can be read by others", "problem", f"run `chmod 600 {place}`"
         )
+    return None
+
+
+def _accepted_key(url: str, key: str, place: str) -> Finding:
+    """Ask the server whose key it is."""
+    import wandb
+
     try:
         entity = wandb.Api(overrides={"base_url": url}, api_key=key).default_entity
     except (wandb.errors.Error, ValueError):
@@ -110,10 +156,10 @@ def _key(url: str) -> Finding:
             "key", f"{url} refuses the one in {place}", "problem",
             f"run `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if place == "WANDB_API_KEY":
+    if place == _VARIABLE:
         return Finding(
             "key", f"of {entity}, in a variable that SLURM's tasks do not get", "note",
-            f"for arrays run `wandb login --host {url}`, which stores it in {shown(file)}",
+            f"for arrays run `wandb login --host {url}`, which stores it in {shown(_netrc(url))}",
         )  # fmt: skip
     return Finding("key", f"of {entity}, in {place}")
 

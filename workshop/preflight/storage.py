@@ -1,4 +1,4 @@
-"""Where temporary files, checkpoints and the client's copies go, and whether the data are there."""
+"""Where temporary files, checkpoints and the client's copies go."""
 
 import errno
 import os
@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from workshop.config import TrainingConfig
-from workshop.data import missing
 from workshop.paths import home, shown
 from workshop.preflight.finding import Finding
 from workshop.server.store import file_system, is_network
@@ -18,36 +16,62 @@ NEEDED_GIB = 5
 # A checkpoint of ResNet-50 with its optimizer, and the one that replaces it.
 RESERVED_MIB = 540
 
-# Where wandb and torch write; without the variable below the kit's own folder or the home folder.
-_FOLDERS = {
-    "WANDB_DIR": None,
-    "WANDB_CACHE_DIR": None,
-    "WANDB_DATA_DIR": None,
-    "TORCH_HOME": "~/.cache/torch",
-}
+# Where the client writes; without them it is below the kit's own folder.
+_FOLDERS = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
 
 
-def findings(config: TrainingConfig) -> Iterator[Finding]:
-    """Look at folders and data."""
+def findings() -> Iterator[Finding]:
+    """Look whether each folder can be written, and once per disk whether there is room."""
     yield _temporary()
-    seen = set()
+    disks = {}
     for name, folder in _places():
-        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        if (device := existing.stat().st_dev) not in seen:
-            seen.add(device)
-            yield _room(name, existing)
-    yield _data(config)
+        check, existing = f"folder of {name}", _nearest(folder)
+        if reason := refusal(folder):
+            yield Finding(
+                check, f"no file can be made in {shown(existing)} ({reason})", "problem",
+                f"set {name} to a folder of yours",
+            )  # fmt: skip
+            continue
+        first = disks.setdefault(existing.stat().st_dev, name)
+        if first == name:
+            yield _room(check, name, folder)
+        else:
+            yield Finding(check, f"{shown(folder)}, on the disk of {first}")
+
+
+def refusal(folder: Path) -> str:
+    """Return why no file can be made in a folder; empty if one can.
+
+    If the folder is not there, the nearest one above it counts.  A file is really made, since
+    permissions do not tell what access lists, quotas and file servers forbid.
+    """
+    try:
+        tempfile.TemporaryFile(dir=_nearest(folder)).close()
+    except OSError as error:
+        return error.strerror
+    return ""
+
+
+def _nearest(folder: Path) -> Path:
+    """Return a folder, or of the folders above it the nearest that is there."""
+    return next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
 
 
 def _places() -> Iterator[tuple[str, Path]]:
     yield "WORKSHOP_HOME", home()
-    for variable, default in _FOLDERS.items():
-        if folder := os.environ.get(variable, default):
+    for variable in _FOLDERS:
+        if folder := os.environ.get(variable):
             yield variable, Path(folder).expanduser().absolute()
 
 
 def _temporary() -> Finding:
-    folder = Path(tempfile.gettempdir())
+    wanted, folder = os.environ.get("TMPDIR"), Path(tempfile.gettempdir())
+    if wanted and (refusal(Path(wanted)) or not Path(wanted).is_dir()):
+        return Finding(
+            "TMPDIR", f"{wanted} is no folder that can be written, so that Python takes {folder}",
+            "note", f"make that folder, or export TMPDIR={folder}",
+        )  # fmt: skip
+    folder = Path(wanted or folder)
     kind = file_system(folder)
     if is_network(kind):
         return Finding(
@@ -57,14 +81,10 @@ def _temporary() -> Finding:
     return Finding("TMPDIR", f"{folder} ({kind})")
 
 
-def _room(name: str, folder: Path) -> Finding:
+def _room(check: str, name: str, folder: Path) -> Finding:
     """Look whether there is room, and whether a quota lets this user have it."""
-    check, advice = f"disk of {name}", f"set {name} to a folder with more room"
-    if not os.access(folder, os.W_OK):
-        return Finding(
-            check, f"{shown(folder)} is not writable", "problem", f"set {name} to a folder of yours"
-        )
-    free = shutil.disk_usage(folder).free / 2**30
+    advice, existing = f"set {name} to a folder with more room", _nearest(folder)
+    free = shutil.disk_usage(existing).free / 2**30
     if free < NEEDED_GIB:
         return Finding(
             check, f"{free:.1f} GiB free in {shown(folder)}", "problem",
@@ -72,19 +92,20 @@ def _room(name: str, folder: Path) -> Finding:
         )  # fmt: skip
     try:
         # A quota is not in what the file system says is free.
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=existing) as file:
             os.posix_fallocate(file.fileno(), 0, RESERVED_MIB << 20)
     except OSError as error:
         if error.errno in (errno.EDQUOT, errno.ENOSPC, errno.EFBIG):
             return Finding(
-                check, f"{RESERVED_MIB} MiB are more than you may write ({error.strerror})",
+                check,
+                f"{shown(folder)}: {RESERVED_MIB} MiB are more than you may write "
+                f"({error.strerror})",
                 "problem", f"`quota` shows what you have left; free some, or {advice}",
             )  # fmt: skip
-        return Finding(check, f"cannot be tried ({error.strerror})", "note")
-    return Finding(check, f"{NEEDED_GIB} GiB or more free, and {RESERVED_MIB} MiB can be written")
-
-
-def _data(config: TrainingConfig) -> Finding:
-    if problem := missing(config):
-        return Finding(f"data ({config.dataset})", "not there", "problem", problem)
-    return Finding(f"data ({config.dataset})", "there")
+        return Finding(
+            check, f"{shown(folder)}: room cannot be reserved to try it ({error.strerror})", "note",
+            "`quota` or the disk's own command says what you may write",
+        )  # fmt: skip
+    return Finding(
+        check, f"{shown(folder)}: {NEEDED_GIB} GiB or more free, {RESERVED_MIB} MiB can be written"
+    )
