@@ -6,15 +6,21 @@ import os
 import platform
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGES = ("wandb", "starlette", "uvicorn", "graphql-core")
 
 
 class Report:
-    """The tables of one run of a benchmark."""
+    """The tables of one run of a benchmark.
 
-    def __init__(self):
+    Args:
+        packages: Those whose versions matter.
+    """
+
+    def __init__(self, packages: Iterable[str] = PACKAGES):
+        self._packages = packages
         self._tables: dict[str, list[dict]] = {}
 
     def add(self, title: str, row: dict, note: str = "") -> None:
@@ -35,7 +41,8 @@ class Report:
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""
-        path.write_text(json.dumps({"machine": machine(), "tables": self._tables}, indent=1))
+        content = {"machine": machine(self._packages), "tables": self._tables}
+        path.write_text(json.dumps(content, indent=1))
 
 
 def width(name: str) -> int:
@@ -50,7 +57,7 @@ def shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def machine() -> dict[str, str]:
+def machine(packages: Iterable[str]) -> dict[str, str]:
     """Return on what the measurement ran."""
     processors = [
         line.partition(":")[2].strip()
@@ -63,5 +70,5 @@ def machine() -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        **{name: importlib.metadata.version(name) for name in packages},
     }
