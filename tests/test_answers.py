@@ -1,6 +1,7 @@
 """What the likely wrong answers are told, and that no answer at all is a traceback."""
 
 import copy
+import os
 import subprocess
 import sys
 
@@ -16,9 +17,15 @@ def example(**sections):
     return sweep.load("configs/sweep_config.yaml") | sections
 
 
-def drawn(rate, **sections):
+def drawn(rate, more=(), **sections):
     definition = example(method="random", run_cap=10) | sections
-    definition["parameters"]["learning_rate"] = rate
+    definition["parameters"] |= {"learning_rate": rate, **dict(more)}
+    return definition
+
+
+def without(definition, *names):
+    for name in names:
+        del definition["parameters"][name]
     return definition
 
 
@@ -29,9 +36,14 @@ def repaired(**changes):
         "optimizer": {"values": ["adam", "sgd"]},
         "num_epochs": {"value": 3},
     }
-    sections = {key: changes.pop(key) for key in ("method", "metric", "run_cap") if key in changes}
+    names = ("method", "metric", "run_cap", "early_terminate", "description")
+    sections = {key: changes.pop(key) for key in names if key in changes}
     definition = example(method="bayes", run_cap=20, parameters=parameters | changes) | sections
     return {key: value for key, value in definition.items() if value is not None}
+
+
+def wrong_only(number, answer):
+    return [words.partition(":")[0] for right, words in findings(number, answer) if not right]
 
 
 def wrong(number, answer):
@@ -41,6 +53,8 @@ def wrong(number, answer):
 
 
 LOG = {"distribution": "log_uniform_values", "min": 0.0001, "max": 0.1}
+COARSE = {"distribution": "q_log_uniform_values", "min": 0.0001, "max": 0.1}
+EARLY = {"type": "hyperband", "min_iter": 1}
 LOSS = {"name": "Validation Loss", "goal": "minimize"}
 
 
@@ -63,12 +77,23 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
         ("1.2", True, "no whole number"),
         ("1.3", drawn(LOG, method="grid"), "a grid cannot enumerate"),
         ("1.3", example(), "the method is grid"),
-        ("1.3", drawn(LOG, run_cap=8), "ends after 8 runs, not after ten"),
+        ("1.3", drawn(LOG, run_cap=8), "ends after 8 runs, not after 10"),
         ("1.3", drawn({"min": 0.0001, "max": 0.1}), "nine of ten draws are above 0.01"),
         ("1.3", drawn(LOG | {"distribution": "log_uniform"}), "exponents of e"),
         ("1.3", drawn(LOG | {"max": 0.01}), "go from 0.0001 to 0.01"),
         ("1.3", drawn(LOG | {"values": [0.1, 0.01]}), "still lists values"),
-        ("1.3", drawn(LOG) | {"parameters": {"learning_rate": LOG}}, "leave it as it was"),
+        ("1.3", drawn(LOG | {"distribution": "q_log_uniform", "q": 0.01}), "exponents of e"),
+        ("1.3", drawn({"min": 0.0001, "mu": 0.01}), "no range"),
+        ("1.3", drawn(COARSE), "coarser than its range"),
+        ("1.3", drawn(COARSE | {"q": 0.01}), "rounds min 0.0001 to 0"),
+        ("1.3", drawn(COARSE | {"q": 0.00015}), "multiples of 0.00015"),
+        ("1.3", without(drawn(LOG), "optimizer"), "optimizer is missing"),
+        ("1.3", without(drawn(LOG), "scale"), "scale is missing"),
+        ("1.3", drawn(LOG, {"scale": {"value": "tiny"}}), "scale changed as well"),
+        ("1.3", drawn(LOG, {"optimizer": {"value": "sgd"}}), "optimizer changed as well"),
+        ("1.3", drawn(LOG, {"batch_size": {"value": 16}}), "batch_size was not asked for"),
+        ("1.3", drawn(LOG, metric=LOSS), "metric changed as well"),
+        ("1.3", drawn(LOG, early_terminate=EARLY), "early_terminate was not asked for"),
         ("1.4", repaired(method="bayesian"), "must be one of grid, random, bayes"),
         ("1.4", repaired(method="random"), "method became random"),
         ("1.4", repaired(metric=LOSS), "the file meant the accuracy"),
@@ -78,12 +103,42 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
             "looks for the worst accuracy",
         ),
         ("1.4", repaired(run_cap=None), "goes on for ever"),
-        ("1.4", repaired(run_cap=500), "24 are the most"),
-        ("1.4", repaired(learning_rate={"min": 0.0001, "max": 0.1}), "on which scale"),
+        ("1.4", repaired(run_cap=500), "ends after 500 runs, not after 20"),
+        ("1.4", repaired(run_cap=3), "ends after 3 runs, not after 20"),
+        ("1.4", repaired(early_terminate=EARLY), "early_terminate was not asked for"),
+        (
+            "1.4",
+            repaired(learning_rate={"min": 0.0001, "max": 0.1}),
+            "distribution uniform is not logarithmic",
+        ),
+        ("1.4", repaired(learning_rate=LOG | {"distribution": "log_uniform"}), "exponents of e"),
+        ("1.4", repaired(learning_rate=LOG | {"max": 1.0}), "go from 0.0001 to 1.0"),
+        ("1.4", repaired(learning_rate=COARSE), "coarser than its range"),
+        ("1.4", repaired(learning_rate=COARSE | {"q": 0.01}), "rounds min 0.0001 to 0"),
         ("1.4", repaired(learning_rate={"value": 0.1}), "still lists values"),
-        ("1.4", repaired(optimizer={"value": "adam"}), "meant to vary the optimizer"),
+        ("1.4", repaired(optimizer={"value": "adam"}), "the optimizers adam and sgd"),
+        ("1.4", repaired(optimizer={"values": ["adam"]}), "the optimizers adam and sgd"),
+        ("1.4", repaired(optimizer={"values": ["adam", "adamw"]}), "the optimizers adam and sgd"),
+        ("1.4", without(repaired(), "optimizer"), "the optimizers adam and sgd"),
+        ("1.4", repaired(batch_size={"value": 16}), "batch_size was not asked for"),
         ("1.4", repaired(num_epochs={"value": 5}), "three epochs for every run"),
-        ("1.5", ("Is sgd better?", example()), "ask something of your own"),
+        ("1.5", ("Which optimizer is better?", example()), "ask something of your own"),
+        (
+            "1.5",
+            (
+                "Which optimizer is better?",
+                example(parameters={"optimizer": {"values": ["sgd", "adam"]}}),
+            ),
+            "ask something of your own",
+        ),
+        (
+            "1.5",
+            (
+                "Which learning_rate is best?",
+                example(parameters={"learning_rate": {"values": [0.001, 0.1]}}),
+            ),
+            "ask something of your own",
+        ),
         ("1.5", example(), "2 parts in parentheses"),
         (
             "1.5",
@@ -110,6 +165,31 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
 )
 def test_likely_wrong_answer_gets_its_own_sentence(number, answer, words):
     assert words in wrong(number, answer)
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("1.1", example(metric=LOSS, description="The loss instead.")),
+        ("1.3", drawn(LOG)),
+        ("1.3", drawn(LOG | {"distribution": "inv_log_uniform_values"})),
+        ("1.3", drawn(COARSE | {"q": 0.0001})),
+        ("1.3", drawn(LOG, {"optimizer": {"values": ["sgd", "adam"]}})),
+        ("1.3", drawn(LOG, {"scale": {"values": ["smoke"]}})),
+        ("1.4", repaired()),
+        ("1.4", repaired(optimizer={"values": ["sgd", "adam"]}, num_epochs={"values": [3]})),
+        ("1.4", repaired(description="Repaired.", learning_rate=COARSE | {"q": 0.00005})),
+        (
+            "1.5",
+            (
+                "Is the learning rate 0.3 too high?",
+                example(parameters={"learning_rate": {"values": [0.1, 0.3]}}),
+            ),
+        ),
+    ],
+)
+def test_right_answer_may_be_written_in_several_ways(number, answer):
+    assert [finding for finding in findings(number, answer) if not finding.right] == []
 
 
 def test_what_is_right_about_a_wrong_answer_is_said_too(capsys):
@@ -151,6 +231,69 @@ def test_no_answer_is_a_traceback(server, number):
         assert wrong(number, copy.copy(answer))
 
 
+ASK = """
+import sys
+from workshop.answers import findings
+print(*(finding.words for finding in findings("2.1", sys.argv[1]) if not finding.right))
+"""
+
+
+def asked(path, **environment):
+    """Ask about a sweep from a process of its own, whose client knows nothing of ours."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, path],
+        env=os.environ | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_server_that_refuses_to_look_is_not_taken_for_a_missing_sweep(server, tmp_path):
+    path = sweep.register(example(), "answers")
+    key = {"WANDB_API_KEY": f"local-{'0' * 40}", "NETRC": str(tmp_path / "none")}
+    said = asked(path, **key)
+    assert "API key" in said
+    assert "knows no sweep" not in said
+
+
+def test_server_that_is_not_there_is_not_taken_for_a_missing_sweep(server):
+    said = asked("local/answers/abcd1234", WANDB_BASE_URL="http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 cannot be reached" in said
+    assert "knows no sweep" not in said
+
+
+def lent(parameters=(), **sections):
+    definition = example(method="random", run_cap=12)
+    definition["description"] = "Does a higher momentum need a lower learning_rate?"
+    definition["parameters"] = {
+        "scale": {"value": "tiny"},
+        "optimizer": {"value": "sgd"},
+        "learning_rate": LOG,
+        "momentum": {"min": 0.0, "max": 0.95},
+    } | dict(parameters)
+    return sweep.register(definition | sections, "answers")
+
+
+def test_wrong_answers_about_borrowed_agents(server):
+    assert all(finding.right for finding in findings("2.4", lent()))
+    assert all(finding.right for finding in findings("2.4", lent(method="bayes")))
+    momenta = {"learning_rate": {"value": 0.01}, "momentum": {"values": [0.0, 0.3, 0.6, 0.9]}}
+    assert "goes through its lists in order" in wrong("2.4", lent(momenta, method="grid"))
+    assert "12 draws from 4 combinations repeat some" in wrong("2.4", lent(momenta))
+    assert "ends after 100 runs, not after 12" in wrong("2.4", lent(run_cap=100))
+    assert "goes on for ever" in wrong("2.4", sweep.register(endless(), "answers"))
+    assert "would be of scale smoke" in wrong("2.4", lent({"scale": {"value": "smoke"}}))
+    assert "that of configs/config.yaml" in wrong("2.4", sweep.register(endless(), "answers"))
+    assert "a sentence with a question mark" in wrong("2.4", lent(description="Momentum!"))
+    assert "a sentence with a question mark" in wrong("2.4", sweep.register(endless(), "answers"))
+    examples = {"momentum": {"value": 0.9}, "optimizer": {"values": ["adam", "sgd"]}}
+    examples["learning_rate"] = {"values": [0.1, 0.01, 0.001, 0.0001]}
+    assert "ask something of your own" in wrong("2.4", lent(examples))
+
+
+def endless():
+    return without(example(method="random"), "scale")
+
+
 def command(action, path):
     words = [sys.executable, "-m", "wandb", "sweep", f"--{action}", path]
     subprocess.run(words, check=True, capture_output=True)
@@ -162,6 +305,9 @@ def test_wrong_answers_about_registered_sweeps(server):
     assert "would be of scale smoke" in wrong("2.1", example_path)
     assert "no complete path" in wrong("2.1", example_path.rpartition("/")[2])
     assert "knows no sweep" in wrong("2.1", f"{example_path[:-3]}xxx")
+    tiny = example(parameters=example()["parameters"] | {"scale": {"value": "tiny"}})
+    other = sweep.register(tiny | {"method": "random", "run_cap": 8}, "answers")
+    assert "run_cap was not asked for, method changed as well" in wrong("2.1", other)
     small = example()
     small["parameters"] = {"scale": {"value": "tiny"}, "learning_rate": {"values": [0.1, 0.01]}}
     small_path = sweep.register(small, "answers")
@@ -171,6 +317,7 @@ def test_wrong_answers_about_registered_sweeps(server):
     stopped = sweep.register(small, "answers")
     command("stop", stopped)
     assert "was stopped" in wrong("2.2", stopped)
+    assert "it is finished: agents get nothing" in wrong("2.4", stopped)
     command("cancel", small_path)
     assert "was canceled" in wrong("2.2", small_path)
     command("resume", example_path)
@@ -183,6 +330,14 @@ def test_wrong_answers_about_registered_sweeps(server):
     small["parameters"]["learning_rate"]["values"] = [0.1, 0.03, 0.01, 0.3, 0.2]
     more = sweep.register(small, "answers")
     assert "it tries 3 new combinations" in wrong("2.3", (small_path, more))
+    small["parameters"]["learning_rate"]["values"] = [0.1, 0.03, 0.01]
+    assert wrong_only("2.3", (small_path, sweep.register(small | {"run_cap": 2}, "answers"))) == [
+        "run_cap was not asked for"
+    ]
+    small["parameters"]["scale"] = {"value": "smoke"}
+    assert wrong_only("2.3", (small_path, sweep.register(small, "answers"))) == [
+        "scale changed as well"
+    ]
 
 
 def test_wrong_answers_about_arrays(server):
@@ -195,3 +350,12 @@ def test_wrong_answers_about_arrays(server):
     crowd = slurm.plan(path, at_once=4, runs_per_task=2)
     assert "4 tasks would run at once" in wrong("3.2", crowd)
     assert "this is a str, no plan" in wrong("3.2", path)
+    for_ever = sweep.register(endless(), "answers")
+    plan = slurm.plan(for_ever, tasks=4, at_once=2, runs_per_task=2)
+    assert "this sweep never ends" in wrong("3.2", plan)
+    assert "this sweep never ends" in wrong("3.3", for_ever)
+
+
+def test_a_sweep_that_names_no_data_is_not_the_broken_one(server):
+    path, another = (sweep.register(example(), "answers") for _ in range(2))
+    assert "the first path is not that of the broken sweep" in wrong("3.4", (path, another))

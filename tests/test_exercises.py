@@ -41,31 +41,68 @@ def test_every_step_has_an_exercise_file_and_no_file_is_left_over():
     assert sorted(path.name for path in EXERCISES.glob("*.ipynb")) == steps
 
 
+def step(path):
+    return int(path.name[:2])
+
+
+def numbers(path):
+    return [number for number in JUDGES if number.startswith(f"{step(path)}.")]
+
+
+def is_hint(cell):
+    return "<details><summary>Hint</summary>" in cell.source
+
+
+def roles(cells):
+    """Yield what each cell is for, of those that make up the tasks."""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            yield from (f"task {number}" for number in re.findall(r"^## (\d\.\d) ", cell.source))
+            yield from ["hint"] * is_hint(cell)
+        elif is_solution(cell):
+            yield "answer"
+        else:
+            checks = re.findall(r'^check\("(.*?)"', cell.source, re.MULTILINE)
+            yield from (f"check {number}" for number in checks)
+
+
 @every_solution
-def test_exercise_has_tasks_hints_and_checks(path):
-    cells = read(path).cells
-    number = int(path.name[:2])
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    tasks = re.findall(rf"^## ({number}\.\d) ", text, re.MULTILINE)
-    checks = re.findall(r'^check\("(.*?)"', "\n".join(c.source for c in cells), re.MULTILINE)
-    assert len(tasks) >= 3
-    assert tasks == checks == [number_ for number_ in JUDGES if number_.startswith(f"{number}.")]
-    assert text.count("<details><summary>Hint</summary>") == len(tasks)
-    assert sum(map(is_solution, cells)) == len(tasks)
+def test_every_task_has_a_hint_and_an_answer_before_its_check(path):
+    parts = [(f"task {number}", "hint", "answer", f"check {number}") for number in numbers(path)]
+    assert len(parts) >= 3
+    assert list(roles(read(path).cells)) == [role for part in parts for role in part]
+
+
+@every_solution
+def test_some_task_asks_for_a_design_or_a_repair(path):
+    text = "\n".join(cell.source for cell in read(path).cells)
+    assert re.search(r"^## \d\.\d (Design|Repair|A question of your own)", text, re.MULTILINE)
+
+
+@every_solution
+def test_hints_need_nothing_of_later_notebooks(path):
+    for cell in filter(is_hint, read(path).cells):
+        cited = re.findall(r"[Nn]otebook \[?0(\d)", cell.source)
+        assert all(int(number) <= step(path) for number in cited), cell.source
 
 
 @every_solution
 def test_exercise_gives_no_solution_away(path):
-    hidden = [cell.source for cell in read(path).cells if is_solution(cell)]
-    shown = (EXERCISES / path.name).read_text()
-    for cell in read(EXERCISES / path.name).cells:
+    hidden = [cell for cell in read(path).cells if is_solution(cell)]
+    shown = read(EXERCISES / path.name).cells
+    text = "\n".join(cell.source for cell in shown)
+    for cell in shown:
         assert not is_solution(cell)
         assert "starter" not in cell.metadata
-        assert cell.source not in hidden
         if cell.cell_type == "code":
             compile(re.sub(r"^.*!.*$", "", cell.source, flags=re.MULTILINE), path.name, "exec")
             assert not cell.outputs
-    assert shown.count('"..."') + shown.count("...") >= 3
+    for cell in hidden:
+        assert "..." in cell.metadata["starter"], "it must show where the answer goes"
+        for line in map(str.strip, cell.source.splitlines()):
+            # Where to begin may be given, as may what only opens brackets.
+            if len(line) >= 15 and not re.fullmatch(r"\w+ = load\([^()]+\)|.*[{(\[]", line):
+                assert line not in text
 
 
 @pytest.mark.parametrize("folder", [SOLUTIONS, EXERCISES], ids=lambda folder: folder.name)
@@ -75,6 +112,8 @@ def test_notebook_is_a_short_lesson_whose_links_lead_somewhere(path, folder):
     assert cells[0].source.startswith("# Exercises: ")
     assert re.search(r"\*About \d+ minutes to solve[,;] .*\.\*", cells[0].source)
     assert cells[-1].source.startswith("## Recap")
+    (following,) = NOTEBOOKS.glob(f"0{step(path) + 1}_*.ipynb")
+    assert f"(../{following.name})" in cells[-1].source
     for cell in cells:
         if cell.cell_type == "code":
             assert len(cell.source.splitlines()) <= 10, cell.source
@@ -136,9 +175,8 @@ def solved(server, tmp_path_factory):
 @pytest.mark.timeout(1800)  # a minute, and many more on a machine that others use
 @every_solution
 def test_solution_is_right(solved, path):
-    numbers = [number for number in JUDGES if number.startswith(f"{int(path.name[:2])}.")]
     verdicts = re.findall(r"^Exercise (\S+): (.*)$", solved[path], re.MULTILINE)
-    assert verdicts == [(number, "right") for number in numbers], solved[path]
+    assert verdicts == [(number, "right") for number in numbers(path)], solved[path]
     assert "not yet" not in solved[path]
 
 
@@ -181,6 +219,8 @@ def test_wrong_answers_about_agents(paths):
     assert "it is not done yet: no run yet" in wrong(
         "3.4", (broken, sweep.register(definition, "answers"))
     )
+    quick = sweep.register(definition | {"run_cap": 1}, "answers")
+    assert "run_cap was not asked for" in wrong("3.4", (broken, quick))
     definition["parameters"]["dataset"] = {"value": "images:pictures"}
     assert "asks for the same data" in wrong("3.4", (broken, sweep.register(definition, "answers")))
 

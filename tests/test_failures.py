@@ -4,30 +4,51 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import nbformat
 import pandas as pd
 import pytest
 import wandb
 
-from workshop import agents, failures, sweep
+from workshop import failures, sweep
 from workshop.analysis import fetch_runs, left_out, rank
 from workshop.errors import WorkshopError
+from workshop.execute import execute
 from workshop.failing_sweep import STRUCK
 from workshop.failures import FAILURES
 from workshop.lint import lint
+from workshop.paths import NOTEBOOKS
 
 PROJECT = "failures"
+(LAB,) = NOTEBOOKS.glob("06_*.ipynb")
 
 
 class Case:
-    """A sweep that was broken, and what is left of it."""
+    """A sweep that was broken, and what the notebook has shown of it."""
 
-    def __init__(self, path, logs):
+    def __init__(self, path, notebook):
         self.path = path
         self.sweep = sweep.get(path)
-        self.left = sweep.remaining(path)
-        self.remarks = [failures.remarkable(log) for log in logs]
         self.runs = fetch_runs(path)
         self.metric = self.sweep.config["metric"]["name"]
+        self.notebook = nbformat.read(notebook, as_version=4)
+
+    def printed(self, word: str) -> list[str]:
+        """Return the lines that the cells with a word in their source have printed."""
+        return [
+            line.strip()
+            for cell in self.notebook.cells
+            if cell.cell_type == "code" and word in cell.source
+            for output in cell.outputs
+            for line in output.get("text", "").splitlines()
+        ]
+
+    def remarks(self) -> list[str]:
+        return self.printed("remarkable")
+
+    def left(self) -> list[str]:
+        """Return how many runs were never handed out, before and after the notebook's last cell."""
+        lines = self.printed("never handed out")
+        return [line.split()[-1] for line in lines if line.startswith("never handed out")]
 
     def struck(self) -> pd.Series:
         (run,) = self.runs[self.runs["learning_rate"] == STRUCK].to_dict("records")
@@ -39,23 +60,38 @@ class Case:
         return urllib.request.urlopen(url).read().decode()
 
 
+def registered(project):
+    """Return the paths of a project's sweeps by the failures that they are for."""
+    found = {}
+    for one in wandb.Api().project(project, wandb.Api().default_entity).sweeps():
+        command = one.config["command"]
+        found[command[command.index(failures.PROGRAM) + 1]] = "/".join(one.path)
+    return found
+
+
 @pytest.fixture(scope="module")
-def cases(server):
-    """Break every sweep, three at a time; return what is left of each."""
-    paths = {failure: failures.register(failure, PROJECT) for failure in FAILURES}
+def cases(server, tmp_path_factory):
+    """Execute the notebook for every failure, three at a time; return what is left of each."""
+    folder = tmp_path_factory.mktemp("lab")
     patch = pytest.MonkeyPatch()
     # A thread for each trial: agents of two sweeps know nothing of each other.
     patch.setenv("SLURM_CPUS_PER_TASK", "1")
+
+    def look(failure):
+        parameters = {"failure": failure, "diagnosis": failure, "project": PROJECT}
+        execute(LAB, folder / f"{failure}.ipynb", parameters, lambda source: None)
+
     with ThreadPoolExecutor(3) as pool:
-        logs = dict(zip(paths, pool.map(failures.run_agents, paths.values()), strict=True))
+        list(pool.map(look, FAILURES))
     patch.undo()
+    paths = registered(PROJECT)
     deadline = time.monotonic() + 120  # the trial of the killed agent goes on without it
     while sweep.states(paths["agent_killed"])["running"] and time.monotonic() < deadline:
         time.sleep(0.5)
-    return {failure: Case(path, logs[failure]) for failure, path in paths.items()}
+    return {failure: Case(paths[failure], folder / f"{failure}.ipynb") for failure in FAILURES}
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # half a minute on a quiet machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # minutes, many on a busy machine
 
 
 def test_misspelt_metric_ranks_nothing_though_all_runs_finished(cases):
@@ -83,7 +119,9 @@ def test_diverged_run_is_finished_with_values_that_are_no_numbers(cases):
     assert diverged["Validation Accuracy"] < 20
     assert pd.notna(healthy["Train Loss"])
     assert list(left_out(case.runs, "Validation Loss")["run"]) == [diverged["run"]]
-    assert case.remarks == [["diverged: learning_rate 10000000000.0 may be too high"]]
+    assert case.remarks() == [
+        "agent-1.log:", "diverged: learning_rate 10000000000.0 may be too high"
+    ]  # fmt: skip
 
 
 def test_crash_is_told_by_state_log_and_page(cases):
@@ -91,18 +129,19 @@ def test_crash_is_told_by_state_log_and_page(cases):
     words = "RuntimeError: cannot decode image 217: the file is truncated"
     assert sorted(case.runs["state"]) == ["failed", "finished"]
     assert case.struck()["state"] == "failed"
-    assert case.left == 0
-    assert case.remarks == [[words]]
+    assert case.left() == ["0", "0"]
+    assert case.remarks() == ["agent-1.log:", words]
     assert wandb.Api().run(case.struck()["path"]).lastHistoryStep == 1
     assert words in case.page()
 
 
-def test_killed_agent_leaves_a_sweep_that_waits(cases):
+def test_killed_agent_leaves_a_run_that_the_next_agent_gets(cases):
     case = cases["agent_killed"]
-    assert case.sweep.state == "RUNNING"
-    assert case.left == 1
-    assert list(case.runs["state"]) == ["finished"], "its trial went on alone"
-    assert case.remarks == [[]]
+    assert any("ended with exit status -9" in line for line in case.printed("run_agents"))
+    assert "sweep: RUNNING" in case.printed("states(sweep)")
+    assert case.remarks() == ["agent-1.log:"]
+    assert case.left() == ["1", "0"]
+    assert list(case.runs["state"]) == ["finished", "finished"], "its trial went on alone"
 
 
 def test_short_list_is_drawn_twice(cases):
@@ -115,26 +154,21 @@ def test_short_list_is_drawn_twice(cases):
 
 def test_run_over_the_time_limit_goes_on_in_the_next_task(cases):
     case = cases["time_limit"]
-    first, second = case.remarks
-    assert first[-1].startswith("preempted: this task's time is over")
-    assert second[0].startswith("resumed after epoch 1 from ")
-    assert list(case.runs["state"]) == ["finished"]
-    assert case.left == 1, "two tasks for two runs were too few"
+    first, *_, ending, second, beginning = case.remarks()
+    assert (first, second) == ("agent-1.log:", "agent-2.log:")
+    assert ending.startswith("preempted: this task's time is over")
+    assert beginning.startswith("resumed after epoch 1 from ")
+    assert case.left() == ["1", "0"], "two tasks for two runs were too few"
+    assert list(case.runs["state"]) == ["finished", "finished"]
     history = list(wandb.Api().run(case.struck()["path"]).scan_history(keys=["Epoch"]))
     assert [row["Epoch"] for row in history] == [1, 2]
     assert "preempted: " in case.page()
 
 
-def test_what_is_left_is_done_by_another_agent(cases):
-    path = cases["agent_killed"].path
-    agents.run_processes(path, tasks=1)
-    assert sweep.remaining(path) == 0
-    assert sweep.states(path) == {"finished": 2}
-
-
 @pytest.mark.parametrize("failure", FAILURES)
 def test_diagnosis_is_judged(cases, failure, capsys):
     path = cases[failure].path
+    assert cases[failure].printed("failures.diagnose")[0] == f"right: {FAILURES[failure].broken}"
     for diagnosis in FAILURES:
         assert failures.diagnose(path, diagnosis) == (diagnosis == failure)
         said = capsys.readouterr().out
@@ -144,12 +178,32 @@ def test_diagnosis_is_judged(cases, failure, capsys):
 
 def test_failure_that_there_is_not_is_a_sentence(server):
     with pytest.raises(WorkshopError, match=r"no failure 'crush' \(did you mean 'crash'\?\)"):
-        failures.register("crush", PROJECT)
-    path = sweep.register(sweep.load("configs/sweep_config.yaml"), PROJECT)
+        failures.register("crush", f"{PROJECT}-others")
+    path = sweep.register(sweep.load("configs/sweep_config.yaml"), f"{PROJECT}-others")
     with pytest.raises(WorkshopError, match="is none of the failure lab"):
         failures.diagnose(path, "crash")
 
 
 def test_surprise_is_one_of_them(server):
-    path = failures.register(failures.SURPRISE, PROJECT)
+    path = failures.register(failures.SURPRISE, f"{PROJECT}-others")
     assert sum(failures.diagnose(path, failure) for failure in FAILURES) == 1
+
+
+def test_notebook_plans_its_array_for_the_site_that_is_named(server, tmp_path):
+    parameters = {"runner": "slurm_array", "site": "nowhere", "project": f"{PROJECT}-others"}
+    with pytest.raises(WorkshopError, match=r"06_failure_lab.*\n.*slurm\n.*nowhere"):
+        execute(LAB, tmp_path / "lab.ipynb", parameters, lambda source: None)
+
+
+@pytest.mark.slurm
+def test_killed_agent_of_an_array_shows_in_the_ledger(server, cluster, tmp_path, monkeypatch):
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    project, failure = f"{PROJECT}-array", "agent_killed"
+    parameters = {"failure": failure, "diagnosis": failure, "project": project}
+    parameters |= {"runner": "slurm_array", "site": "test_cluster"}
+    execute(LAB, tmp_path / "lab.ipynb", parameters, lambda source: None)
+    case = Case(registered(project)[failure], tmp_path / "lab.ipynb")
+    assert any("lost" in line for line in case.printed("slurm.ledger"))
+    assert case.left() == ["0", "0"], "the other task took the other run"
+    assert case.printed("failures.diagnose")[0].startswith("right: ")

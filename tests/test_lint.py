@@ -80,6 +80,42 @@ def test_fault_is_named_in_one_sentence(path, value, words):
     assert "\n" not in findings[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("learning_rate", ("q_log_uniform_values", 0.0001, 0.1, None), "q 1, which is coarser"),
+        ("learning_rate", ("q_uniform", 0.0001, 0.1, 0.5), "q 0.5, which is coarser"),
+        ("learning_rate", ("q_log_uniform_values", 0.0001, 0.1, 0.01), "rounds min 0.0001 to 0:"),
+        ("learning_rate", ("q_log_uniform", -9.2, -2.3, None), "from 0.000101039 to 0.100259"),
+        ("batch_size", ("q_uniform", 16, 64, 49), "q 49, which is coarser"),
+        ("batch_size", ("q_uniform", 16, 64, 40), "rounds min 16 to 0: make q at most 16"),
+    ],
+)
+def test_step_that_spoils_what_is_drawn_is_found(name, given, words):
+    keys = zip(("distribution", "min", "max", "q"), given, strict=True)
+    specification = {key: value for key, value in keys if value is not None}
+    findings = lint(changed(f"parameters.{name}", specification))
+    assert len(findings) == 1
+    assert findings[0].startswith(f"parameter {name!r} has q ")
+    assert words in findings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("learning_rate", ("q_log_uniform_values", 0.0001, 0.1, 0.0001)),
+        ("learning_rate", ("q_log_uniform", -9.2, -2.3, 0.0001)),
+        ("weight_decay", ("q_uniform", 0.0001, 0.1, 0.01)),  # rounds to 0, which is a value of it
+        ("weight_decay", ("q_uniform", 0.1, 0.3, 0.2)),
+        ("batch_size", ("q_uniform", 16, 64, None)),
+    ],
+)
+def test_fine_step_has_no_finding(name, given):
+    keys = zip(("distribution", "min", "max", "q"), given, strict=True)
+    specification = {key: value for key, value in keys if value is not None}
+    assert lint(changed(f"parameters.{name}", specification)) == []
+
+
 def test_grid_cannot_enumerate_a_range():
     findings = lint(GOOD | {"method": "grid"})
     assert len(findings) == 1

@@ -77,6 +77,8 @@ def test_notebook_opens_and_closes_as_a_lesson(path):
     assert re.search(r"\*About \d+ minutes to read[,;] .*\.\*", first)
     assert last.startswith("## Recap")
     assert "**Next:**" in last or path == NOTEBOOK_FILES[-1]
+    if (NOTEBOOKS / "exercises" / path.name).exists():
+        assert f"(exercises/{path.name})" in last.partition("**Next:**")[2]
 
 
 @every_notebook

@@ -77,9 +77,11 @@ FAILURES = {
     ),
     "agent_killed": Failure(
         broken="the agent was killed in the middle of a run",
-        sign="a run was never handed out though the sweep is still running, no log has an error, "
-        "and an agent ended with the status -9 (in a ledger: its task is lost)",
-        cure="start another agent: the sweep still hands out what is left",
+        sign="an agent ended with the status -9 and no log has an error (in a ledger: its task is "
+        "lost); unless another agent was there to take it, a run was never handed out though the "
+        "sweep is still running",
+        cure="start another agent, which is handed out what is left; of an array, `slurm.repair` "
+        "also repeats the run that went down with its task",
     ),
     "duplicate": Failure(
         broken="the search has drawn the same values more than once",
@@ -90,10 +92,11 @@ FAILURES = {
     ),
     "time_limit": Failure(
         broken="a task's time was over before its run was done",
-        sign="a run needed two tasks: the log of the first ends with `preempted`, that of the "
-        "second begins with `resumed after epoch 1`; so the tasks were too few for the runs",
+        sign="a run needed two tasks, or two starts of one: a log ends with `preempted`, and what "
+        "follows begins with `resumed after epoch 1`; where no task starts twice, the tasks were "
+        "too few for the runs",
         cure="give a task the time that a run takes; the run itself has gone on from its "
-        "checkpoint, and one more agent does what is left",
+        "checkpoint, and one more agent does what may be left",
         tasks=2,
         count=1,
     ),

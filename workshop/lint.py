@@ -4,6 +4,7 @@ The form is W&B's (https://docs.wandb.ai/models/sweeps/define-sweep-configuratio
 parameters and metrics are checked against what the trainer knows.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -166,7 +167,9 @@ def _lint_specification(name: str, specification: Mapping, method: Any) -> Itera
         elif not all(isinstance(end, int | float) for end in values) or values[0] >= values[1]:
             yield f"has min {values[0]!r} and max {values[1]!r}: min must be a number below max"
             return
-        if "log_uniform" in str(distribution) and not str(distribution).endswith("values"):
+        if str(distribution).startswith("q_") and method != "grid":
+            yield from _lint_step(name, str(distribution), *values, step)
+        if _takes_exponents(str(distribution)):
             return  # here min and max are exponents, not values of the parameter
     elif {"mu", "sigma"} & set(specification) or "beta" in str(distribution):
         if method == "grid":
@@ -178,3 +181,26 @@ def _lint_specification(name: str, specification: Mapping, method: Any) -> Itera
     for value in values:
         if error := field_error(name, value):
             yield error
+
+
+def _takes_exponents(distribution: str) -> bool:
+    return "log_uniform" in distribution and not distribution.endswith("values")
+
+
+def _lint_step(name: str, distribution: str, low: float, high: float, step: float) -> Iterator[str]:
+    """Find a step that rounds what is drawn to one value, or to what is no value at all."""
+    if _takes_exponents(distribution):
+        try:
+            low, high = math.exp(low), math.exp(high)
+        except OverflowError:
+            return
+    if not all(map(math.isfinite, (low, high, step))):
+        return
+    rounded = round(low / step) * step
+    if step > (high - low) * (1 + 1e-9):  # 0.3 - 0.1 is a little less than 0.2
+        yield (
+            f"has q {step!r}, which is coarser than its range from {low:g} to {high:g}: q is the "
+            "step between the values that are drawn, 1 unless it is given"
+        )
+    elif field_error(name, rounded) and not field_error(name, low):
+        yield f"has q {step!r}, which rounds min {low:g} to {rounded:g}: make q at most {low:g}"

@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workshop.analysis import hyperparameters
-from workshop.answers.definition import ends, sound, unchanged
-from workshop.answers.report import Condition, Judgement, judge, parts
-from workshop.sweep import combinations, load
+from workshop.answers.definition import (
+    EXAMPLE,
+    EXPONENTIAL,
+    LOGARITHMIC,
+    ends,
+    ends_after,
+    listed,
+    own_question,
+    sound,
+    unchanged,
+)
+from workshop.answers.report import Judgement, judge, parts
+from workshop.sweep import load
 
+RATE = "learning_rate"
 RATES = (0.0001, 0.1)  # the range that 1.3 and 1.4 speak of
 MOST_RUNS = 24  # of a sweep that a learner thinks of
 
@@ -34,7 +44,7 @@ def another_metric(definition: Any) -> Judgement:
         "a low value is the better one",
         "with goal maximize the run with the highest loss would be the best",
     )
-    yield from unchanged(definition, load("configs/sweep_config.yaml"), "metric")
+    yield from unchanged(definition, load(EXAMPLE), "metric")
 
 
 @judge("1.2")
@@ -65,35 +75,9 @@ def random_search(definition: Any) -> Judgement:
         return
     method = definition["method"]
     yield method == "random", "the method draws at random", f"the method is {method}"
-    runs = combinations(definition)
-    yield (
-        runs == 10,
-        "it ends after ten runs",
-        "it never ends by itself: say after how many runs it is to end"
-        if runs is None
-        else f"it ends after {runs} runs, not after ten",
-    )
-    rate = definition["parameters"].get("learning_rate", {})
-    if not (yield from _is_range(rate)):
-        return
-    distribution = rate.get("distribution", "uniform")
-    advice = (
-        "log_uniform takes the exponents of e as its ends, not the learning rates themselves: "
-        "another distribution takes the values"
-        if distribution == "log_uniform"
-        else f"from the distribution {distribution} nine of ten draws are above 0.01: take one "
-        "whose scale is logarithmic"
-    )
-    logarithmic = distribution in ("log_uniform_values", "q_log_uniform_values")
-    yield logarithmic, "the learning rate is drawn on a logarithmic scale", advice
-    if logarithmic:
-        yield from _covers(rate)
-    optimizer = definition["parameters"].get("optimizer", {})
-    yield (
-        sorted(optimizer.get("values", [])) == ["adam", "sgd"],
-        "both optimizers are tried",
-        "the optimizer is not drawn from adam and sgd any more: leave it as it was",
-    )
+    yield from ends_after(definition, 10)
+    yield from _logarithmic(definition)
+    yield from unchanged(definition, load(EXAMPLE), "method", "run_cap", RATE)
 
 
 @judge("1.4")
@@ -119,81 +103,72 @@ def repaired(definition: Any) -> Judgement:
             "the goal fits the metric",
             "no linter can know it, but this goal looks for the worst accuracy",
         )
-    yield from ends(definition, MOST_RUNS)
+    yield from ends_after(definition, 20)
+    yield from _logarithmic(definition)
     parameters = definition["parameters"]
-    if (yield from _is_range(parameters.get("learning_rate", {}))):
-        yield from _covers(parameters["learning_rate"])
-        yield (
-            "log" in parameters["learning_rate"].get("distribution", ""),
-            "small learning rates are tried as often as large ones",
-            "no linter minds it, but nine of ten learning rates will be above 0.01: on which "
-            "scale should they be drawn?",
-        )
     yield (
-        "values" in parameters.get("optimizer", {}),
-        "the optimizer is varied",
-        "the file meant to vary the optimizer as well",
+        set(listed(parameters.get("optimizer", {})) or []) == {"adam", "sgd"},
+        "both optimizers are tried",
+        "the file meant to compare the optimizers adam and sgd",
     )
-    epochs = parameters.get("num_epochs", {})
     yield (
-        epochs.get("value") == 3 or epochs.get("values") == [3],
+        listed(parameters.get("num_epochs", {})) == [3],
         "every run has three epochs",
         "the file meant three epochs for every run",
+    )
+    # Program and command are those of the example, and the file had nothing else.
+    rest = {key: load(EXAMPLE)[key] for key in ("program", "command")}
+    yield from unchanged(
+        definition, rest, "method", "metric", "run_cap", RATE, "optimizer", "num_epochs"
     )
 
 
 @judge("1.5")
-def own_question(answer: Any) -> Judgement:
+def own_sweep(answer: Any) -> Judgement:
     """Design a sweep that answers a question of the learner's own."""
     if not (yield from parts(answer, (str, "your question"), (Mapping, "your definition"))):
         return
     question, definition = answer
     if not (yield from sound(definition)):
         return
-    varied = list(hyperparameters(definition))
-    yield (
-        1 <= len(varied) <= 3,
-        f"it varies {' and '.join(varied)}",
-        "it varies nothing: give at least one parameter several values"
-        if not varied
-        else f"it varies {len(varied)} parameters: with three at the most you can still read "
-        "the result",
-    )
-    original = load("configs/sweep_config.yaml")["parameters"]
-    yield (
-        any(definition["parameters"][name] != original.get(name) for name in varied),
-        "it tries what the example does not",
-        "it tries what the example tries: ask something of your own",
-    )
-    words = question.lower().replace("_", " ")
-    yield (
-        question.strip().endswith("?") and any(name.replace("_", " ") in words for name in varied),
-        "the question names what is varied",
-        "write the question as a sentence with a question mark that names a parameter that you "
-        "vary: then you see whether the sweep can answer it",
-    )
+    yield from own_question(question, definition)
     yield "metric" in definition, "it says what is good", "say which metric decides, and its goal"
     yield from ends(definition, MOST_RUNS)
 
 
-def _is_range(rate: Mapping) -> Condition:
-    """Look whether a learning rate is drawn from a range."""
-    if "values" in rate or "value" in rate:
+def _logarithmic(definition: Mapping) -> Judgement:
+    """Look whether small learning rates of the example's range come as often as large ones."""
+    rate = definition["parameters"].get(RATE, {})
+    if listed(rate):
         yield False, "", "learning_rate still lists values, and they win over a range: remove them"
-        return False
-    if "min" not in rate:
+        return
+    if not {"min", "max"} <= set(rate):
         yield False, "", "learning_rate has no range: say between which values it is drawn"
-        return False
-    return True
-
-
-def _covers(rate: Mapping) -> Condition:
-    """Look whether a learning rate is drawn from the range that was asked for."""
-    right = (rate["min"], rate["max"]) == RATES
-    yield (
-        right,
-        "the range is the one of the example",
-        f"the learning rates go from {rate['min']} to {rate['max']}: they should go from the "
-        "lowest to the highest of the example",
+        return
+    low, high = rate["min"], rate["max"]
+    distribution = rate.get("distribution", "uniform")
+    advice = (
+        f"{distribution} takes exponents of e as its ends, not the learning rates themselves: "
+        "another distribution takes the values"
+        if distribution in EXPONENTIAL
+        else f"no linter minds it, but the scale of the distribution {distribution} is not "
+        "logarithmic: from a uniform one nine of ten draws are above 0.01"
     )
-    return right
+    logarithmic = distribution in LOGARITHMIC
+    yield logarithmic, "the learning rate is drawn on a logarithmic scale", advice
+    if not logarithmic:
+        return
+    yield (
+        (low, high) == RATES,
+        "the range is the one of the example",
+        f"the learning rates go from {low} to {high}: they should go from the lowest to the "
+        "highest of the example",
+    )
+    if distribution.startswith("q_"):
+        step = rate.get("q", 1)
+        yield (
+            step <= low,
+            "its steps are fine enough for the smallest learning rate",
+            f"only multiples of {step} are drawn, which is too coarse for small learning rates: "
+            f"leave out the steps, or make them at most {low}",
+        )

@@ -1,12 +1,24 @@
 """The exercises of step 2: initialize the sweep."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from workshop.answers.definition import (
+    EXAMPLE,
+    ends_after,
+    listed,
+    own_question,
+    repeats,
+    sound,
+    unchanged,
+)
 from workshop.answers.registered import find, points
 from workshop.answers.report import Judgement, judge, parts
-from workshop.sweep import grid
+from workshop.sweep import grid, load
 
 NEW_RATE = 0.03  # what 2.3 adds
+LENT_RUNS = 12  # for how many 2.4 has agents
+READY = ("PENDING", "RUNNING")
 
 _STATES = {
     "PENDING": "the sweep still waits for its first agent, which will be given a run; what did the "
@@ -24,15 +36,10 @@ def register_tiny(path: Any) -> Judgement:
     registered = yield from find(path)
     if registered is None:
         return
-    scale = registered.config["parameters"].get("scale", {}).get("value")
-    yield (
-        scale == "tiny",
-        "its runs are of the scale that was asked for",
-        f"its runs would be of scale {scale}: change the value in the definition, then register "
-        "it anew (a registered sweep cannot be edited)",
-    )
+    yield from _is_tiny(registered.config)
     runs = registered.expected_run_count
-    yield runs == 8, "it is the example's grid of eight", f"it expects {runs} runs, not eight"
+    yield runs == 8, "it expects eight runs", f"it expects {runs} runs, not eight"
+    yield from unchanged(registered.config, load(EXAMPLE), "scale")
     given = len(registered.runs)
     yield (
         given == 0,
@@ -65,7 +72,7 @@ def replaced(answer: Any) -> Judgement:
     if old is None or new is None:
         return
     if answer[0] == answer[1]:
-        yield False, "", "both paths are the same sweep: a registered one cannot be edited"
+        yield False, "", "both paths are the same sweep: register the new one beside the old one"
         return
     state = old.state.upper()
     yield (
@@ -75,7 +82,7 @@ def replaced(answer: Any) -> Judgement:
     )
     state = new.state.upper()
     yield (
-        state in ("PENDING", "RUNNING"),
+        state in READY,
         "the new sweep is ready for agents",
         f"the new sweep is {state.lower()}: agents get nothing from it",
     )
@@ -99,4 +106,43 @@ def replaced(answer: Any) -> Judgement:
         more <= 2,
         "it tries nothing else that is new",
         f"it tries {more} new combinations: only one learning rate was to be added",
+    )
+    yield from unchanged(new.config, old.config, "learning_rate")
+
+
+@judge("2.4")
+def lent_agents(path: Any) -> Judgement:
+    """Register a sweep of the learner's own that is worth something whenever its agents leave."""
+    registered = yield from find(path)
+    if registered is None:
+        return
+    definition = registered.config
+    if not (yield from sound(definition)):
+        return
+    yield (
+        definition["method"] != "grid",
+        "whenever the agents leave, what is done comes from everywhere in the search",
+        "a grid goes through its lists in order: when the agents leave early, it has not seen "
+        "the last values of the first list",
+    )
+    if (yield from ends_after(definition, LENT_RUNS)):
+        yield from repeats(definition)
+    yield from _is_tiny(definition)
+    yield from own_question(str(definition.get("description", "")), definition)
+    state = registered.state.upper()
+    yield (
+        state in READY,
+        "it is ready for the agents",
+        f"it is {state.lower()}: agents get nothing from it",
+    )
+
+
+def _is_tiny(definition: Mapping) -> Judgement:
+    """Look whether every run of a registered sweep is of the smallest scale."""
+    scales = listed(definition["parameters"].get("scale", {})) or ["that of configs/config.yaml"]
+    yield (
+        scales == ["tiny"],
+        "its runs are of the scale that was asked for",
+        f"its runs would be of scale {' or '.join(map(str, scales))}: change the value in the "
+        "definition, then register it anew",
     )

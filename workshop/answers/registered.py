@@ -24,11 +24,26 @@ def find(path: Any) -> Generator[tuple[bool, str, str], None, "wandb.apis.public
         return None
     try:
         found = sweep.get(path)
-    except WorkshopError:
-        yield False, "", f"the server knows no sweep {path}: is it the path that `register` gave?"
+    except WorkshopError as error:
+        yield False, "", _why_not(path, error)
         return None
     yield True, "the server knows the sweep", ""
     return found
+
+
+def _why_not(path: str, error: WorkshopError) -> str:
+    """Say why a sweep was not found: it is not there, or nobody could look."""
+    import wandb
+
+    from workshop.reach import check_reachable
+
+    if "Could not find sweep" in str(error):
+        return f"the server knows no sweep {path}: is it the path that `register` gave?"
+    try:
+        check_reachable(wandb.setup().settings.base_url)
+    except WorkshopError as silence:
+        return str(silence)
+    return f"the server does not say whether it knows the sweep: {error.__context__ or error}"
 
 
 def points(registered: "wandb.apis.public.Sweep") -> set[tuple]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from workshop import sweep
 from workshop.analysis import fetch_runs
+from workshop.answers.definition import unchanged
 from workshop.answers.registered import FAILED, find, in_words, points
 from workshop.answers.report import Judgement, judge, parts
 
@@ -54,11 +55,17 @@ def sized(submission: Any) -> Judgement:
         f"a task of this plan takes {per_task} of the runs, not two",
     )
     left = sweep.remaining(submission.sweep)
+    if not left:
+        yield (
+            False,
+            "",
+            "this sweep never ends: plan the array of the exercise's sweep"
+            if left is None
+            else "the sweep has no runs left: plan an array before they are done",
+        )
+        return
     wanted = math.ceil(left / RUNS_PER_TASK)
     tasks = submission.tasks
-    if not left:
-        yield False, "", "the sweep has no runs left: plan an array before they are done"
-        return
     advice = (
         f"{tasks} tasks are more than the {left} runs that are left need: some would find no "
         "work. Leave the number to `plan`"
@@ -80,7 +87,11 @@ def complete(path: Any) -> Judgement:
     if registered is None:
         return
     left = sweep.remaining(path)
-    yield not left, "no run is left to hand out", f"{left} runs were not handed out yet"
+    yield (
+        left == 0,
+        "no run is left to hand out",
+        "this sweep never ends" if left is None else f"{left} runs were not handed out yet",
+    )
     runs = fetch_runs(path)
     unfinished = runs[runs["state"] != "finished"]
     yield (
@@ -108,9 +119,12 @@ def mended(answer: Any) -> Judgement:
     if broken is None or new is None:
         return
     if answer[0] == answer[1]:
-        yield False, "", "both paths are the broken sweep: it cannot be edited, so register another"
+        yield False, "", "both paths are the broken sweep: it has begun, so register another one"
         return
-    wrong = broken.config["parameters"]["dataset"]
+    wrong = broken.config["parameters"].get("dataset")
+    if wrong is None:
+        yield False, "", "the first path is not that of the broken sweep, which names its data"
+        return
     yield (
         new.config["parameters"].get("dataset") != wrong,
         "the new sweep does not repeat what made the runs fail",
@@ -126,6 +140,7 @@ def mended(answer: Any) -> Judgement:
         "it tries everything that the broken one was to try",
         f"{lost} combinations of the broken sweep are not tried",
     )
+    yield from unchanged(new.config, broken.config, "dataset")
     states = sweep.states(answer[1])
     failed = sum(states[state] for state in FAILED)
     yield (
