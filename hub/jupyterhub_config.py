@@ -39,7 +39,11 @@ c.Spawner.env_keep = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "SLURM_CONF", "MOD
 
 if name := os.environ.get("WORKSHOP_SITE"):
     c.JupyterHub.spawner_class = "batchspawner.SlurmSpawner"
-    c.JupyterHub.hub_ip = ""  # nodes speak to the hub, hence on every network
+    # Nodes speak to the hub, hence on every network, and the proxy to the nodes.  It is plain HTTP,
+    # with participants' cookies and tokens in it: only for a network that you trust, such as a
+    # cluster's own.  JupyterHub.internal_ssl would encrypt it; SlurmSpawner brings no certificates
+    # to the nodes, so it needs a subclass with move_certs and ssl_alt_names (not tried).
+    c.JupyterHub.hub_ip = ""
     c.SlurmSpawner.batch_script = job_script(site.load(name))
     c.SlurmSpawner.exec_prefix = "runuser -u {username} --"
     c.SlurmSpawner.batchspawner_singleuser_cmd = f"{sys.executable} -m batchspawner.singleuser"

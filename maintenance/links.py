@@ -3,6 +3,7 @@
 The tests follow links within the kit; this needs the internet, and runs with `make newest`.
 """
 
+import http.client
 import re
 import subprocess
 import sys
@@ -22,13 +23,17 @@ NO_PAGES = {"https://api.wandb.ai"}
 """Where the client sends to."""
 # Hosts that keep programs out say so with these; a reader may well get in.
 KEEPING_OUT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+# Numbers, such as this machine's; names reserved for examples (RFC 2606, RFC 6761); `the.server`.
+NO_NAMES = re.compile(
+    r"[\d.]+|(.*\.)?example\.(com|net|org|edu)|.*\.(example|invalid|localhost|server|test)"
+)
 HEADERS = {"User-Agent": "Mozilla/5.0 (link check of a tutorial)"}
 
 
 def addresses(root: Path) -> dict[str, list[str]]:
     """Return the addresses on other hosts in a clone's files, and the files that name each.
 
-    Tests, which name hosts that do not exist, are left out, and so is this machine.
+    Left out are the tests, hosts that are examples, and numbers, such as this machine's.
     """
     listed = subprocess.run(
         ["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True
@@ -59,14 +64,23 @@ def as_text(problems: Mapping[str, str], named: Mapping[str, list[str]]) -> str:
 
 def _addresses(text: str) -> set[str]:
     found = set()
-    for address in re.findall(r"https?://[^\s\"'<>`\\{}]+", text):
+    # Markdown may have an address as the words of a link to itself, which end at `](`.
+    for address in re.findall(r"https?://(?:(?!\]\()[^\s\"'<>`\\{}])+", text):
         address = address.rstrip(".,;:*_")
         while address.endswith(")") and address.count(")") > address.count("("):
             address = address[:-1].rstrip(".,;:")
-        host = urlsplit(address).hostname or ""
-        if "." in host and not re.fullmatch(r"[\d.]+|.*\.(server|example|test|invalid)", host):
+        if _is_elsewhere(address):
             found.add(urldefrag(address).url)
     return found - NO_PAGES
+
+
+def _is_elsewhere(address: str) -> bool:
+    """Tell whether an address has a host that everybody finds by its name."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:  # what looks like an address is none
+        return False
+    return "." in host and not NO_NAMES.fullmatch(host)
 
 
 def _problem(address: str) -> str:
@@ -81,8 +95,8 @@ def _problem(address: str) -> str:
             if error.code in KEEPING_OUT:
                 return ""
             problem = f"{error.code} {error.reason}"
-        except (OSError, ValueError) as error:
-            problem = str(getattr(error, "reason", error))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            problem = str(getattr(error, "reason", error)) or type(error).__name__
     return problem
 
 

@@ -40,9 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         results = folder / "tests.xml"
         stopped = _make(copy, "test", folder / "test.log", f"PYTEST=--junitxml={results}")
         failed = failures(results) if results.exists() else {}
-    named = links.addresses(clone)
-    dead = links.broken(named)
-    text = report(changed, failed, stopped, links.as_text(dead, named))
+    dead = _dead(clone)
+    text = report(changed, failed, stopped, dead)
     (folder / "report.md").write_text(text)
     print(f"{text}\nEverything is in {folder}")
     return int(bool(stopped or dead))
@@ -84,7 +83,7 @@ def report(
         changed: as `changes` returns it.
         failed: as `failures` returns it.
         stopped: the last lines of the step that failed; empty if all went well.
-        dead: the lines about addresses that do not answer.
+        dead: the lines about addresses that do not answer; empty if all do.
     """
     parts = ["# The kit with the newest releases of its dependencies"]
     if failed:
@@ -106,6 +105,18 @@ def report(
     head = "| package | tested so far | now |\n|---|---|---|\n"
     parts.append(head + rows if rows else "No package has another version.")
     return "\n\n".join(parts) + "\n"
+
+
+def _dead(clone: Path) -> str:
+    """Return a line for each address that does not answer, or one that says why none was asked."""
+    try:
+        named = links.addresses(clone)
+        return links.as_text(links.broken(named), named)
+    except Exception as error:  # whatever it is, the tests' results must get into the report
+        return (
+            f"- none was asked ({type(error).__name__}: {error}): "
+            "find out why by `python -m maintenance.links`\n"
+        )
 
 
 def _make(copy: Path, target: str, log: Path, *options: str) -> str:

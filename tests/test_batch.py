@@ -17,9 +17,11 @@ import yaml
 from tests.notebooks import write_notebook
 from workshop import batch, cli, local_server, sweep
 from workshop.batch import running
+from workshop.batch.index import write_index
 from workshop.batch.parameters import checked, declared
-from workshop.batch.record import held
+from workshop.batch.record import Execution, held
 from workshop.batch.reporter import Reporter
+from workshop.batch.summary import summary
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
 
@@ -189,6 +191,7 @@ class TestExecution:
             (["--scale", "smoke", "-p", "scale=full"], "--scale smoke and -p scale=full differ"),
             (["--scale", "clas"], "scale is 'clas', but it must be one of class, full"),
             (["--folder", "."], "cannot be made (File exists)"),
+            (["-p", "scale=tiny", "-p", "scale=tiny"], "-p scale is given more than once: keep"),
         ],
     )
     def test_options_that_make_no_sense_are_a_sentence(self, server, arguments, words, capsys):
@@ -214,6 +217,28 @@ class TestExecution:
         assert len(folders) == 3
         assert len({running._project(folder) for folder in folders}) == 3
 
+    def test_folders_of_one_name_have_projects_of_their_own(self, server, tmp_path):
+        notebook = write_notebook(tmp_path / "00_x.ipynb", "project = ''")
+        projects = []
+        for parent in ("a", "b"):
+            out = batch.start([notebook], {}, tmp_path / parent / "out put")
+            projects.append(record(out)["parameters"]["project"])
+        assert all(re.fullmatch(r"sweep-workshop-out-put-[0-9a-f]{8}", name) for name in projects)
+        assert len(set(projects)) == 2
+
+    @pytest.mark.parametrize(
+        ("url", "is_local"),
+        [
+            ("http://127.0.0.1:8517/local/p/sweeps/x", True),
+            ("https://wandb.ai/a/p/sweeps/x", False),
+        ],
+    )
+    def test_index_says_how_to_see_the_pages_of_the_local_server(self, tmp_path, url, is_local):
+        write_index(Execution(tmp_path, {}, [], sweep={"path": "a/p/x", "url": url}))
+        page = (tmp_path / "index.html").read_text()
+        assert f'<a href="{url}">a/p/x</a>' in page
+        assert ("<code>workshop server</code>" in page) == is_local
+
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_interrupt_leaves_a_record_and_no_kernel(self, server, tmp_path, number):
         source = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
@@ -231,10 +256,46 @@ class TestExecution:
         told = process.communicate(timeout=60)[0]
         assert process.returncode == 128 + number
         assert f"To go on: workshop run --resume {tmp_path / 'out'}\n" in told
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(kernel.read_text()), 0)
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{kernel.read_text()}").exists():  # it has been told to end
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         assert outcomes(tmp_path / "out") == ["interrupted"]
         assert local_server.running() == server.url
+
+
+class TestSummary:
+    def told(self, server, runs, **definition):
+        """Register a sweep, log runs of it, and return its summary."""
+        import wandb
+
+        sweep_id = wandb.sweep({"method": "random", **definition}, project="summary")
+        settings = wandb.Settings(sweep_id=sweep_id, silent=True)
+        for config, logged in runs:
+            with wandb.init(project="summary", config=config, settings=settings) as run:
+                run.log(logged)
+        return summary(f"{server.entity}/summary/{sweep_id}")
+
+    def test_without_a_metric_no_run_is_the_best(self, server):
+        parameters = {"depth": {"values": [1, 2]}, "learning_rate": {"value": 0.1}}
+        config = {"learning_rate": 0.1, "dataset": "digits"}
+        runs = [(config | {"depth": depth}, {"loss": depth}) for depth in (1, 2)]
+        told = self.told(server, runs, parameters=parameters)
+        assert told.startswith("Data: digits\nSweep: local/summary/")
+        assert re.findall(r"^ *\S+-\d+ +(\d) +0\.1 ", told, re.MULTILINE) == ["1", "2"]
+        assert told.endswith("The sweep has no metric, by which a run could be the best.")
+
+    def test_a_program_of_ones_own_needs_no_learning_rate(self, server):
+        parameters = {"depth": {"values": [1, 2, 3]}}
+        runs = [({"depth": depth}, {"loss": abs(depth - 2) + 0.25}) for depth in (1, 2, 3)]
+        told = self.told(server, runs, parameters=parameters, metric={"name": "loss"})
+        assert told.startswith("Sweep: local/summary/")
+        assert re.findall(r"^ *\S+-\d+ +(\d) ", told, re.MULTILINE) == ["2", "1", "3"]
+        assert re.search(r"Best run: \S+ with loss 0\.25$", told)
+
+    def test_a_sweep_without_runs_says_so(self, server):
+        parameters = {"depth": {"values": [1, 2]}}
+        assert self.told(server, [], parameters=parameters).endswith(", no run yet")
 
 
 class TestReporter:
@@ -297,7 +358,7 @@ def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
     assert [process.returncode for process in processes.values()] == [0, 0], told
     for name in third:
         found = record(tmp_path / name)["sweep"]
-        assert found["path"].startswith(f"local/sweep-workshop-{name}/")
+        assert found["path"].startswith(f"local/sweep-workshop-{name}-")
         index = (tmp_path / name / "index.html").read_text()
         assert f'<a href="{found["url"]}">{found["path"]}</a>' in index
         assert f"Sweep: {found['path']}, " in told[name]

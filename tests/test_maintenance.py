@@ -1,11 +1,16 @@
 """What the maintainer's commands find, with a small repository and a small server of their own."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -25,10 +30,13 @@ test:
 
 @pytest.fixture
 def site():
-    """Serve a page that is there, one that was moved, and one that wants no HEAD."""
+    """Serve a page that is there, one that was moved, one that wants no HEAD, and no HTTP."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path == "/nonsense":
+                self.wfile.write(b"220 mail.example.org\r\n")
+                return
             moved = self.path == "/moved"
             wrong_method = self.path == "/get" and self.command == "HEAD"
             known = {"/here": 200, "/get": 405 if wrong_method else 200, "/closed": 403}
@@ -74,12 +82,15 @@ def test_addresses_that_do_not_answer_are_found(site):
     pages = [f"{site}/{name}" for name in ("here", "moved", "get", "closed", "gone")]
     assert links.broken(pages) == {f"{site}/gone": "404 Not Found"}
     assert "refused" in links.broken(["http://127.0.0.1:9/x"])["http://127.0.0.1:9/x"]
+    assert "220 mail" in links.broken([f"{site}/nonsense"])[f"{site}/nonsense"]
 
 
 def test_addresses_are_cut_out_of_what_surrounds_them(tmp_path):
     (tmp_path / "a.md").write_text(
         "See [x](https://a.org/b_(c)), <https://a.org/d>. `http://127.0.0.1:80`; "
-        "https://the.server:8999/ and https://b.org/#part,"
+        "https://the.server:8999/ and https://b.org/#part, [http://127.0.0.1:8517](http://127.0.0.1"
+        ":8517), [https://a.org/d](https://a.org/d), http://[x, https://hub.example.org, "
+        "https://example.com/a, https://ondemand.example.edu/ and http://hub.localhost:8000."
     )
     (tmp_path / "b.py").write_text("'https://a.org/d;'")
     commit(tmp_path)
@@ -89,6 +100,14 @@ def test_addresses_are_cut_out_of_what_surrounds_them(tmp_path):
         links.as_text({"https://a.org/d": "gone"}, found)
         == "- https://a.org/d: gone (a.md, b.py)\n"
     )
+
+
+def test_addresses_of_the_kit_are_those_of_others():
+    found = links.addresses(ROOT)
+    assert found["https://openondemand.org"] == ["docs/open_ondemand.md"]
+    hosts = {urlsplit(address).hostname for address in found}
+    assert "docs.wandb.ai" in hosts
+    assert [host for host in hosts if re.search(r"example|localhost|^[\d.]+$|\W$", host)] == []
 
 
 def test_report_names_what_is_new_and_what_it_broke(clone, tmp_path, capsys):
@@ -111,6 +130,15 @@ def test_nothing_to_do_is_told_as_well(clone, tmp_path):
     assert (
         "All tests passed. To take the releases over" in (tmp_path / "newest/report.md").read_text()
     )
+
+
+def test_report_survives_files_that_cannot_be_read(clone, tmp_path):
+    (clone / "page.md").write_bytes(b"\xff")
+    commit(clone)
+    assert newest.main([str(tmp_path / "newest"), "--clone", str(clone)]) == 1
+    text = (tmp_path / "newest/report.md").read_text()
+    assert "Tests that failed: 1." in text
+    assert "- none was asked (UnicodeDecodeError: " in text
 
 
 def test_lock_that_cannot_be_made_is_told(clone, tmp_path):
@@ -150,3 +178,87 @@ def test_workflows_start_commands_that_exist(path):
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for command in commands:
         assert set(re.findall(r"\bmake ([a-z]+)", command)) <= set(targets)
+
+
+def program(folder, name, script):
+    """Write a program that stands in for another on the PATH."""
+    file = folder / name
+    file.write_text(f"#!/bin/bash\n{script}\n")
+    file.chmod(0o755)
+
+
+@pytest.fixture
+def tell(tmp_path):
+    """Return a function that runs the weekly job's last step; it returns what it asked of gh."""
+    job = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())["jobs"]["tell"]
+    title = job["env"]["TITLE"]
+
+    def run(*issues, report=None):
+        listed = "".join(f"{number}\tOPEN\t{name or title}\t\t2026\n" for number, name in issues)
+        (tmp_path / "issues").write_text(listed)
+        program(tmp_path, "gh", 'echo "$@" >>asked; [ "$2" != list ] || cat issues')
+        if report:
+            (tmp_path / "report.md").write_text(report)
+        environment = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "TITLE": title,
+            "LOG": "https://a.org/7",
+        }
+        subprocess.run(
+            ["bash", "-e", "-c", job["steps"][-1]["run"]], cwd=tmp_path, env=environment, check=True
+        )
+        (asked,) = [
+            line for line in (tmp_path / "asked").read_text().splitlines() if "list" not in line
+        ]
+        return asked, (tmp_path / "report.md").read_text()
+
+    return run
+
+
+def test_weekly_report_opens_an_issue(tell):
+    asked, said = tell((8, "The newest releases need a look at night"), report="All failed.\n")
+    assert asked == "issue create --title The newest releases need a look --body-file report.md"
+    assert said == "All failed.\n\nThe log: https://a.org/7\n"
+
+
+def test_weekly_report_goes_to_the_issue_that_is_open(tell):
+    asked, said = tell((8, "Another"), (5, None), (3, None))
+    assert asked == "issue comment 5 --body-file report.md"
+    assert said.startswith("The job ended before there was a report.\n")
+
+
+def test_weekly_report_is_sent_unless_all_went_well():
+    job = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())["jobs"]["tell"]
+    assert job["if"] == "always() && needs.newest.result != 'success'"
+
+
+@pytest.fixture
+def ci_run(tmp_path):
+    """Return a function that runs `.ci/run` in a folder where everything is installed."""
+    program(tmp_path, "dpkg-query", "echo installed")
+    program(tmp_path, "configurable-http-proxy", "")
+
+    def run(folder):
+        (folder / ".ci").mkdir(parents=True)
+        shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
+        shutil.copy(ROOT / "README.md", folder)
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        command = [folder / ".ci/run", "bash", "-c", "echo hub=${WORKSHOP_REQUIRE_HUB:-0}"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    return run
+
+
+def test_ci_says_that_a_checkout_is_closed_to_a_hub(ci_run, tmp_path):
+    tmp_path.chmod(0o700)
+    done = ci_run(tmp_path / "clone")
+    assert done.stdout == "hub=0\n"
+    assert f"cannot read {tmp_path}/clone: clone into a folder" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask what another user may read")
+def test_ci_requires_the_hub_where_others_can_read_the_checkout(ci_run):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        done = ci_run(Path(folder) / "clone")
+    assert (done.stdout, done.stderr) == ("hub=1\n", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop import cli
+from workshop import cli, hub
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.personal import copy
@@ -61,6 +61,47 @@ def test_second_copy_leaves_what_was_changed_and_brings_what_is_missing(mine, ca
     assert f"source {mine}/activate" in capsys.readouterr().out
 
 
+def test_copy_is_made_complete_from_a_terminal_that_uses_it(mine):
+    notebook = mine / "notebooks" / "02_initialize_the_sweep.ipynb"
+    for bring in (
+        lambda: in_shell(mine, f"workshop copy '{mine}'"),
+        lambda: subprocess.run(
+            ["workshop", "copy", mine], env=hub.environment(mine), cwd="/", check=True
+        ),
+    ):
+        notebook.unlink()
+        bring()
+        assert notebook.read_bytes() == (ROOT / "notebooks" / notebook.name).read_bytes()
+
+
+def test_copy_of_a_copy_is_one_of_the_kit(mine, tmp_path):
+    (mine / "docs" / "slurm.md").write_text("changed")
+    other = tmp_path / "other"
+    says = f"from workshop import cli; cli.main(['copy', '{other}'])"
+    in_shell(mine, f'python -c "{says}"')  # whose prefix is the copy's link
+    assert (other / "docs" / "slurm.md").read_bytes() == (ROOT / "docs" / "slurm.md").read_bytes()
+    assert (other / ".kit").readlink() == ROOT
+    assert (other / ".venv").readlink() == Path(sys.prefix).resolve()
+
+
+def test_kit_that_is_gone_is_a_sentence(mine, tmp_path):
+    other = copy(tmp_path / "other")
+    (other / ".kit").unlink()
+    (other / ".kit").symlink_to("/gone/kit")
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        in_shell(other, f"workshop copy '{other}'")
+    assert raised.value.stderr.startswith(
+        f"error: {other} is a copy of the kit in /gone/kit, which"
+    )
+    assert copy(other) == other
+    assert (other / ".kit").readlink() == ROOT
+
+
+def test_empty_folder_of_somebody_becomes_private(tmp_path):
+    tmp_path.chmod(0o755)
+    assert copy(tmp_path).stat().st_mode & 0o777 == 0o700
+
+
 def test_what_is_large_is_shared(mine):
     assert (mine / ".venv").resolve() == Path(sys.prefix).resolve()
     assert (mine / "data").exists() == (ROOT / "data").exists()
@@ -72,5 +113,6 @@ def test_folder_that_cannot_be_is_refused(tmp_path):
         copy(tmp_path)
     with pytest.raises(WorkshopError, match=r"cannot be copied to .*Not a directory"):
         copy(tmp_path / "file" / "folder")
-    with pytest.raises(WorkshopError, match="belongs to the kit itself"):
-        copy(ROOT / "notebooks")
+    for folder in (ROOT, ROOT / "notebooks"):
+        with pytest.raises(WorkshopError, match="belongs to the kit itself"):
+            copy(folder)

@@ -42,7 +42,11 @@ def run(
     """Execute notebooks (without names: 00 to 05) into a folder, and say what came out."""
     from workshop import batch
 
-    parameters = dict(batch.assignment(text) for text in parameter)
+    parameters = {}
+    for name, value in map(batch.assignment, parameter):
+        if name in parameters:
+            raise WorkshopError(f"-p {name} is given more than once: keep one of them")
+        parameters[name] = value
     for name, value in (("scale", scale), ("backend", backend)):
         if value is not None:
             if parameters.get(name, value) != value:
@@ -88,10 +92,15 @@ def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
     from workshop import backend
 
+    if not {"--ip", "--ServerApp.ip"} & {option.partition("=")[0] for option in jupyter_options}:
+        # One address, where Jupyter would print two: a browser that signed in at one of them is
+        # unknown at the other, which links may lead to.
+        jupyter_options = ["--ServerApp.ip=127.0.0.1", *jupyter_options]
     command = [
         sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
         # Others on a shared machine could otherwise listen to the kernels' messages.
         "--KernelManager.transport_encryption=auto",
+        "--ServerApp.jpserver_extensions=workshop.lab_links=True",
         "notebooks/00_check_your_setup.ipynb", *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), subprocess.Popen(command) as jupyter:
@@ -140,9 +149,8 @@ def stop() -> None:
 def check(scale: str, backend: str, site: str, as_json: bool) -> int:
     """Look at this machine before a sweep does: what was found, and what to do about it."""
     from workshop import preflight
-    from workshop.config import resolve
 
-    findings = preflight.check_setup(resolve({"scale": scale}), backend, site)
+    findings = preflight.check_setup(scale, backend, site)
     print(preflight.as_json(findings) if as_json else preflight.as_text(findings))
     return int(any(finding.verdict == "problem" for finding in findings))
 
@@ -243,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "notebook", nargs="*", metavar="NOTEBOOK", help="a number, a name or a file"
     )
-    command.add_argument("--scale", metavar="NAME", help="smoke (default), class or full")
+    command.add_argument("--scale", metavar="NAME", help="smoke (default), class, full or tiny")
     command.add_argument(
         "--backend", metavar="W&B", help="local (default), wandb for an account, or a server's URL"
     )
@@ -273,7 +281,9 @@ def _parser() -> argparse.ArgumentParser:
     add(stop)
     command = add(check)
     command.epilog = "The exit status is 1 if there is a problem."
-    command.add_argument("--scale", default="smoke", help="smoke (default), class or full")
+    command.add_argument(
+        "--scale", default="smoke", metavar="NAME", help="smoke (default), class, full or tiny"
+    )
     command.add_argument(
         "--backend", default="auto", metavar="W&B",
         help="auto (default), local, wandb for an account, or a server's URL",

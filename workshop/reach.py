@@ -11,7 +11,9 @@ from contextlib import contextmanager
 
 import wandb
 
+from workshop.credentials import ACCOUNT_URL
 from workshop.errors import WorkshopError
+from workshop.links import is_this_machine
 from workshop.preemption import Preempted
 
 PATIENCE = 5.0  # seconds; a server that is being restarted is back within them
@@ -38,10 +40,17 @@ def check_reachable(url: str) -> None:
             return
         if time.monotonic() + 0.5 > deadline:
             raise WorkshopError(
-                f"the W&B server at {url} cannot be reached ({problem}): start it with "
-                "`make serve`, or correct WANDB_BASE_URL"
+                f"the W&B server at {url} cannot be reached ({problem}): {_next_step(url)}"
             )
         time.sleep(0.5)
+
+
+def _next_step(url: str) -> str:
+    if is_this_machine(url):
+        return "start it with `workshop server`, or correct WANDB_BASE_URL"
+    if url == ACCOUNT_URL:
+        return "this machine needs the internet, or a proxy to it; the backend 'local' needs none"
+    return "ask whoever runs it whether it is up, or correct WANDB_BASE_URL"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import json
 import re
 import uuid
 
-import requests
+import httpx2
 import websocket
 
 PATIENCE = 120  # seconds that a kernel or a terminal may take
@@ -17,24 +17,23 @@ class Lab:
     Args:
         host: where it listens, `name:port`.
         base: the path under which it is, `/node/NAME/PORT`.
+        origin: the site whose page it is, as the browser says it.
     """
 
-    def __init__(self, host: str, base: str):
+    def __init__(self, host: str, base: str, origin: str = ELSEWHERE):
         self.host = host
         self.base = base
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["Origin"] = ELSEWHERE
+        self._origin = origin
+        self._client = httpx2.Client(
+            base_url=f"http://{host}", headers={"Origin": origin}, timeout=PATIENCE, trust_env=False
+        )
 
-    def send(self, method: str, path: str, with_token: bool = True, **options) -> requests.Response:
+    def send(self, method: str, path: str, with_token: bool = True, **options) -> httpx2.Response:
         """Send a request as a page of JupyterLab does; do not follow where the reply points."""
-        token = self._session.cookies.get("_xsrf", "") if with_token else ""
-        return self._session.request(
-            method, f"http://{self.host}{path}", headers={"X-XSRFToken": token},
-            allow_redirects=False, timeout=PATIENCE, **options,
-        )  # fmt: skip
+        token = self._client.cookies.get("_xsrf", "") if with_token else ""
+        return self._client.request(method, path, headers={"X-XSRFToken": token}, **options)
 
-    def submit(self, form: str, **changes: str) -> requests.Response:
+    def submit(self, form: str, **changes: str) -> httpx2.Response:
         """Send a form of HTML with its hidden fields."""
         action = re.search('action="([^"]*)"', form)[1]
         fields = dict(re.findall('type="hidden" name="([^"]*)" value="([^"]*)"', form))
@@ -80,11 +79,12 @@ class Lab:
 
     def _posted(self, path: str, body: dict) -> dict:
         reply = self.send("POST", self.base + path, json=body)
-        assert reply.ok, reply.text
+        assert reply.is_success, reply.text
         return reply.json()
 
     def _socket(self, path: str) -> websocket.WebSocket:
-        cookies = "; ".join(f"{name}={value}" for name, value in self._session.cookies.items())
+        cookies = "; ".join(f"{each.name}={each.value}" for each in self._client.cookies.jar)
         return websocket.create_connection(
-            f"ws://{self.host}{self.base}{path}", cookie=cookies, origin=ELSEWHERE, timeout=PATIENCE
-        )
+            f"ws://{self.host}{self.base}{path}", cookie=cookies, origin=self._origin,
+            timeout=PATIENCE,
+        )  # fmt: skip

@@ -219,6 +219,14 @@ def test_an_array_is_submitted_from_a_terminal(session, lab, registered):
     assert "1 finished" in lab.type(f"workshop status {path}")
 
 
+def test_a_notebook_that_was_moved_away_comes_back(session, lab):
+    notebook = session.copy / "notebooks/06_failure_lab.ipynb"
+    notebook.unlink()
+    printed = lab.type("workshop copy")
+    assert "theend 0" in printed
+    assert notebook.read_bytes() == (ROOT / "notebooks" / notebook.name).read_bytes()
+
+
 def test_printed_links_lead_to_the_pages_of_the_local_server(session, lab, registered):
     for words in ("its pages: ", "Sweep URL: "):
         page = re.search(rf"{words}(\S+)", registered)[1]

@@ -7,6 +7,7 @@ import jinja2
 import yaml
 
 from workshop.batch.record import Execution
+from workshop.links import is_proxied, is_this_machine
 from workshop.paths import shown
 from workshop.server.pages.formats import moment, span
 from workshop.server.values import timestamp
@@ -17,10 +18,12 @@ STYLE = Path(__file__).parents[1] / "server/pages/static/style.css"
 
 def write_index(execution: Execution) -> None:
     """Write the `index.html` of an execution as it stands."""
+    url = execution.sweep.get("url", "")
     page = _template().render(
         execution=execution,
         name=execution.folder.name,
         folder=shown(execution.folder),
+        is_local=is_this_machine(url) or is_proxied(url),
         style=STYLE.read_text(encoding="utf-8"),
         pages={path.stem for path in execution.folder.glob("*.html")},
         notebooks={path.stem for path in execution.folder.glob("*.ipynb")},

@@ -1,8 +1,10 @@
 """Start an execution, or go on with one."""
 
+import os
 import re
 import sys
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -174,7 +176,9 @@ def _made(folder: Path | None) -> Path:
 
 
 def _project(folder: Path) -> str:
-    return f"{backend.PROJECT}-{re.sub(r'[^A-Za-z0-9_.-]', '-', folder.name)[:64]}"
+    """Return a project's name of a folder's own: others may have the same last part."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", folder.name)[:64]
+    return f"{backend.PROJECT}-{name}-{zlib.crc32(os.fsencode(folder)):08x}"
 
 
 def _relative(notebook: Path) -> str:

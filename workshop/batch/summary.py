@@ -1,11 +1,15 @@
 """What came out of a sweep, in a few lines."""
 
 from workshop import analysis, sweep
-from workshop.style import count
+from workshop.style import UNITS, count, value_text
+
+REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"
 
 
 def summary(path: str) -> str:
-    """Return a sweep's finished runs as a table, the best first, and what a reader wants to know.
+    """Return a sweep's finished runs as a table, and what a reader wants to know.
+
+    The best run is first, if the sweep has a metric to tell it by.
 
     Args:
         path: the sweep, `entity/project/ID`.
@@ -14,22 +18,30 @@ def summary(path: str) -> str:
     runs = analysis.fetch_runs(path)
     if not len(runs):
         return f"Sweep: {path}, no run yet"
-    metric = definition["metric"]["name"]
-    ranked = analysis.rank(runs, metric, definition["metric"]["goal"])
-    rate, effective = "learning_rate", "Effective Learning Rate"
-    others = [name for name in analysis.hyperparameters(definition) if name != rate]
-    table = ranked[["name", *others, rate, effective, metric]].rename(
-        columns={rate: "requested learning rate", effective: "effective learning rate"}
+    lines = [f"Sweep: {path}, {count(len(runs), 'run')}"]
+    if "dataset" in runs:
+        lines.insert(0, f"Data: {', '.join(sorted(set(runs['dataset'].dropna())))}")
+
+    metric = (definition.get("metric") or {}).get("name")
+    if metric:
+        # The goal of a sweep that names none is W&B's.
+        finished = analysis.rank(runs, metric, definition["metric"].get("goal", "minimize"))
+    else:
+        finished = runs[runs["state"] == "finished"]
+    if finished.empty:
+        what = f" with a finite {metric}" if metric else ""
+        return "\n".join([*lines, f"No run has finished{what}."])
+
+    others = [name for name in analysis.hyperparameters(definition) if name != REQUESTED]
+    wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE, metric])
+    table = finished[[name for name in wanted if name in finished]].rename(
+        columns={REQUESTED: "requested learning rate", EFFECTIVE: "effective learning rate"}
     )
-    lines = [
-        f"Data: {', '.join(sorted(set(runs['dataset'].dropna())))}",
-        f"Sweep: {path}, {count(len(runs), 'run')}",
-        "",
-        table.to_string(index=False, float_format="{:g}".format),
-        "",
-    ]
-    if ranked.empty:
-        return "\n".join([*lines[:2], f"No run has finished with a finite {metric}."])
-    best = ranked.iloc[0]
-    found = f"learning rate {best[rate]:g}, {metric} {best[metric]:.1f} %"
+    lines += ["", table.to_string(index=False, float_format="{:g}".format), ""]
+    if not metric:
+        return "\n".join([*lines, "The sweep has no metric, by which a run could be the best."])
+    best = finished.iloc[0]
+    found = f"{metric} {value_text(best[metric])} {UNITS.get(metric, '')}".rstrip()
+    if REQUESTED in finished:
+        found = f"learning rate {value_text(best[REQUESTED])}, {found}"
     return "\n".join([*lines, f"Best run: {best['name']} with {found}"])
