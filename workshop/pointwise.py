@@ -19,7 +19,9 @@ class PointwiseConv2d(nn.Conv2d):
             return super().forward(images)
         down, across = self.stride
         pixels = images[:, :, ::down, ::across].permute(0, 2, 3, 1)
-        return linear(pixels, self.weight.flatten(1)).permute(0, 3, 1, 2)
+        # In two dimensions, for which one product is made; in four it may be many, with copies.
+        product = linear(pixels.flatten(0, 2), self.weight.flatten(1))
+        return product.unflatten(0, pixels.shape[:3]).permute(0, 3, 1, 2)
 
 
 def use_products(model: nn.Module) -> None:
