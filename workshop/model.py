@@ -12,7 +12,7 @@ from torchvision import models
 from workshop.config import TrainingConfig
 from workshop.errors import WorkshopError
 from workshop.paths import shown
-from workshop.pointwise import use_products
+from workshop.products import use_products
 
 
 def build(config: TrainingConfig) -> nn.Module:
