@@ -32,6 +32,7 @@ from workshop.data import IMAGENET, PHOTOGRAPHS, Images
 from workshop.model import build
 from workshop.paths import ROOT
 from workshop.progress import ENDED
+from workshop.threads import available_cpus
 from workshop.warm import run_warm
 
 GPU = torch.cuda.is_available()
@@ -241,6 +242,8 @@ def trials(report: Report, repeats: int) -> None:
             size = {"image_size": 32} if program == "benchmarks.handbook" else {"scale": "smoke"}
             path = registered(program, RATES, **size)
             count = {"tasks": way[1]} if run is agents.run_processes else {}
+            # What a SLURM task's CPUs would do for the handbook's way; the kit's counts itself.
+            os.environ["OMP_NUM_THREADS"] = str(max(1, available_cpus() // way[1]))
             found[way].append(ends(path, partial(run, path, at_once=way[1], **count)))
     in_all = {way: statistics.median(times[-1] for times in each) for way, each in found.items()}
     for (name, at_once), each in found.items():
