@@ -22,14 +22,12 @@ from pathlib import Path
 
 import torch
 import wandb
-from torch.optim.lr_scheduler import LambdaLR
 
 from benchmarks import counting
 from benchmarks.report import Report
+from benchmarks.trainer_case import Kit
 from workshop import agents, backend, sweep, training, wandb_sweep
 from workshop.config import resolve
-from workshop.data import IMAGENET, PHOTOGRAPHS, Images
-from workshop.model import build
 from workshop.paths import ROOT
 from workshop.progress import ENDED
 from workshop.threads import available_cpus
@@ -189,17 +187,10 @@ def floor(report: Report) -> None:
 def one_step(case: dict) -> Callable[[], None]:
     """Return a training step of the kit."""
     parameters = {name: value for name, value in case.items() if name not in ("way", "steps")}
-    config = resolve({"optimizer": "adam"} | parameters)
-    model = build(config).to(DEVICE, memory_format=torch.channels_last).train()
-    optimizer = training.build_optimizer(config, model)
-    schedule = LambdaLR(optimizer, lambda step: 1.0)
-    pixels = torch.zeros(config.batch_size, 32, 32, 3, dtype=torch.uint8, device=DEVICE)
-    labels = torch.zeros(config.batch_size, dtype=torch.int64, device=DEVICE)
-    images = Images(pixels, labels, IMAGENET.to(DEVICE), config.image_size, PHOTOGRAPHS)
+    kit = Kit(**parameters)
 
     def step() -> None:
-        batches = images.shuffled_batches(config.batch_size, seed=0)
-        training.train_epoch(model, batches, optimizer, schedule)
+        kit.train(kit.batches(1))
 
     step()
     return step
