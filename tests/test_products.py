@@ -24,8 +24,8 @@ def test_product_is_the_convolution_with_the_same_gradients(
     product = copy.deepcopy(convolution)
     use_products(product)
     assert type(product) is ProductConv2d
-    # In 64 bits the reference is PyTorch's own code.  For 32 bits it calls oneDNN, of which the
-    # gradient of such a 1x1 convolution, with 5 channels, now and then ends the process (2.15).
+    # In 64 bits the reference is PyTorch's own code.  For 32 bits PyTorch 2.15 calls oneDNN, whose
+    # gradient of a 1x1 convolution with two unlike strides now and then ends the process.
     convolution = convolution.double()
     images = torch.randn(3, 5, *size).to(memory_format=memory_format)
     results = []
