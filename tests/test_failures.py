@@ -3,6 +3,7 @@
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -74,6 +75,8 @@ def cases(server, tmp_path_factory):
     """Execute the notebook for every failure, three at a time; return what is left of each."""
     folder = tmp_path_factory.mktemp("lab")
     patch = pytest.MonkeyPatch()
+    # Papermill changes the folder of this process, and several at once do not change it back.
+    patch.chdir(Path.cwd())
     # A thread for each trial: agents of two sweeps know nothing of each other.
     patch.setenv("SLURM_CPUS_PER_TASK", "1")
 

@@ -28,14 +28,14 @@ PROGRAM = """import wandb; wandb.init(project="lab").finish()"""
 
 @contextmanager
 def lab(folder, *options):
-    """Run `workshop lab` as on a login node; yield a browser that is signed in, and its log."""
+    """Run `workshop lab`, from any folder; yield a browser that is signed in, and its log."""
     log = folder / "log"
     command = [Path(sys.executable).parent / "workshop", "lab", "--no-browser", "--port=0"]
     home = {"WORKSHOP_HOME": str(folder / "home")}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--allow-root", *options], env=os.environ | home, stdout=output,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            [*command, "--allow-root", *options], cwd=folder, env=os.environ | home,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 90

@@ -101,7 +101,7 @@ def lab(jupyter_options: list[str]) -> int:
         # Others on a shared machine could otherwise listen to the kernels' messages.
         "--KernelManager.transport_encryption=auto",
         "--ServerApp.jpserver_extensions=workshop.lab_links=True",
-        "notebooks/00_check_your_setup.ipynb", *jupyter_options,
+        str(ROOT / "notebooks" / "00_check_your_setup.ipynb"), *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), subprocess.Popen(command) as jupyter:
         try:
