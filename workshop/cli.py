@@ -9,7 +9,7 @@ from typing import Any
 
 from workshop import local_server
 from workshop.errors import WorkshopError, exit_status
-from workshop.paths import ROOT, shown
+from workshop.paths import NOTEBOOKS, ROOT, shown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,7 +101,7 @@ def lab(jupyter_options: list[str]) -> int:
         # Others on a shared machine could otherwise listen to the kernels' messages.
         "--KernelManager.transport_encryption=auto",
         "--ServerApp.jpserver_extensions=workshop.lab_links=True",
-        str(ROOT / "notebooks" / "00_check_your_setup.ipynb"), *jupyter_options,
+        str(NOTEBOOKS / "00_check_your_setup.ipynb"), *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), subprocess.Popen(command) as jupyter:
         try:
