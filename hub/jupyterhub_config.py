@@ -34,8 +34,11 @@ c.Spawner.default_url = "/lab/tree/notebooks"
 c.Spawner.args = ["--KernelManager.transport_encryption=auto"]
 # Seconds.  A shared file system may need long for the first import.
 c.Spawner.http_timeout = 120
-# Where SLURM's commands find the cluster, and `module` its modules, if not in the usual place.
-c.Spawner.env_keep = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "SLURM_CONF", "MODULEPATH"]
+# Where SLURM's commands find the cluster, and `module` its modules, if not in the usual place; and
+# how many participants train on this machine at a time, so that each takes their share of its CPUs.
+c.Spawner.env_keep = [
+    "PATH", "PYTHONPATH", "LANG", "LC_ALL", "SLURM_CONF", "MODULEPATH", "WORKSHOP_AGENTS",
+]  # fmt: skip
 
 if name := os.environ.get("WORKSHOP_SITE"):
     c.JupyterHub.spawner_class = "batchspawner.SlurmSpawner"

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.waiting import patience
 from workshop import threads
 
 ALL = len(os.sched_getaffinity(0))
@@ -24,7 +25,11 @@ def test_affinity_counts():
         "from workshop.threads import available_cpus; print(available_cpus())"
     )
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=True,
     )
     assert result.stdout.strip() == "1"
     assert threads.available_cpus() == ALL
@@ -44,6 +49,7 @@ def test_agents_side_by_side_share(monkeypatch):
     assert threads.fair_share() == 8
     monkeypatch.setenv("WORKSHOP_AGENTS", "3")
     assert threads.fair_share() == 2
+    assert threads.shared_by(2) == {"WORKSHOP_AGENTS": "6"}
     monkeypatch.setenv("WORKSHOP_AGENTS", "20")
     assert threads.fair_share() == 1
 

@@ -14,29 +14,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workshop import progress
+from workshop import progress, threads
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
-from workshop.wandb_sweep import main
 
 # What the client's in-process agent sets for a run, and does not take back at its end.
 _RUN_VARIABLES = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 
 def run_in_process(
-    path: str, count: int | None = None, program: Callable[[], object] = main
+    path: str, count: int | None = None, program: Callable[[], object] | None = None
 ) -> int:
     """Run an agent in this process until the sweep has no more work.
 
     Args:
         path: the sweep, `entity/project/ID`.
         count: the number of runs after which to stop anyway.
-        program: what the agent calls for each run, in place of the trainer's `main`.
+        program: what the agent calls for each run; without it, the trainer's `main`.
 
     Returns:
         The number of runs that failed; each has said why in its output.
     """
     import wandb
+
+    if program is None:
+        # Not at the top: with it come PyTorch and seconds, which agents' processes pay themselves.
+        from workshop.wandb_sweep import main as program
 
     failed = 0
 
@@ -119,7 +122,7 @@ def _start_agent(path: str, at_once: int, count: int | None, log: Path) -> subpr
     command += ["--forward-signals", "--term-timeout", "5"]
     if count is not None:
         command += ["--count", str(count)]
-    environment = os.environ | {"WORKSHOP_AGENTS": str(at_once)}
+    environment = os.environ | threads.shared_by(at_once)
     environment.pop("WANDB_SERVICE", None)  # our client's background process is not the agent's
     with log.open("w") as output:
         # A session of its own, so that an interrupt of the notebook reaches it through us alone.

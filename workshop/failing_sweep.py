@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any
 from workshop import preemption, wandb_sweep
 from workshop.config import TrainingConfig, resolve
 from workshop.errors import WorkshopError, exit_status
+from workshop.failures import STRUCK
 from workshop.training import train
 
 if TYPE_CHECKING:
     import wandb
-
-STRUCK = 0.01
-"""The learning rate of the runs that a fault strikes."""
 
 
 def local_dict(config: TrainingConfig, run: "wandb.Run") -> None:

@@ -14,13 +14,15 @@ from typing import Any
 from workshop import agents, sweep
 from workshop.config import closest
 from workshop.errors import WorkshopError
-from workshop.failing_sweep import STRUCK
 from workshop.slurm.cause import last_words
 
 SURPRISE = "surprise"
 """In place of a failure's name: any of them."""
 
 PROGRAM = "workshop.failing_sweep"
+
+STRUCK = 0.01
+"""The learning rate of the runs that a fault of the program strikes."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+_AGENTS = "WORKSHOP_AGENTS"
+
 
 def available_cpus() -> int:
     """Return the number of CPUs that this process was given.
@@ -22,7 +24,16 @@ def fair_share() -> int:
     `WORKSHOP_AGENTS` says how many there are (1 if it is not set).  Two trainers with two threads
     each on two CPUs are several times slower than two with one thread each.
     """
-    return max(1, available_cpus() // int(os.environ.get("WORKSHOP_AGENTS") or 1))
+    return max(1, available_cpus() // _sharers())
+
+
+def shared_by(agents: int) -> dict[str, str]:
+    """Return the variables for agents that share the CPUs which this process itself may share."""
+    return {_AGENTS: str(agents * _sharers())}
+
+
+def _sharers() -> int:
+    return int(os.environ.get(_AGENTS) or 1)
 
 
 def cgroup_cpus(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from workshop import agents, progress
+from workshop import agents, progress, threads
 from workshop.paths import ROOT
 
 _context = multiprocessing.get_context("forkserver")
@@ -42,7 +42,7 @@ def run_warm(path: str, at_once: int = 2, count: int | None = None) -> list[Path
     """
     folder = agents.log_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"WORKSHOP_AGENTS": str(at_once)}
+    environment = os.environ | threads.shared_by(at_once)
     environment.pop("WANDB_SERVICE", None)  # our client's background process is not the agent's
     started: dict[BaseProcess, Path] = {}
     try:
