@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.waiting import patience, wait_for
 from workshop.server import compute as module
 from workshop.server.compute import Compute, ComputeError
 
@@ -42,10 +43,39 @@ def test_after_its_process_was_killed_the_next_work_is_done(compute: Compute):
 
 
 def test_work_that_takes_too_long_is_given_up(compute: Compute, monkeypatch):
-    compute.run("os:getpid")
+    compute.run("time:sleep", 0)
     monkeypatch.setattr(module, "LONGEST_WORK", 0.2)
     with pytest.raises(ComputeError, match=r"time:sleep took longer than 0\.2 seconds"):
         compute.run("time:sleep", 60)
+
+
+def test_loading_goes_on_after_whoever_asked_was_told_to_ask_again(
+    compute: Compute, monkeypatch, tmp_path
+):
+    gate = tmp_path / "gate"
+    source = f"import pathlib, os\nwhile not pathlib.Path({str(gate)!r}).exists(): pass\n"
+    (tmp_path / "large_library.py").write_text(f"{source}def work(): return os.getpid()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = compute.run("os:getpid")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "LONGEST_WORK", 0.1)
+        for _ in range(2):
+            with pytest.raises(ComputeError, match=r"large_library:work is still being loaded"):
+                compute.run("large_library:work")
+    gate.touch()
+    assert compute.run("large_library:work") == process
+
+
+def test_loading_that_never_ends_is_given_up(compute: Compute, monkeypatch, tmp_path):
+    (tmp_path / "endless_library.py").write_text("while True: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = compute.run("os:getpid")
+    monkeypatch.setattr(module, "LONGEST_WORK", 0.1)
+    monkeypatch.setattr(module, "LONGEST_LOADING", 0)
+    with pytest.raises(ComputeError, match="took longer than 0 seconds to load"):
+        compute.run("endless_library:work")
+    monkeypatch.undo()
+    assert compute.run("os:getpid") != process
 
 
 def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
@@ -77,7 +107,7 @@ def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
     time.sleep(delay)
     compute.close()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=patience(10))
     assert len(errors) == 3
     with pytest.raises(ComputeError, match="ends"):
         compute.run("os:getpid")
@@ -92,10 +122,7 @@ def test_it_ends_when_the_server_is_killed():
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    process, deadline = int(killed.stdout), time.monotonic() + 10
-    while is_alive(process) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(process)
+    wait_for(lambda: not is_alive(int(killed.stdout)))
 
 
 def is_alive(process: int) -> bool:

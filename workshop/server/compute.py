@@ -10,10 +10,12 @@ import os
 import pkgutil
 import signal
 import threading
+import time
 from multiprocessing.connection import Connection
 
 MOST_WAITING = 8
 LONGEST_WORK = 45  # seconds; an agent waits 60 for the answer to its heartbeat
+LONGEST_LOADING = 300  # seconds, of libraries on a machine with other work
 LONGEST_REST = 600  # seconds
 
 
@@ -29,6 +31,8 @@ class Compute:
         self._guard = threading.Lock()  # keeps the process from being ended half started
         self._is_closed = False
         self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._loaded: set[str] = set()  # the functions that the process has imported
+        self._loading: tuple[str, float] | None = None  # and the one since when
         self._process: multiprocessing.Process | None = None
         self._connection: Connection | None = None
 
@@ -58,6 +62,7 @@ class Compute:
         if self._process is None or not self._process.is_alive():
             self._start()
         try:
+            self._load(function)
             self._connection.send((function, arguments))
             if self._connection.poll(LONGEST_WORK):
                 return self._connection.recv()
@@ -67,8 +72,29 @@ class Compute:
         self._stop()
         raise ComputeError(f"{function} took longer than {LONGEST_WORK} seconds.")
 
+    def _load(self, function: str) -> None:
+        """Let the process import a function and its libraries, which may take a while.
+
+        Importing goes on after a ComputeError, so that whoever asks again finds it further.
+        """
+        while function not in self._loaded:
+            if self._loading is None:
+                self._connection.send((function, None))
+                self._loading = function, time.monotonic()
+            name, since = self._loading
+            if self._connection.poll(LONGEST_WORK):
+                self._connection.recv()
+                self._loaded.add(name)
+                self._loading = None
+            elif time.monotonic() - since < LONGEST_LOADING:
+                raise ComputeError(f"{name} is still being loaded.")
+            else:
+                self._stop()
+                raise ComputeError(f"{name} took longer than {LONGEST_LOADING} seconds to load.")
+
     def _start(self) -> None:
         self._stop()
+        self._loaded, self._loading = set(), None
         with self._guard:
             if self._is_closed:
                 raise ComputeError("The server ends.")
@@ -104,7 +130,8 @@ def work(connection: Connection) -> None:
         while connection.poll(LONGEST_REST):
             function, arguments = connection.recv()
             try:
-                result = pkgutil.resolve_name(function)(*arguments)
+                found = pkgutil.resolve_name(function)
+                result = None if arguments is None else found(*arguments)
             except Exception as error:
                 result = error
             connection.send(result)
