@@ -24,6 +24,7 @@ from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
 
 DEFAULT_PORT = 8517
+START_LIMIT_S = 60  # a second where nothing else computes
 
 
 def store() -> Path:
@@ -58,22 +59,21 @@ def start() -> str:
         return url
     home().mkdir(parents=True, exist_ok=True)
     log = home() / "server.log"
-    for port in (last_port(), 0):
-        command = [sys.executable, "-m", "workshop.server"]
-        command += ["--store", str(store()), "--port", str(port)]
-        if name := links.proxy_host():
-            command += ["--proxied-as", name]
-        with log.open("w") as output:
-            server = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + 30
-        while server.poll() is None and time.monotonic() < deadline:
-            if url := running():
-                return url
-            time.sleep(0.1)
-        server.kill()
+    command = [sys.executable, "-m", "workshop.server", "--store", str(store())]
+    command += ["--port", str(last_port()), "0"]
+    if name := links.proxy_host():
+        command += ["--proxied-as", name]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    deadline = time.monotonic() + START_LIMIT_S
+    while server.poll() is None and time.monotonic() < deadline:
+        if url := running():
+            return url
+        time.sleep(0.1)
+    server.kill()
     # Another process may have started the server on this store at the same moment.
     if url := running():
         return url

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from workshop.server.errors import StartError
@@ -32,7 +33,7 @@ def main(
     arguments: list[str] | None = None,
     prog: str = "python -m workshop.server",
     store: Path | None = None,
-    ports: tuple[int, ...] = (8999,),
+    ports: Sequence[int] = (8999,),
 ) -> int:
     """Run the command.
 
@@ -57,7 +58,10 @@ def main(
         help=f"folder of the data, made if missing{where}",
     )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
-    parser.add_argument("--port", type=int, help=f"port, 0 for a free one ({ports[0]})")
+    parser.add_argument(
+        "--port", dest="ports", type=int, nargs="+", default=ports, metavar="PORT",
+        help=f"port, 0 for a free one ({ports[0]}); of several, the first that is free",
+    )  # fmt: skip
     parser.add_argument("--roster", type=Path, metavar="FILE", help="the people of a class, as CSV")
     parser.add_argument(
         "--no-leaderboard", dest="has_leaderboard", action="store_false",
@@ -69,9 +73,7 @@ def main(
         "--proxied-as", metavar="NAME",
         help="name of the host at which a proxy of yours, such as JupyterHub's, has the pages",
     )  # fmt: skip
-    values = vars(parser.parse_args(arguments))
-    port = values.pop("port")
-    options = Options(**values, ports=ports if port is None else (port,))
+    options = Options(**vars(parser.parse_args(arguments)))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     os.umask(0o077)
     # uvicorn shuts down cleanly at either signal, then raises it again for this process.

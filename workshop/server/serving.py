@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import ssl
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Options:
 
     store: Path
     host: str = "127.0.0.1"
-    ports: tuple[int, ...] = (8999,)
+    ports: Sequence[int] = (8999,)
     certfile: Path | None = None
     keyfile: Path | None = None
     roster: Path | None = None
@@ -108,7 +109,7 @@ def serve(options: Options) -> None:
         store.close()
 
 
-def listen(host: str, ports: tuple[int, ...]) -> socket.socket:
+def listen(host: str, ports: Sequence[int]) -> socket.socket:
     """Return a socket that listens at the first port that is free.
 
     Raises:
