@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Options to pass on, for example: make test PYTEST='-m "not slow"', make lab LAB=--no-browser,
+# Options to pass on, for example: make test PYTEST='tests/server -x', make lab LAB=--no-browser,
 # make kernel KERNEL=--remove
 PYTEST ?=
 LAB ?=
@@ -13,18 +13,28 @@ NEWEST ?= newest
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tutorial test lab kernel serve notebooks bench lint lock newest
+.PHONY: help install tutorial check test test-all timings lab kernel serve notebooks bench lock newest
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 install: $(INSTALLED) ## build .venv with the packages of requirements.lock
 
 tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what came out
 	@$(BIN)/workshop run -p project=sweep-workshop
 
-test: $(INSTALLED) ## run every test: units, the wandb client, notebooks, SLURM, browser
-	@$(BIN)/pytest $(PYTEST)
+check: $(INSTALLED) ## check style, spelling, and what is generated, in a minute
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+	@$(BIN)/pytest --quiet --no-header --durations=0 --durations-min=5 tests/repository
+
+test: $(INSTALLED) ## run the tests, several at a time
+	@$(BIN)/pytest -n auto $(PYTEST)
+
+test-all: $(INSTALLED) ## run the slow tests as well: hub, Open OnDemand, long stories, campaigns
+	@$(BIN)/pytest -n auto --runslow --cov $(PYTEST)
+
+timings: $(INSTALLED) ## run all tests and write down where the time goes
+	@$(BIN)/pytest -n auto --runslow --timings $(PYTEST)
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, with the local W&B server running
 	@$(BIN)/workshop lab $(LAB)
@@ -41,9 +51,6 @@ notebooks: $(INSTALLED) ## execute the notebooks and store their outputs in them
 bench: $(INSTALLED) ## measure the local server, beside its peers
 	@$(BIN)/python -m benchmarks.server $(BENCH)
 
-lint: $(INSTALLED) ## check style, formatting and spelling
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
-
 lock: $(BIN)/uv ## write requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra hub --group dev --universal --python-version 3.11 \
 	    --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
@@ -54,7 +61,9 @@ newest: ## try a copy with the newest release of every dependency, and write a r
 
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the packages of requirements.lock into $(VENV)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@# Compiled once here; else each process would do it anew where it may not write, for seconds.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
+	    -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 

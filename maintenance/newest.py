@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not stopped:
         changed = changes(_lock(clone), _lock(copy))
         results = folder / "tests.xml"
-        stopped = _make(copy, "test", folder / "test.log", f"PYTEST=--junitxml={results}")
+        stopped = _make(copy, "test-all", folder / "test.log", f"PYTEST=--junitxml={results}")
         failed = failures(results) if results.exists() else {}
     dead = _dead(clone)
     text = report(changed, failed, stopped, dead)

@@ -2,15 +2,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import patience, wait_for
 from workshop import agents, sweep, warm
 from workshop.analysis import fetch_runs
 from workshop.errors import WorkshopError
 from workshop.sweep import states
+
+pytestmark = pytest.mark.scattered
 
 # A network and a share of the digits small enough that a run is all start-up.
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 1, "scale": "smoke"}
@@ -23,7 +25,6 @@ def register(project: str, **parameters: object) -> str:
     return sweep.register(config, project)
 
 
-@pytest.mark.slow
 def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(server, capfd):
     path = register("in-process", learning_rate=[0.1, 0.001])
     before = {name: os.environ[name] for name in os.environ if name != "WANDB_SERVICE"}
@@ -36,7 +37,6 @@ def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(se
     assert "epoch 1/1" in capfd.readouterr().out
 
 
-@pytest.mark.slow
 def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, capfd):
     path = register("failing", dataset=["images:nowhere", "digits"])
     assert agents.run_in_process(path) == 1
@@ -46,7 +46,6 @@ def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, ca
     assert "Traceback" not in error
 
 
-@pytest.mark.slow
 def test_processes_share_the_sweep(server, capsys):
     path = register("processes", learning_rate=[0.1, 0.01, 0.001])
     logs = agents.run_processes(path, tasks=3, at_once=2, count=1)
@@ -62,9 +61,9 @@ def test_processes_share_the_sweep(server, capsys):
     assert sweep.remaining(path) == 0
 
 
-@pytest.mark.slow
 def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
     path = register("warm", learning_rate=[0.1, 0.01, 0.001])
+    agents_here = os.environ.get("WORKSHOP_AGENTS")
     logs = warm.run_warm(path, at_once=2)
     runs = fetch_runs(path)
     assert sorted(runs["learning_rate"]) == [0.001, 0.01, 0.1]
@@ -74,7 +73,7 @@ def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
     assert "Train Loss" in logs[0].read_text() + logs[1].read_text()
     for text in map(Path.read_text, logs):
         assert text.count(" 1 threads") == text.count("digits: "), "its share of two CPUs"
-    assert os.environ.get("WORKSHOP_AGENTS") is None
+    assert os.environ.get("WORKSHOP_AGENTS") == agents_here
 
     # The environment is that of the call, not that of the first one, which loaded the libraries.
     with monkeypatch.context() as patch:
@@ -83,7 +82,6 @@ def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
             warm.run_warm(path, at_once=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "child"),
     [
@@ -96,18 +94,12 @@ def test_interrupt_ends_agents_and_their_trials(call, child, server):
     others = processes_with(child)  # an earlier test's fork server
     program = f"from workshop import agents, warm; {call.format(path)}"
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
-    deadline = time.monotonic() + 90
-    while not states(path)["running"] and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.2)
+    wait_for(lambda: states(path)["running"] or process.poll() is not None)
     assert processes_with(child) > others
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) != 0
+    assert process.wait(timeout=patience(30)) != 0
     # The fork server ends when it finds that it has nobody left to serve.
-    deadline = time.monotonic() + 30
-    while (left := processes_with(child) - others) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left
+    wait_for(lambda: not processes_with(child) - others)
 
 
 def processes_with(words: str) -> set[int]:

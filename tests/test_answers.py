@@ -299,7 +299,6 @@ def command(action, path):
     subprocess.run(words, check=True, capture_output=True)
 
 
-@pytest.mark.slow
 def test_wrong_answers_about_registered_sweeps(server):
     example_path = sweep.register(example(), "answers")
     assert "would be of scale smoke" in wrong("2.1", example_path)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -15,6 +14,8 @@ import pytest
 import yaml
 
 from tests.notebooks import write_notebook
+from tests.repository.documents import Page, are_in_order
+from tests.waiting import patience, wait_for, wait_for_text
 from workshop import batch, cli, local_server, sweep
 from workshop.batch import running
 from workshop.batch.index import write_index
@@ -24,6 +25,8 @@ from workshop.batch.reporter import Reporter
 from workshop.batch.summary import summary
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
+
+pytestmark = pytest.mark.scattered
 
 WORKSHOP = Path(sys.executable).parent / "workshop"
 
@@ -248,20 +251,25 @@ class TestExecution:
             command, start_new_session=True, stdout=subprocess.PIPE, text=True
         )
         kernel = tmp_path / "pid"
-        deadline = time.monotonic() + 60
-        while not (kernel.exists() and kernel.read_text()) and time.monotonic() < deadline:
-            assert process.poll() is None
-            time.sleep(0.1)
+        wait_for_text(kernel, r"\d", process)
         process.send_signal(number)
-        told = process.communicate(timeout=60)[0]
+        told = process.communicate(timeout=patience(60))[0]
         assert process.returncode == 128 + number
         assert f"To go on: workshop run --resume {tmp_path / 'out'}\n" in told
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{kernel.read_text()}").exists():  # it has been told to end
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        # It has been told to end.
+        wait_for(lambda: not Path(f"/proc/{kernel.read_text()}").exists())
         assert outcomes(tmp_path / "out") == ["interrupted"]
         assert local_server.running() == server.url
+
+
+def test_pages_of_an_execution_are_for_every_reader(server, tmp_path):
+    notebook = write_notebook(tmp_path / "00_x.ipynb", "rate = 1")
+    folder = batch.start([notebook], {"rate": 2}, tmp_path / "out")
+    for name in ("index.html", "00_x.html"):
+        page = Page((folder / name).read_text())
+        assert are_in_order(page.levels), name
+        assert (page.language, page.unnamed) == ("en", [])
+        assert page.title
 
 
 class TestSummary:
@@ -332,8 +340,6 @@ class TestReporter:
         assert "[1/2] 03_run_agents: cell 2 of 3, 0 s" in log.read_text().splitlines()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
     """The first to end leaves the server, which neither found running, to the other; it trains."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))

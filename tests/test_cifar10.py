@@ -1,29 +1,19 @@
 """Real CIFAR-10 images through the four steps: define, initialize, run agents, analyze."""
 
 import json
-import os
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.fixtures.requirements import CIFAR10
 from workshop import agents, analysis, sweep
-from workshop.paths import ROOT
 
-SHARED = Path(os.environ.get("WORKSHOP_SHARED") or ROOT.parent / "shared")
-ARCHIVE = SHARED / "data" / "cifar10-images.tar.xz"
 LEARNING_RATES = (0.00001, 0.001)  # the first is too low to learn much in three epochs
 IMAGES_PER_CLASS = 200
 
-pytestmark = [
-    pytest.mark.cifar10,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not ARCHIVE.exists() and os.environ.get("WORKSHOP_REQUIRE_CIFAR10") != "1",
-        reason=f"{ARCHIVE.name} is not in ../shared/data",
-    ),
-]
+pytestmark = [pytest.mark.cifar10, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +25,7 @@ def images(tmp_path_factory):
         return path.parts[0] == "train" and member.isfile() and int(path.stem) < IMAGES_PER_CLASS
 
     folder = tmp_path_factory.mktemp("cifar10")
-    with tarfile.open(ARCHIVE) as archive:
+    with tarfile.open(CIFAR10) as archive:
         members = [member for member in archive if belongs(member)]
         archive.extractall(folder, members, filter="data")
     return folder

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from tests.server.conftest import launch
+from tests.fixtures.server import launch
 from workshop import collecting
 from workshop.errors import WorkshopError
 from workshop.server.keys import key_file
@@ -32,7 +32,6 @@ def class_server(tmp_path_factory):
     server.stop()
 
 
-@pytest.mark.slow
 def test_runs_of_the_class_become_one_table(class_server):
     home, store = class_server.home, class_server.store
     (home / "train.py").write_text(TRAIN)

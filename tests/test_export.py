@@ -9,11 +9,8 @@ import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from tests.waiting import patience
 from workshop.export import PLOTLY_JSON, png, write_html
-
-without_chromium = pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="Debian's chromium is not installed"
-)
 
 
 @pytest.fixture
@@ -51,17 +48,17 @@ def test_notebook_itself_is_not_changed(notebook, tmp_path):
 
 
 @pytest.mark.browser
-@without_chromium
 def test_figures_are_drawn_in_a_browser(notebook, tmp_path):
     write_html(notebook, tmp_path / "page.html")
     command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
     command += ["--virtual-time-budget=10000", "--dump-dom", (tmp_path / "page.html").as_uri()]
-    drawn = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    drawn = subprocess.run(
+        command, capture_output=True, text=True, timeout=patience(60), check=True
+    ).stdout
     assert len(re.findall(r'<g class="trace scatter', drawn)) == 2
 
 
 @pytest.mark.browser
-@without_chromium
 def test_one_browser_draws_all_pictures():
     figure = go.Figure(go.Scatter(y=[1, 3, 2]), layout_height=300)
     pictures = {png(figure) for _ in range(3)}

@@ -1,21 +1,18 @@
 """What the failure lab breaks shows where the lab says that it shows."""
 
-import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 import wandb
 
+from tests.waiting import wait_for
 from workshop import failures, sweep
 from workshop.analysis import fetch_runs, left_out, rank
 from workshop.errors import WorkshopError
 from workshop.execute import execute
-from workshop.failing_sweep import STRUCK
-from workshop.failures import FAILURES
+from workshop.failures import FAILURES, STRUCK
 from workshop.lint import lint
 from workshop.paths import NOTEBOOKS
 
@@ -29,6 +26,8 @@ class Case:
     def __init__(self, path, notebook):
         self.path = path
         self.sweep = sweep.get(path)
+        command = self.sweep.config["command"]
+        self.failure = command[command.index(failures.PROGRAM) + 1]
         self.runs = fetch_runs(path)
         self.metric = self.sweep.config["metric"]["name"]
         self.notebook = nbformat.read(notebook, as_version=4)
@@ -71,34 +70,36 @@ def registered(project):
 
 
 @pytest.fixture(scope="module")
-def cases(server, tmp_path_factory):
-    """Execute the notebook for every failure, three at a time; return what is left of each."""
-    folder = tmp_path_factory.mktemp("lab")
-    patch = pytest.MonkeyPatch()
-    # Papermill changes the folder of this process, and several at once do not change it back.
-    patch.chdir(Path.cwd())
-    # A thread for each trial: agents of two sweeps know nothing of each other.
-    patch.setenv("SLURM_CPUS_PER_TASK", "1")
-
-    def look(failure):
-        parameters = {"failure": failure, "diagnosis": failure, "project": PROJECT}
-        execute(LAB, folder / f"{failure}.ipynb", parameters, lambda source: None)
-
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(look, FAILURES))
-    patch.undo()
-    paths = registered(PROJECT)
-    deadline = time.monotonic() + 120  # the trial of the killed agent goes on without it
-    while sweep.states(paths["agent_killed"])["running"] and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return {failure: Case(paths[failure], folder / f"{failure}.ipynb") for failure in FAILURES}
+def case(server, tmp_path_factory, request):
+    """Execute the notebook for a failure; return what is left of it."""
+    failure = request.param
+    project = f"{PROJECT}-{failure}"
+    notebook = tmp_path_factory.mktemp("lab") / f"{failure}.ipynb"
+    parameters = {"failure": failure, "diagnosis": failure, "project": project}
+    execute(LAB, notebook, parameters, lambda source: None)
+    path = registered(project)[failure]
+    # The trial of an agent that was killed goes on without it.
+    wait_for(lambda: not sweep.states(path)["running"], every=0.5)
+    return Case(path, notebook)
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # minutes, many on a busy machine
+IN_SHORT = ("crash", "local_dict")
+"""The failures that `make test` looks at."""
 
 
-def test_misspelt_metric_ranks_nothing_though_all_runs_finished(cases):
-    case = cases["metric_name"]
+def about(*failures: str) -> pytest.MarkDecorator:
+    """Run a test for failures, whose tests share an execution of the notebook."""
+    return pytest.mark.parametrize("case", [marked(failure) for failure in failures], indirect=True)
+
+
+def marked(failure: str):
+    marks = [pytest.mark.xdist_group(f"failure lab: {failure}")]
+    marks += [pytest.mark.slow] if failure not in IN_SHORT else []
+    return pytest.param(failure, marks=marks)
+
+
+@about("metric_name")
+def test_misspelt_metric_ranks_nothing_though_all_runs_finished(case):
     assert set(case.runs["state"]) == {"finished"}
     assert case.runs["Validation Accuracy"].notna().all()
     assert rank(case.runs, case.metric).empty
@@ -107,15 +108,16 @@ def test_misspelt_metric_ranks_nothing_though_all_runs_finished(cases):
     assert any("did you mean 'Validation Accuracy'" in found for found in lint(case.sweep.config))
 
 
-def test_local_dict_shows_in_requested_and_effective_values(cases):
-    runs = cases["local_dict"].runs
+@about("local_dict")
+def test_local_dict_shows_in_requested_and_effective_values(case):
+    runs = case.runs
     assert sorted(runs["learning_rate"]) == [0.001, STRUCK]
     assert set(runs["Effective Learning Rate"]) == {0.0005}
     assert runs["Train Loss"].nunique() == 1
 
 
-def test_diverged_run_is_finished_with_values_that_are_no_numbers(cases):
-    case = cases["diverged"]
+@about("diverged")
+def test_diverged_run_is_finished_with_values_that_are_no_numbers(case):
     healthy, diverged = case.runs.sort_values("learning_rate").to_dict("records")
     assert diverged["state"] == healthy["state"] == "finished"
     assert pd.isna(diverged["Train Loss"])
@@ -127,8 +129,8 @@ def test_diverged_run_is_finished_with_values_that_are_no_numbers(cases):
     ]  # fmt: skip
 
 
-def test_crash_is_told_by_state_log_and_page(cases):
-    case = cases["crash"]
+@about("crash")
+def test_crash_is_told_by_state_log_and_page(case):
     words = "RuntimeError: cannot decode image 217: the file is truncated"
     assert sorted(case.runs["state"]) == ["failed", "finished"]
     assert case.struck()["state"] == "failed"
@@ -138,8 +140,8 @@ def test_crash_is_told_by_state_log_and_page(cases):
     assert words in case.page()
 
 
-def test_killed_agent_leaves_a_run_that_the_next_agent_gets(cases):
-    case = cases["agent_killed"]
+@about("agent_killed")
+def test_killed_agent_leaves_a_run_that_the_next_agent_gets(case):
     assert any("ended with exit status -9" in line for line in case.printed("run_agents"))
     assert "sweep: RUNNING" in case.printed("states(sweep)")
     assert case.remarks() == ["agent-1.log:"]
@@ -147,16 +149,17 @@ def test_killed_agent_leaves_a_run_that_the_next_agent_gets(cases):
     assert list(case.runs["state"]) == ["finished", "finished"], "its trial went on alone"
 
 
-def test_short_list_is_drawn_twice(cases):
-    runs = cases["duplicate"].runs
+@about("duplicate")
+def test_short_list_is_drawn_twice(case):
+    runs = case.runs
     assert len(runs) == 3
     twins = runs[runs["learning_rate"].duplicated(keep=False)]
     assert len(twins) >= 2
     assert (twins.groupby("learning_rate")["Train Loss"].nunique() == 1).all()
 
 
-def test_run_over_the_time_limit_goes_on_in_the_next_task(cases):
-    case = cases["time_limit"]
+@about("time_limit")
+def test_run_over_the_time_limit_goes_on_in_the_next_task(case):
     first, *_, ending, second, beginning = case.remarks()
     assert (first, second) == ("agent-1.log:", "agent-2.log:")
     assert ending.startswith("preempted: this task's time is over")
@@ -168,10 +171,10 @@ def test_run_over_the_time_limit_goes_on_in_the_next_task(cases):
     assert "preempted: " in case.page()
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-def test_diagnosis_is_judged(cases, failure, capsys):
-    path = cases[failure].path
-    assert cases[failure].printed("failures.diagnose")[0] == f"right: {FAILURES[failure].broken}"
+@about(*FAILURES)
+def test_diagnosis_is_judged(case, capsys):
+    path, failure = case.path, case.failure
+    assert case.printed("failures.diagnose")[0] == f"right: {FAILURES[failure].broken}"
     for diagnosis in FAILURES:
         assert failures.diagnose(path, diagnosis) == (diagnosis == failure)
         said = capsys.readouterr().out
@@ -199,9 +202,9 @@ def test_notebook_plans_its_array_for_the_site_that_is_named(server, tmp_path):
 
 
 @pytest.mark.slurm
-def test_killed_agent_of_an_array_shows_in_the_ledger(server, cluster, tmp_path, monkeypatch):
-    for name, value in cluster.environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.slow
+@pytest.mark.xdist_group("cluster 2")
+def test_killed_agent_of_an_array_shows_in_the_ledger(server, on_cluster, tmp_path):
     project, failure = f"{PROJECT}-array", "agent_killed"
     parameters = {"failure": failure, "diagnosis": failure, "project": project}
     parameters |= {"runner": "slurm_array", "site": "test_cluster"}

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.ondemand.lab import Lab
+from tests.waiting import patience, wait_for_text
 from workshop import lab_links
 
 NOTEBOOK = """
@@ -38,21 +38,16 @@ def lab(folder, *options):
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 90
-        while "copy and paste" not in (said := log.read_text()):
-            assert process.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(0.2)
+        said = wait_for_text(log, "copy and paste", process)
         printed = urlsplit(re.findall(r"http://\S+token=\w+", said)[-1])
         found = Lab(printed.netloc, printed.path.removesuffix("/lab"), f"http://{printed.netloc}")
         assert found.send("GET", f"{printed.path}?{printed.query}").status_code == 200
         yield found, said
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=patience(60))
 
 
-@pytest.mark.slow
 def test_links_of_notebooks_and_of_the_client_lead_through_jupyterlab(tmp_path):
     with lab(tmp_path, "--ServerApp.base_url=/some/where") as (browser, said):
         assert set(re.findall(r"http://([^/\s]+)\S*token=", said)) == {browser.host}

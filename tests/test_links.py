@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.waiting import patience
 from workshop import links
 from workshop.backend import connect
 from workshop.display import link
@@ -90,7 +91,11 @@ def test_the_client_prints_links_that_can_be_followed(connected, on_hub, capsys,
     assert link(get(path).url).data == f"[{address}]({address})"
     program = "import wandb; wandb.init(project='links').finish()"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=120
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=patience(120),
     )
     assert f"{base}local/links/runs/" in done.stderr
     assert f"{server.url}/local" not in done.stderr

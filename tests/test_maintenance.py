@@ -23,7 +23,7 @@ MAKEFILE = """\
 lock:
 \tsed -i s/1.0/2.0/ requirements.lock
 \t! grep never pyproject.toml
-test:
+test-all:
 \t{python} -m pytest -q -p no:cacheprovider $(PYTEST)
 """
 
@@ -243,7 +243,7 @@ def ci_run(tmp_path):
         shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
         shutil.copy(ROOT / "README.md", folder)
         environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-        command = [folder / ".ci/run", "bash", "-c", "echo hub=${WORKSHOP_REQUIRE_HUB:-0}"]
+        command = [folder / ".ci/run", "bash", "-c", "echo $WORKSHOP_TEST_REQUIRE"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
     return run
@@ -252,7 +252,7 @@ def ci_run(tmp_path):
 def test_ci_says_that_a_checkout_is_closed_to_a_hub(ci_run, tmp_path):
     tmp_path.chmod(0o700)
     done = ci_run(tmp_path / "clone")
-    assert done.stdout == "hub=0\n"
+    assert "hub" not in done.stdout
     assert f"cannot read {tmp_path}/clone: clone into a folder" in done.stderr
 
 
@@ -261,4 +261,5 @@ def test_ci_requires_the_hub_where_others_can_read_the_checkout(ci_run):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         done = ci_run(Path(folder) / "clone")
-    assert (done.stdout, done.stderr) == ("hub=1\n", "")
+    assert done.stderr == ""
+    assert "hub" in done.stdout.strip().split(",")

@@ -1,7 +1,6 @@
 import base64
 import io
 import math
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,6 @@ METRIC = "Validation Accuracy"
 RUNS = [f"r{number}" for number in range(8)]
 SCALES = {"learning_rate": "log", "optimizer": "category"}
 KINDS = ("importance", "correlation")
-
-without_chromium = pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="Debian's chromium is not installed"
-)
 
 
 @pytest.fixture
@@ -366,7 +361,6 @@ class TestShow:
         assert shown[0][0]["text/plain"] == "Two tasks, side by side." == alt(figure)
 
     @pytest.mark.browser
-    @without_chromium
     def test_picture_for_other_viewers(self, frame, shown):
         figure = plots.parallel_coordinates(frame, SCALES, METRIC)
         plots.show(figure)

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from tests.waiting import patience
 from workshop import preemption, training
 from workshop.config import METRICS, resolve
 from workshop.data import Images, load
@@ -266,12 +267,11 @@ sys.exit(exit_status(lambda: network(torch.zeros(4)).sum().item()))
 """
 
 
-@pytest.mark.slow
 def test_a_network_that_cannot_be_compiled_is_a_sentence(own_home):
     nowhere = {"CXX": "/nowhere", "TORCHINDUCTOR_CACHE_DIR": str(own_home)}
     result = subprocess.run(
         [sys.executable, "-c", CANNOT_BE_COMPILED], env=os.environ | nowhere,
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=patience(120),
     )  # fmt: skip
     assert result.returncode == 2, result.stderr
     assert result.stderr.splitlines()[-1].startswith(
@@ -363,7 +363,7 @@ sys.exit(status)
 def test_a_full_disk_is_a_sentence(own_home, request):
     program = FULL_DISK.format(tests=str(request.path.parent))
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=patience(120)
     )
     assert result.returncode == 2, result.stderr
     assert result.stdout.splitlines()[-1] == "1 logged"

@@ -11,6 +11,7 @@ import pytest
 import wandb
 import yaml
 
+from tests.waiting import patience
 from workshop import reach
 from workshop.config import TrainingConfig
 from workshop.errors import WorkshopError
@@ -77,7 +78,7 @@ def test_swept_values_win_and_are_locked(offline, finished, tmp_path, monkeypatc
 def test_it_runs_in_a_thread(offline, finished):
     thread = threading.Thread(target=main, args=(TINY,))
     thread.start()
-    thread.join(timeout=120)
+    thread.join(timeout=patience(120))
     assert [summary["Epoch"] for _, summary, _ in finished] == [1]
 
 
@@ -112,7 +113,7 @@ def test_an_unreachable_server_is_a_sentence():
     environment = os.environ | {"WANDB_BASE_URL": NOBODY, "WANDB_API_KEY": "local-" + 40 * "0"}
     result = subprocess.run(
         [sys.executable, "-m", "workshop.wandb_sweep"],
-        env=environment, capture_output=True, text=True, timeout=60,
+        env=environment, capture_output=True, text=True, timeout=patience(60),
     )  # fmt: skip
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from http.client import HTTPConnection
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -14,9 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.browser.test_server_pages import EVIL, Client
 from tests.browser.web import HOP, serving
-from tests.test_execute import write_notebook
+from tests.notebooks import write_notebook
+from tests.server.poster import EVIL, Poster
+from tests.waiting import wait_for
 from workshop import local_server, sweep
 from workshop.analysis import fetch_runs, hyperparameters
 from workshop.batch import start
@@ -34,7 +34,7 @@ GRID = sweep.load("configs/sweep_config.yaml")
 
 @pytest.fixture(scope="module")
 def client(server):
-    return Client(SimpleNamespace(url=server.url, key=key()))
+    return Poster(SimpleNamespace(url=server.url, key=key()))
 
 
 @pytest.fixture
@@ -54,13 +54,6 @@ def go_on(client, path: str, **end) -> None:
     project = path.split("/")[1]
     row = {"_step": 3, "Epoch": 3, METRIC: 99}
     client.post(project, f"{project}-r7", [row], offset=2, **end)
-
-
-def wait_for(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def controls(widget, *words):
@@ -134,7 +127,7 @@ class TestLiveView:
         failures = [WorkshopError("the server sleeps"), OSError("<no network>")] * 20
         view = LiveView(self.views(first, *failures, View("b", "b", True)), "fails", every=0.05)
         said = set()
-        wait_for(lambda: said.add(view._note.value) or view.wait(0.001))
+        wait_for(lambda: said.add(view._note.value) or view.wait(0.001), every=0.01)
         assert "the server sleeps; looking again" in said
         assert "no answer (OSError: &lt;no network&gt;); looking again" in said
         assert view.as_text() == "b"

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.browser.web import prefixed
-from tests.server.conftest import launch
+from tests.fixtures.server import launch
 from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser

@@ -3,14 +3,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import patience, wait_for_text
 from workshop.execute import numbered_notebooks
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,11 @@ def lab(browser, tmp_path_factory):
             start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield found.group()
+        address = r"http://127\.0\.0\.1:\d+/\S*token=\w+"
+        yield re.search(address, wait_for_text(log, address, process)).group()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=patience(30))
     store = folder / "home" / "server"
     assert not (store / "server.json").exists(), "the local server was left running"
 
@@ -59,7 +55,7 @@ def test_figure_becomes_interactive_under_the_mouse(lab, page):
     figure = page.locator(".jp-RenderedPlotly, .js-plotly-plot, .plotly-container").first
     figure.scroll_into_view_if_needed()
     figure.hover()
-    page.wait_for_selector(".main-svg", timeout=30_000)
+    page.wait_for_selector(".main-svg")
 
 
 def test_figure_is_unfolded_in_words_by_keyboard(lab, page):
@@ -80,4 +76,4 @@ def test_notebook_runs_in_the_browser(lab, page):
     page.click(".lm-MenuBar-itemLabel >> text=Run")
     page.click("text=Restart Kernel and Run All Cells")
     page.click('.jp-Dialog button:has-text("Restart")')
-    page.wait_for_selector("text=/local server at .*lab0.home.server/", timeout=90_000)
+    page.wait_for_selector("text=/local server at .*lab0.home.server/")

@@ -1,87 +1,18 @@
-import json
 import re
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import httpx2
 import pytest
 
 from tests.browser.web import prefixed, serving
-from tests.server.conftest import RunningServer, launch
+from tests.fixtures.browser import PAGE_DEADLINE_MS
+from tests.fixtures.server import launch
+from tests.server.poster import EVIL, SWEEP, Poster
+from tests.waiting import patience, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-EVIL = (
-    "<a href='https://e.example'>z</a><script>alert('x')</script>"
-    "<img src=https://evil.example/x onerror=alert('y')> %{x} \""
-)
-SWEEP = {
-    "method": "random",
-    "run_cap": 8,
-    "metric": {"name": "Validation Accuracy", "goal": "maximize"},
-    "parameters": {
-        "learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 0.1},
-        "optimizer": {"values": ["adam", "sgd"]},
-        "num_epochs": {"value": 4},
-    },
-}
-
-
-class Client:
-    """Logs what a test needs, with the posts that the real client sends."""
-
-    def __init__(self, server: RunningServer):
-        self.server = server
-        self.http = httpx2.Client(base_url=server.url, auth=("api", server.key), timeout=30)
-
-    def graphql(self, query: str, **variables) -> dict:
-        reply = self.http.post("/graphql", json={"query": query, "variables": variables}).json()
-        assert "errors" not in reply, reply
-        return reply["data"]
-
-    def sweep(self, project: str, config: dict) -> str:
-        query = """mutation S($config: String!, $project: String!) {
-          upsertSweep(input: {config: $config, projectName: $project}) { sweep { name } } }"""
-        data = self.graphql(query, config=json.dumps(config), project=project)
-        return data["upsertSweep"]["sweep"]["name"]
-
-    def run(self, project: str, name: str, config: dict, **more) -> None:
-        query = """mutation R($input: UpsertBucketInput!) {
-          upsertBucket(input: $input) { inserted } }"""
-        wrapped = {key: {"value": value} for key, value in config.items()}
-        values = {"name": name, "modelName": project, "config": json.dumps(wrapped), **more}
-        self.graphql(query, input=values)
-
-    def post(self, project: str, name: str, rows: list[dict], offset: int = 0, **more) -> None:
-        texts = [json.dumps(row) for row in rows]
-        files = {
-            "wandb-history.jsonl": {"offset": offset, "content": texts},
-            "wandb-summary.json": {"offset": 0, "content": texts[-1:]},
-        }
-        body = {"files": files if rows else {}, **more}
-        reply = self.http.post(f"/files/local/{project}/{name}/file_stream", json=body)
-        assert reply.status_code == 200, reply.text
-
-    def sweep_of_eight(self, project: str) -> str:
-        """Log a sweep with six finished runs, a failed one and one that goes on."""
-        sweep = self.sweep(project, SWEEP)
-        for number in range(8):
-            name = f"{project}-r{number}"
-            config = {
-                "learning_rate": 10 ** -(1 + number / 3),
-                "optimizer": ["adam", "sgd"][number % 2],
-                "num_epochs": 4,
-            }
-            self.run(project, name, config, sweep=sweep, displayName=f"trial-{number + 1}")
-            rows = [
-                {"_step": epoch, "Epoch": epoch, "Validation Accuracy": 10 * number + epoch}
-                for epoch in (1, 2)
-            ]
-            end = {} if number == 7 else {"complete": True, "exitcode": int(number == 6)}
-            self.post(project, name, rows, **end)
-        return sweep
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +25,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(server):
-    return Client(server)
+    return Poster(server)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +41,7 @@ def open_page(browser, server):
 
     def open_page(path, base=server.url, allowed=(), wait=None, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(PAGE_DEADLINE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -165,7 +97,7 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
             page = open_page("/local/live/runs/walker", wait=".state.running")
             page.evaluate("window.sameDocument = true")
             go_on(process, 2)
-            page.wait_for_selector("text=epoch 2 of 6", timeout=30_000)
+            page.wait_for_selector("text=epoch 2 of 6")
             loss = page.locator('figure[data-key="loss"]')
             loss.locator(".main-svg").first.wait_for()
             page.wait_for_selector('#console >> text="line 2.59"')
@@ -175,7 +107,7 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
             page.evaluate(zoom + "{'xaxis.range': [1, 2], 'xaxis.autorange': false})")
             page.evaluate("document.getElementById('console').scrollTop = 40")
             go_on(process, 3)
-            page.wait_for_selector("text=epoch 5 of 6", timeout=30_000)
+            page.wait_for_selector("text=epoch 5 of 6")
             page.wait_for_selector('#console >> text="line 5.59"')
             assert page.evaluate("document.getElementById('console').scrollTop") == 40
             shown = "document.querySelector('figure[data-key=loss] > div')"
@@ -184,11 +116,11 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
 
             page.evaluate("document.getElementById('console').scrollTop = 1e6")
             go_on(process, 1)
-            page.wait_for_selector(".state.finished", timeout=30_000)
+            page.wait_for_selector(".state.finished")
             page.wait_for_selector('#files >> text="config.yaml"')
             assert from_end(page) < 9
             assert page.evaluate("window.sameDocument")
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=patience(30)) == 0
         finally:
             process.kill()
 
@@ -196,7 +128,7 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
         sweep = client.sweep_of_eight("follow")
         page = open_page(f"/local/follow/sweeps/{sweep}", wait="#live")
         assert column(page, "Progress", "live") == ["epoch 2 of 4"]
-        page.wait_for_selector("[data-figure=parallel] .main-svg", timeout=40_000)
+        page.wait_for_selector("[data-figure=parallel] .main-svg")
         lines = "document.querySelector('[data-figure=parallel] .js-plotly-plot').data"
         assert page.evaluate(f"{lines}.filter(line => line.line.dash === 'solid').length") == 6
         best = {"_step": 3, "Epoch": 4, "Validation Accuracy": 99}
@@ -212,11 +144,11 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
         port = int(own.url.rpartition(":")[2])
         page = open_page("/", base=own.url, allowed=["net::ERR_"], wait="h1")
         own.kill()
-        page.wait_for_selector("#connection >> text=The server does not answer", timeout=20_000)
+        page.wait_for_selector("#connection >> text=The server does not answer")
         own = launch(tmp_path / "store", tmp_path / "home", port)
         try:
-            Client(own).run("p", "back", {})
-            page.wait_for_selector("text=local/p", timeout=40_000)
+            Poster(own).run("p", "back", {})
+            page.wait_for_selector("text=local/p")
             assert page.locator("#connection").inner_text() == ""
         finally:
             own.kill()
@@ -263,7 +195,7 @@ class TestTables:
         )
         client.run("kept", "k0", {}, displayName="run-0")
         client.post("kept", "k0", [{"v": 0}])
-        page.wait_for_selector("#runs >> text=run-0", timeout=20_000)
+        page.wait_for_selector("#runs >> text=run-0")
         assert column(page, "Run") == ["run-0", "run-1", "run-2", "run-3"]
         assert page.evaluate("document.activeElement === window.before")
         assert page.evaluate("getSelection().toString()") == "run-2"
@@ -276,7 +208,7 @@ class TestPlaces:
             page = open_page("/", base=base, wait="h1")
             page.click("text=local/eight")
             page.click("#sweeps a")
-            page.wait_for_selector("[data-figure=importance] .main-svg", timeout=40_000)
+            page.wait_for_selector("[data-figure=importance] .main-svg")
             page.click("#runs a >> text=trial-3")
             page.wait_for_selector("figure .main-svg")
             page.click("nav >> text=Sweep")
@@ -294,6 +226,7 @@ class TestPlaces:
         """As the client shows it below a cell; any other name stands for a page from elsewhere."""
         html = f'<iframe src="{server.url}{eight}?jupyter=true" width=800 height=600></iframe>'
         page = browser.new_page()
+        page.set_default_timeout(PAGE_DEADLINE_MS)
         messages = []
         page.on("console", lambda message: messages.append(message.text))
         with serving(lambda request: (200, [("Content-Type", "text/html")], html), host) as at:
@@ -330,7 +263,7 @@ class TestWhatUsersLogged:
         for path in ("/", "/local/evil", f"/local/evil/sweeps/{sweep}", "/local/evil/runs/e0"):
             page = open_page(path, wait="h1")
             if path.count("/") > 2:
-                page.wait_for_selector(".main-svg", timeout=40_000)
+                page.wait_for_selector(".main-svg")
                 for figure in page.locator(".js-plotly-plot").all():
                     figure.scroll_into_view_if_needed()
                     box = figure.bounding_box()
@@ -349,7 +282,7 @@ def test_readable_on_a_phone(eight, open_page, scheme):
             path, wait="h1", viewport={"width": 360, "height": 740}, color_scheme=scheme
         )
         if path.count("/") > 2:
-            page.wait_for_selector(".main-svg", timeout=40_000)
+            page.wait_for_selector(".main-svg")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         low = page.evaluate(CONTRASTS)
         assert low == [], (path, scheme)
@@ -412,13 +345,6 @@ def test_pages_can_be_read_without_scripts(eight, open_page):
     page = open_page(eight, wait="#runs", java_script_enabled=False)
     assert page.locator("#runs tbody tr").count() == 8
     assert page.locator("noscript").first.is_visible()
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def go_on(process, times: int) -> None:

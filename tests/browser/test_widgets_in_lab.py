@@ -4,21 +4,21 @@ import os
 import re
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import TimeoutError
 
-from tests.browser.test_server_pages import Client
-from tests.test_execute import write_notebook
+from tests.browser.lab import choose, reopen, save
+from tests.fixtures.browser import PAGE_DEADLINE_MS
+from tests.notebooks import write_notebook
+from tests.server.poster import Poster
+from tests.waiting import patience, wait_for, wait_for_text
 from workshop import local_server
 from workshop.look import look
 from workshop.paths import ROOT
 from workshop.server.keys import key_file, read_key
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 METRIC = "Validation Accuracy"
 FORM = """\
@@ -53,7 +53,7 @@ TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
 @pytest.fixture(scope="module")
 def client(browser, server):
     key = read_key(key_file(local_server.store(), "local"))
-    return Client(SimpleNamespace(url=server.url, key=key))
+    return Poster(SimpleNamespace(url=server.url, key=key))
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,11 @@ def lab(browser, server, tmp_path_factory):
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_for(lambda: process.poll() is not None or "token=" in log.read_text())
-        yield folder, re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text()).group()
+        address = r"http://127\.0\.0\.1:\d+/\S*token=\w+"
+        yield folder, re.search(address, wait_for_text(log, address, process)).group()
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=patience(30))
 
 
 @pytest.fixture
@@ -96,40 +96,9 @@ def run(lab, page, client, request):
     return run
 
 
-def reopen(page, address: str | None = None) -> None:
-    """Open a notebook alone, and wait for its kernel."""
-    page.goto(address or page.url.partition("?")[0] + "?reset")
-    page.wait_for_selector(".jp-Notebook h1", timeout=60_000)
-    page.wait_for_selector("text=/Python 3.* Idle/", timeout=60_000)
-
-
-def choose(page, menu: str, entry: str) -> None:
-    page.click(f".lm-MenuBar-itemLabel >> text={menu}")
-    page.click(f".lm-Menu-itemLabel >> text=/^{entry}$/")
-
-
-def save(page) -> None:
-    """Save the notebook, again if an output or a widget changes it while it is being saved."""
-
-    def is_saved() -> bool:
-        choose(page, "File", "Save Notebook")
-        with suppress(TimeoutError):
-            page.wait_for_selector(".jp-mod-dirty", state="detached", timeout=5000)
-        return not page.locator(".jp-mod-dirty").count()
-
-    wait_for(is_saved)
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
     run(FORM)
-    page.wait_for_selector(".jupyter-widgets >> text=8 runs (4 of learning_rate", timeout=60_000)
+    page.wait_for_selector(".jupyter-widgets >> text=8 runs (4 of learning_rate")
     values = page.get_by_label("values", exact=True).first
     values.focus()
     page.keyboard.press("End")
@@ -147,7 +116,7 @@ def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
     page.wait_for_selector(".jupyter-widgets >> text=Runs without end")
     assert page.evaluate(NAMELESS) == []
     page.set_viewport_size({"width": 600, "height": 2000})
-    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [])
 
 
 def test_ticked_runs_are_drawn(run, page):
@@ -161,12 +130,12 @@ def test_ticked_runs_are_drawn(run, page):
     page.wait_for_selector("text=Tick a run to see its curves")
     assert page.evaluate(NAMELESS) == []
     page.set_viewport_size({"width": 600, "height": 2000})
-    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [])
 
 
 def test_a_sweep_is_watched_and_stopped_while_a_cell_runs(run, page, client):
     path = run(WATCH, BUSY)
-    page.wait_for_selector("text=begun", timeout=60_000)
+    page.wait_for_selector("text=begun")
     project = path.split("/")[1]
     page.wait_for_selector(".jupyter-widgets td >> text=running")
     row = {"_step": 3, "Epoch": 3, METRIC: 99}
@@ -174,32 +143,33 @@ def test_a_sweep_is_watched_and_stopped_while_a_cell_runs(run, page, client):
     page.wait_for_selector(".jupyter-widgets td >> text=3 of 4")
     page.get_by_role("button", name="Stop the sweep").focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector(".jupyter-widgets >> text=The sweep is stopped", timeout=60_000)
+    page.wait_for_selector(".jupyter-widgets >> text=The sweep is stopped")
     assert look(path).closed
     assert page.evaluate(NAMELESS) == []
     page.set_viewport_size({"width": 600, "height": 2000})
-    wait_for(lambda: page.evaluate(TOO_WIDE) == [], 10)
+    wait_for(lambda: page.evaluate(TOO_WIDE) == [])
 
 
 def test_a_view_outlives_its_page_and_its_kernel(run, page, client, browser, lab):
     path = run(WATCH)
-    page.wait_for_selector(".jupyter-widgets >> text=7 of 8 runs ended", timeout=60_000)
+    page.wait_for_selector(".jupyter-widgets >> text=7 of 8 runs ended")
     save(page)
     reopen(page)
     project = path.split("/")[1]
     client.post(project, f"{project}-r7", [], complete=True, exitcode=0)
-    page.wait_for_selector(".jupyter-widgets >> text=8 of 8 runs ended", timeout=60_000)
+    page.wait_for_selector(".jupyter-widgets >> text=8 of 8 runs ended")
 
     page.evaluate("document.querySelectorAll('.jupyter-widgets').forEach(e => e.id = 'before')")
     choose(page, "Run", "Restart Kernel and Run All Cells…")
     page.click('.jp-Dialog button:has-text("Restart")')
-    page.wait_for_selector(".jupyter-widgets:not(#before) >> text=complete", timeout=60_000)
+    page.wait_for_selector(".jupyter-widgets:not(#before) >> text=complete")
     page.wait_for_selector("text=/Python 3.* Idle/")
     assert page.locator(".jupyter-widgets >> text=8 of 8 runs ended").count() == 1
     save(page)
     choose(page, "Kernel", "Shut Down Kernel")
     page.wait_for_selector("text=/No Kernel/")
     later = browser.new_page()  # in which JupyterLab itself has an error: no such widget
+    later.set_default_timeout(PAGE_DEADLINE_MS)
     later.goto(lab[1])
     reopen(later, page.url.partition("?")[0] + "?reset")
     later.wait_for_selector("text=Error displaying widget")

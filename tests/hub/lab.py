@@ -5,10 +5,10 @@ from types import TracebackType
 
 import nbformat
 
-from tests.browser.test_widgets_in_lab import choose, save
-from tests.hub.running import Hub, Participant, wait_for
-
-LONG = 120_000  # milliseconds, on a machine with other work
+from tests.browser.lab import choose, save
+from tests.fixtures.browser import PAGE_DEADLINE_MS
+from tests.hub.running import Hub, Participant
+from tests.waiting import wait_for
 
 # As JupyterLab asks its server: with the token that other sites cannot read.
 GET = """async address => {
@@ -36,7 +36,7 @@ class Visitor:
         self._context = browser.new_context(viewport={"width": 1280, "height": 5000})
         self._context.on("weberror", lambda error: self.problems.append(str(error.error)))
         self._context.on("request", self._note_foreign)
-        self._context.set_default_timeout(LONG)
+        self._context.set_default_timeout(PAGE_DEADLINE_MS)
         self.page = self._context.new_page()
         self.page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
 

@@ -4,16 +4,17 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import leftovers
+from tests.ports import free_ports
+from tests.waiting import patience, wait_for
 from workshop.paths import ROOT
 
 CONFIG = ROOT / "hub" / "jupyterhub_config.py"
@@ -58,8 +59,8 @@ def participants(count: int):
                 ["useradd", "--create-home", "--home-dir", one.home, "--shell", "/bin/bash", name],
                 check=True,
             )
-            stack.callback(subprocess.run, ["userdel", name], capture_output=True)
-            stack.callback(end_processes, name)
+            leftovers.remember_user(name)
+            stack.callback(leftovers.remove_user, name)
             line = f"{name}:{one.password}"
             subprocess.run(["chpasswd"], input=line, text=True, check=True)
             made.append(one)
@@ -70,12 +71,6 @@ def processes(user: str) -> list[int]:
     """Return the processes of a user."""
     found = subprocess.run(["pgrep", "-u", user], capture_output=True, text=True)
     return [int(pid) for pid in found.stdout.split()]
-
-
-def end_processes(user: str) -> None:
-    """End what a user has left running."""
-    subprocess.run(["pkill", "-KILL", "-u", user])
-    wait_for(lambda: not processes(user), f"the processes of {user} have ended", 30)
 
 
 class Hub:
@@ -100,6 +95,8 @@ class Hub:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "WORKSHOP_HUB_URL": self.url,
+            "WORKSHOP_AGENTS": os.environ["WORKSHOP_AGENTS"],
+            **leftovers.mark(),
             **environment,
         }
         self._port = public
@@ -111,7 +108,7 @@ class Hub:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         try:
-            wait_for(self._answers, "the hub answers", 120)
+            wait_for(self._answers, "the hub answers")
         except BaseException:
             self.__exit__()
             raise
@@ -124,7 +121,7 @@ class Hub:
         """Stop the hub, which stops its proxy and all servers."""
         self._process.terminate()
         try:
-            self._process.wait(timeout=60)
+            self._process.wait(timeout=patience(60))
         finally:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -138,18 +135,3 @@ class Hub:
         except OSError:
             return False
         return True
-
-
-def wait_for(condition, what: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s until {what}"
-        time.sleep(0.2)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

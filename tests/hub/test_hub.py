@@ -10,11 +10,13 @@ import nbformat
 import pytest
 
 from tests.hub.lab import Visitor
-from tests.hub.running import processes, wait_for
+from tests.hub.running import processes
+from tests.notebooks import at_scale
+from tests.waiting import wait_for
 from workshop.execute import numbered_notebooks
 from workshop.server.keys import key_file, read_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NAMES = [path.stem for path in numbered_notebooks()[:5]]
 
@@ -40,9 +42,8 @@ def make_small(copy: Path) -> None:
         path.write_text(path.read_text().replace(old, new))
     for name in NAMES:
         path = copy / "notebooks" / f"{name}.ipynb"
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(at_scale("tiny", path, path.parent), as_version=4)
         for cell in notebook.cells:
-            cell.source = cell.source.replace('scale = "smoke"', 'scale = "tiny"')
             if cell.cell_type == "code":
                 cell.update(outputs=[], execution_count=None)
         nbformat.write(notebook, path)
@@ -84,7 +85,7 @@ def see_runs(each: Visitor, cells, sweeps) -> None:
     """The page that was open meanwhile has followed the runs, and so has the widget."""
     each.page.wait_for_selector(".jupyter-widgets >> text=6 of 6 runs ended")
     sweep = sweeps[each]
-    wait_for(lambda: sweep.locator("#runs tbody tr >> text=finished").count() == 6, "6 runs", 60)
+    wait_for(lambda: sweep.locator("#runs tbody tr >> text=finished").count() == 6)
     sweep.wait_for_selector("[data-figure=importance] .main-svg")
     sweep.locator("#runs tbody a").first.click()
     sweep.wait_for_selector(".main-svg")
@@ -135,7 +136,7 @@ def test_the_hub_leaves_nothing_running(visitors, hub, people):
     ours = [pid for who in people for pid in processes(who.name)]
     assert any("workshop.server" in Path(f"/proc/{pid}/cmdline").read_text() for pid in ours)
     hub.stop()
-    wait_for(lambda: not any(processes(who.name) for who in people), "nothing runs", 30)
+    wait_for(lambda: not any(processes(who.name) for who in people), "nothing runs")
 
 
 def private_files(each: Visitor) -> int:

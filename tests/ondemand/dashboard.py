@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from tests.browser.web import HOP, serving
+from tests.waiting import patience
 
 
 class RefusedError(Exception):
@@ -75,7 +76,7 @@ class Dashboard:
         program = Path(__file__).with_name("dashboard.rb")
         done = subprocess.run(
             ["ruby", program, task, self.kit / "ondemand", *arguments],
-            input=text, capture_output=True, text=True, timeout=60,
+            input=text, capture_output=True, text=True, timeout=patience(60),
         )  # fmt: skip
         if done.returncode:
             raise RefusedError(done.stderr)

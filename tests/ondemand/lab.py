@@ -7,7 +7,9 @@ import uuid
 import httpx2
 import websocket
 
-PATIENCE = 120  # seconds that a kernel or a terminal may take
+from tests.waiting import patience
+
+PATIENCE = patience(120)  # seconds that a kernel or a terminal may take
 ELSEWHERE = "https://ondemand.example.edu"  # where the dashboard is: its proxy keeps this header
 
 

@@ -8,20 +8,20 @@ import os
 import re
 import stat
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.fixtures.browser import PAGE_DEADLINE_MS
 from tests.ondemand.dashboard import Dashboard
 from tests.ondemand.lab import ELSEWHERE, Lab
 from tests.slurm.cluster import Cluster
+from tests.waiting import wait_for
 from workshop.paths import ROOT
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("cluster 2")]
 
 FIRST = "notebooks/00_check_your_setup.ipynb"
 # What a participant who is root, as here, must add to JupyterLab's settings; and what such a file
@@ -45,13 +45,6 @@ sys.path.append("{root}")
 from tests.slurm import trial
 print("path", trial.register(0.7))
 """
-
-
-def until(condition: Callable[[], object], what: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + 180
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.2)
 
 
 @dataclass
@@ -97,7 +90,7 @@ class Session:
     def end(self) -> None:
         """Do what the card's button to cancel does."""
         self.cluster.command("scancel", self.job)
-        until(self.is_over, self.output)
+        wait_for(self.is_over, self.output)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +131,7 @@ def start(cluster, install, tmp_path_factory):
 @pytest.fixture(scope="module")
 def session(start) -> Session:
     session = start()
-    until(session.is_ready, session.output)
+    wait_for(session.is_ready, session.output)
     return session
 
 
@@ -210,7 +203,7 @@ def test_an_array_is_submitted_from_a_terminal(session, lab, registered):
     for name in ("SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_EXPORT_ENV"):
         assert name in removed
     logs = session.copy / ".workshop/logs" / array
-    until(lambda: not session.cluster.command("squeue", "-h", "-j", array))
+    wait_for(lambda: not session.cluster.command("squeue", "-h", "-j", array))
     inherited = json.loads((logs / "1/environment.json").read_text())
     assert inherited["SLURM_ARRAY_JOB_ID"] == array
     assert inherited["SLURM_CPUS_PER_TASK"] == "1", "the session has 2"
@@ -240,6 +233,7 @@ def test_printed_links_lead_to_the_pages_of_the_local_server(session, lab, regis
 def test_the_button_on_the_card_opens_the_first_notebook(session, browser):
     with session.app.open(session.folder) as address:
         page = browser.new_page()
+        page.set_default_timeout(PAGE_DEADLINE_MS)
         page.goto(address)
         with page.expect_popup() as opened:
             page.click("text=Open the workshop in JupyterLab")
@@ -254,17 +248,17 @@ def test_a_session_leaves_nothing_but_what_the_participant_changed(session, lab,
     note = session.copy / ".workshop/server/server.json"
     assert note.exists()
     session.end()
-    until(lambda: not temporary.exists(), session.output)
-    until(lambda: not note.exists(), lambda: "the session's W&B server was left running")
+    wait_for(lambda: not temporary.exists(), session.output)
+    wait_for(lambda: not note.exists(), lambda: "the session's W&B server was left running")
     again = start()
-    until(again.is_ready, again.output)
+    wait_for(again.is_ready, again.output)
     assert (session.copy / FIRST).read_text() == "changed"
     again.end()
 
 
 def test_a_session_that_cannot_start_says_why(start):
     session = start(modules=["no-such-module"])
-    until(session.is_over, session.output)
+    wait_for(session.is_over, session.output)
     assert "no-such-module" in session.output()
     assert session.output().endswith("JupyterLab did not start; the lines above say why\n")
     assert not (session.folder / "connection.yml").exists()

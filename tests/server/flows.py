@@ -7,11 +7,10 @@ Each returns what it saw; sweeps are read again at the end, by the path that it 
 import json
 import re
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.server.conftest import RunningServer
+from tests.fixtures.server import RunningServer
+from tests.waiting import patience, wait_for
 
 PATIENCE = 400  # seconds; so much goes on at once
 PROGRAM = "flow.py"
@@ -99,7 +98,7 @@ def path_in(output: str) -> str:
 def run_agents(server: RunningServer, path: str, count: int = 1, **changes: str) -> list[str]:
     """Run agents until they end; return what they printed."""
     agents = [server.popen("wandb", "agent", path, **changes) for _ in range(count)]
-    return [agent.communicate(timeout=PATIENCE)[0] for agent in agents]
+    return [agent.communicate(timeout=patience(PATIENCE))[0] for agent in agents]
 
 
 def look(server: RunningServer, path: str) -> dict:
@@ -110,13 +109,6 @@ def look(server: RunningServer, path: str) -> dict:
     return sweep | {"runs": [edge["node"] for edge in sweep["runs"]["edges"]]}
 
 
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.3)
-
-
 def wait_for_runs(server: RunningServer, path: str, *states: str) -> None:
     """Wait until a sweep's runs are in these states, and those that run have logged something."""
 
@@ -125,7 +117,7 @@ def wait_for_runs(server: RunningServer, path: str, *states: str) -> None:
         logged = all(run["historyLineCount"] for run in runs if run["state"] == "running")
         return [run["state"] for run in runs] == list(states) and logged
 
-    wait_until(reached)
+    wait_for(reached)
 
 
 def bayes(server: RunningServer) -> dict:
@@ -150,7 +142,7 @@ def scheduler(server: RunningServer, engine: str, **config) -> dict:
     options = ("--poll-interval", "5", "--batch-size", "2")
     process = server.popen("wandb", "sweep-scheduler", *options, path)
     run_agents(server, path)
-    return {"path": path, "printed": process.communicate(timeout=PATIENCE)[0]}
+    return {"path": path, "printed": process.communicate(timeout=patience(PATIENCE))[0]}
 
 
 def wandb_scheduler(server: RunningServer) -> dict:
@@ -173,7 +165,7 @@ def controller(server: RunningServer) -> dict:
         printed += line
     path = path_in(printed)
     run_agents(server, path)
-    return {"path": path, "printed": printed + process.communicate(timeout=PATIENCE)[0]}
+    return {"path": path, "printed": printed + process.communicate(timeout=patience(PATIENCE))[0]}
 
 
 def prior_runs(server: RunningServer) -> dict:
@@ -237,13 +229,13 @@ def paused(server: RunningServer) -> dict:
     wait_for_runs(server, path, "finished")
     for _ in range(2):  # the agent asks and is given nothing
         beat = look(server, path)["heartbeatAt"]
-        wait_until(lambda beat=beat: look(server, path)["heartbeatAt"] > beat)
+        wait_for(lambda beat=beat: look(server, path)["heartbeatAt"] > beat)
     waiting = look(server, path)
     order(server, path, "RUNNING")
     wait_for_runs(server, path, "finished", "running")
     order(server, path, "FINISHED")
     (server.home / "paused-0.2").touch()
-    printed = agent.communicate(timeout=PATIENCE)[0]
+    printed = agent.communicate(timeout=patience(PATIENCE))[0]
     return {
         "path": path, "waiting": [waiting["state"], waiting["runCount"]], "printed": printed,
     }  # fmt: skip
@@ -254,7 +246,7 @@ def canceled(server: RunningServer) -> dict:
     agent = server.popen("wandb", "agent", path)
     wait_for_runs(server, path, "running")
     command(server, "sweep", "--cancel", path)
-    return {"path": path, "printed": agent.communicate(timeout=PATIENCE)[0]}
+    return {"path": path, "printed": agent.communicate(timeout=patience(PATIENCE))[0]}
 
 
 def stopped_in_process(server: RunningServer) -> dict:
@@ -297,7 +289,7 @@ print(json.dumps(None))
         path,
         timeout=PATIENCE,
     )
-    return {"path": path, "printed": agent.communicate(timeout=PATIENCE)[0]}
+    return {"path": path, "printed": agent.communicate(timeout=patience(PATIENCE))[0]}
 
 
 def offline(server: RunningServer) -> dict:

@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from tests.ports import free_ports
+from tests.waiting import wait_for
 from workshop.server.__main__ import main
 from workshop.server.keys import key_file, read_key
 
@@ -26,9 +27,7 @@ class MortalServer:
     """
 
     def __init__(self, folder: Path):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        (self._port,) = free_ports(1)
         self.store, self.log = folder / "store", folder / "log"
         self.url = f"http://127.0.0.1:{self._port}"
         with self.log.open("w") as log:
@@ -49,14 +48,14 @@ class MortalServer:
         """Kill the server and start it again; return when it listens."""
         print(file=self._parent.stdin, flush=True)
         assert self._parent.stdout.readline() == STARTED, self.log.read_text()
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
-                return
-            except OSError:
-                assert time.monotonic() < end, self.log.read_text()
-                time.sleep(0.005)
+        wait_for(self._listens, self.log.read_text, every=0.005)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
+        except OSError:
+            return False
+        return key_file(self.store, "local").exists()
 
     def close(self) -> None:
         """Kill the server for the last time."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import launch
+from tests.fixtures.server import launch
 from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
 from workshop.server.records import User
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server.conftest import RunningServer, launch
+from tests.fixtures.server import RunningServer, launch
+from tests.waiting import patience
 from workshop import local_server
 from workshop.server.errors import StartError
 from workshop.server.keys import key_file, read_key
@@ -105,7 +106,6 @@ def key_of(server: RunningServer, name: str) -> str:
     return read_key(key_file(server.store, name))
 
 
-@pytest.mark.slow
 def test_a_participant_takes_the_four_steps_and_the_instructor_sees_it(class_server, of, browser):
     home = class_server.home
     (home / "train.py").write_text(TRAIN)
@@ -120,18 +120,18 @@ def test_a_participant_takes_the_four_steps_and_the_instructor_sees_it(class_ser
     intruder = class_server.popen("wandb", "agent", path, **bob)
     connected = class_server.python(CONNECT, class_server.url, **ada, WORKSHOP_HOME=str(home))
     assert connected == ["server", "ada"]
-    printed, _ = login.communicate(timeout=60)
+    printed, _ = login.communicate(timeout=patience(60))
     assert login.returncode == 0, printed
     assert "logged in as: ada" in printed
     for process in (logger, intruder):
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=patience(60))
         assert process.returncode != 0
         assert "cannot write to the entity 'ada' on this server; yours is 'bob'" in printed
-    printed, _ = agent.communicate(timeout=60)
+    printed, _ = agent.communicate(timeout=patience(60))
     assert agent.returncode == 0, printed
     readers = [class_server.popen(sys.executable, "-c", READ, **person) for person in (ada, bob)]
     for reader in readers:
-        printed, _ = reader.communicate(timeout=60)
+        printed, _ = reader.communicate(timeout=patience(60))
         assert printed.splitlines()[-1] == "[['finished', 51]]", printed
     page = browser.get("/class", auth=("api", key_of(class_server, "grace"))).text
     steps = re.findall(r'data-key="(\w+)">.*?<td class="" data-sort="(\d)"', page, re.DOTALL)
@@ -247,7 +247,7 @@ def test_beyond_loopback_others_get_a_name_and_everybody_signs_in(start_server):
         [sys.executable, "-m", "workshop.server", *arguments],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=patience(20),
     )
     assert done.returncode == 2
     assert "is open to other users of this machine (mode 755, expected 700)" in done.stderr

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from tests.documents import Page, are_in_order
+from tests.repository.documents import Page, are_in_order
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.roster import Person, admit

@@ -15,7 +15,7 @@ from graphql import (
 )
 from starlette.testclient import TestClient
 
-from tests.server.documents import COMMAND, PAGE, documents, page
+from maintenance.not_served import COMMAND, PAGE, documents, page
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.graphql import SCHEMA

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import resource
 import shutil
 import socket
@@ -17,7 +16,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server.test_start import attempt
+from tests.fixtures.requirements import lacking
+from tests.fixtures.server import attempt
+from tests.waiting import patience
 
 RUN = 'mutation R { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'
 UPSERT = """mutation U($config: JSONString, $summary: JSONString) {
@@ -50,7 +51,9 @@ class Logger:
 
     def __init__(self, server):
         self.server, self.acknowledged = server, 0
-        self.http = httpx2.Client(auth=("api", server.key), base_url=server.url, timeout=30)
+        self.http = httpx2.Client(
+            auth=("api", server.key), base_url=server.url, timeout=patience(60)
+        )
         server.graphql(RUN)
 
     def post(self) -> httpx2.Response:
@@ -75,7 +78,7 @@ class Logger:
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mounts small file systems; skips, or fails with WORKSHOP_REQUIRE_MOUNT=1, where it cannot."""
+    """Mounts small file systems; skips, or fails where it is required, if it cannot."""
     mounted = []
 
     def mount(options: str, folder: Path = tmp_path / "disk") -> Path:
@@ -83,10 +86,7 @@ def mount(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         command = ["mount", "-t", "tmpfs", "-o", options, "none", folder]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            reason = f"no file system can be mounted: {done.stderr.strip()}"
-            if os.environ.get("WORKSHOP_REQUIRE_MOUNT") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            lacking("mount", f"no file system can be mounted: {done.stderr.strip()}")
         if folder not in mounted:
             mounted.append(folder)
         return folder
@@ -131,7 +131,6 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(start_server, mount):
     server.stop()
 
 
-@pytest.mark.slow
 def test_a_real_run_waits_until_the_disk_has_room_again(start_server, mount):
     disk = mount("size=4m")
     ballast = disk / "ballast"
@@ -146,7 +145,7 @@ def test_a_real_run_waits_until_the_disk_has_room_again(start_server, mount):
         assert client.poll() is None
         time.sleep(0.05)
     ballast.unlink()
-    output, _ = client.communicate(timeout=60)
+    output, _ = client.communicate(timeout=patience(60))
     assert client.returncode == 0, output
     query = READ.replace('"r"', '"real"')
     run = server.graphql(query)["project"]["run"]

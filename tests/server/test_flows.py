@@ -73,9 +73,6 @@ def points(sweep: dict) -> list[float]:
     return sorted(run["config"]["x"] for run in sweep["runs"])
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
 def test_bayes_gives_parallel_agents_different_points_until_the_run_cap(flow, sweeps):
     sweep = sweeps["bayes"]
     assert sweep["state"] == "FINISHED"

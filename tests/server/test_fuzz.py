@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import re
 import string
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import workshop.server
+from tests.fixtures.campaigns import is_repeatable, rounds
 from tests.server.strange import documents
 from tests.server.strange.values import JSON_VALUES, TEXTS, texts
 from workshop.server import records
@@ -40,16 +40,12 @@ PACKAGE = Path(workshop.server.__file__).parent
 
 
 def fuzzed(examples: int) -> Callable:
-    """Run a test with many examples, the same ones every time.
-
-    More of them, and other ones each time, are tried with `FUZZ_FACTOR=20`.
-    """
-    factor = int(os.environ.get("FUZZ_FACTOR", "1"))
+    """Run a test with many examples, the same ones every time."""
     return settings(
-        max_examples=examples * factor,
+        max_examples=rounds(examples),
         database=None,
         deadline=None,
-        derandomize=factor == 1,
+        derandomize=is_repeatable,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
-import pytest
 
-from tests.server.conftest import RunningServer
+from tests.fixtures.campaigns import rounds
+from tests.fixtures.server import RunningServer
 from tests.server.mortal import MortalServer
+from tests.waiting import patience
 
-KILLS = 100
+KILLS, ROWS = rounds(100), rounds(400)
 LOADERS = 6
 AGENTS = 2
 SEED = 7
@@ -31,7 +32,7 @@ GRID = "{method: grid, program: x, parameters: {a: {values: [%s]}}}"
 LOGGING = """
 import sys, time, wandb
 with wandb.init(project="real", id=sys.argv[1]) as run:
-    for i in range(400):
+    for i in range(int(sys.argv[2])):
         run.log({"i": i, "loss": float("nan") if i % 7 == 0 else 1 / (i + 1)})
         if i % 50 == 0:
             print("row", i)
@@ -68,7 +69,7 @@ class Client:
     def __init__(self, server: MortalServer, number: int):
         self.random = random.Random(SEED + number)
         self.url = server.url
-        self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=10)
+        self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=patience(30))
         self.outages = 0
 
     async def ask(self, method: str, path: str, **body) -> httpx2.Response:
@@ -188,7 +189,7 @@ async def agent(client: Client, sweep: str) -> list:
 async def reap(server: MortalServer, loaders: list[Loader]) -> None:
     """Kill the server again and again; after each start nothing acknowledged may be missing."""
     chance = random.Random(SEED)
-    async with httpx2.AsyncClient(auth=loaders[0].client.http.auth, timeout=10) as client:
+    async with httpx2.AsyncClient(auth=loaders[0].client.http.auth, timeout=patience(30)) as client:
         query = '{ project(name: "load") { runs { edges { node { name historyLineCount } } } } }'
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(0.02, 0.6))
@@ -222,8 +223,7 @@ async def load_and_kill(server: MortalServer, points: int) -> tuple[list[Loader]
     return loaders, [point for task in agents for point in task.result()]
 
 
-@pytest.mark.slow
-def test_a_server_that_is_killed_a_hundred_times_loses_nothing(tmp_path):
+def test_a_server_that_is_killed_over_and_over_loses_nothing(tmp_path):
     server = MortalServer(tmp_path)
     wandb = RunningServer(None, server.url, server.store, tmp_path / "home")
     wandb.home.mkdir()
@@ -231,11 +231,11 @@ def test_a_server_that_is_killed_a_hundred_times_loses_nothing(tmp_path):
     (wandb.home / "sweep.yaml").write_text(SWEEP)
     _, output = wandb.run("wandb", "sweep", "--project", "real", "sweep.yaml")
     path = re.search(r"wandb agent (\S+)", output)[1]
-    real = [wandb.popen(sys.executable, "-c", LOGGING, f"real-{i}") for i in range(2)]
+    real = [wandb.popen(sys.executable, "-c", LOGGING, f"real-{i}", str(ROWS)) for i in range(2)]
     real.append(wandb.popen("wandb", "agent", path))
     try:
         loaders, points = asyncio.run(load_and_kill(server, points=150))
-        outputs = [process.communicate(timeout=120)[0] for process in real]
+        outputs = [process.communicate(timeout=patience(120))[0] for process in real]
         seen = wandb.python(READING, path)
     finally:
         for process in real:
@@ -246,7 +246,7 @@ def test_a_server_that_is_killed_a_hundred_times_loses_nothing(tmp_path):
     assert seen["sweep"] == [
         "FINISHED", [[rate, "finished", 20] for rate in (0.1, 0.2, 0.3, 0.4)],
     ]  # fmt: skip
-    assert sorted(seen["runs"]) == [[f"real-{i}", "finished", list(range(400))] for i in range(2)]
+    assert sorted(seen["runs"]) == [[f"real-{i}", "finished", list(range(ROWS))] for i in range(2)]
     compare(sqlite3.connect(server.store / "store.sqlite"), server.store, loaders)
     assert "Traceback" not in server.log.read_text()
 

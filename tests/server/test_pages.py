@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from plotly.offline import get_plotlyjs
 
-from tests.documents import Page, are_in_order
+from tests.repository.documents import Page, are_in_order
 
 EVIL = "<script>alert('x')</script>\"'"
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.waiting import patience
+
 LOGGING = """
 import json, sys, time, wandb
 settings = wandb.Settings(x_label="node-1")
@@ -176,7 +178,7 @@ def test_alerts_are_kept(local_server, run_id):
 
 
 def test_wandb_verify_is_green_but_for_https(verifying):
-    output, _ = verifying.communicate(timeout=180)
+    output, _ = verifying.communicate(timeout=patience(180))
     checks = re.findall(r"^(\w[^.\n]*)\.{2,}(.)", output, re.MULTILINE)
     assert len(checks) == 10, output
     assert [check for check, mark in checks if mark != "✅"] == [

@@ -9,20 +9,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.fixtures.server import attempt
 from workshop.server.serving import listen
 from workshop.server.store import VERSION, Store, file_system, journal_mode
-
-
-def attempt(*arguments: str, **options) -> tuple[int, str]:
-    """Try to start a server that cannot; return its exit status and its error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "workshop.server", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        **options,
-    )
-    return done.returncode, done.stderr
 
 
 def test_health_tells_which_store_is_served(local_server):

@@ -49,19 +49,20 @@ after its start, and `--signal` comes up to 30 s before its time.  `end_soon` ma
 A requeued job waits 10 s (`cred_expire`; 120 s by default) unless `start_now` hurries it.
 """
 
-import contextlib
 import os
 import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.slurm import configuration, leftovers
+from tests import leftovers
+from tests.ports import free_ports
+from tests.slurm import configuration
+from tests.waiting import patience, wait_for
 
 # What must be installed: a file or program of each of Debian's packages.
 NEEDED = {
@@ -77,7 +78,7 @@ NEEDED = {
 NODES = {"node1": 3, "node2": 1}
 # Where version 1 of the kernel's control groups has the one for memory.
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
-STARTUP_SECONDS = 60
+STARTUP_SECONDS = 120
 
 # Debian keeps the daemons in /usr/sbin, which is not on every user's PATH.
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -205,11 +206,8 @@ class Cluster:
         return leftovers.processes(SLURM_CONF=self.environment["SLURM_CONF"])
 
     def _start(self) -> None:
-        self._cleaner = subprocess.Popen(
-            [sys.executable, leftovers.__file__, str(self.folder)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is not for it
-        )
+        # Jobs are in no process group of the cluster's, but all inherit its SLURM_CONF.
+        self._cleaner = leftovers.watch(self.folder, SLURM_CONF=self.environment["SLURM_CONF"])
         if reason := missing():
             raise RuntimeError(f"no SLURM cluster: {reason}")
         folder = self.folder
@@ -235,7 +233,7 @@ class Cluster:
         for name in ("state", "database", "modules/workshop-test", *(f"{n}.spool" for n in NODES)):
             (folder / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
-        ports = dict(zip(("controller", "accounting", *NODES), _free_ports(4), strict=True))
+        ports = dict(zip(("controller", "accounting", *NODES), free_ports(4), strict=True))
         settings = {
             "folder": folder,
             "host": host,
@@ -286,7 +284,7 @@ class Cluster:
                 env=os.environ | self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=STARTUP_SECONDS,
+                timeout=patience(STARTUP_SECONDS),
                 check=True,
             )
         self._daemon("mariadbd", command)
@@ -301,7 +299,7 @@ class Cluster:
                 env=os.environ | self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=30,
+                timeout=patience(60),
             )
         return done.returncode == 0
 
@@ -321,7 +319,11 @@ class Cluster:
 
     def _run(self, *words: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            words, env=os.environ | self.environment, capture_output=True, text=True, timeout=30
+            words,
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=patience(60),
         )
 
     def _daemon(self, name: str, command: str, **environment: str) -> None:
@@ -337,23 +339,16 @@ class Cluster:
             )
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while not condition():
+        def is_reached() -> bool:
             dead = [name for name, daemon in self._daemons.items() if daemon.poll() is not None]
-            if dead or time.monotonic() > deadline:
-                logs = "".join(
-                    f"\n== {path.name}\n{path.read_text(errors='replace')[-2000:]}"
-                    for path in sorted(self.folder.iterdir())
-                    if path.suffix in {".log", ".out"}
-                )
-                raise RuntimeError(f"waited for: {what}; ended: {dead}{logs}")
-            time.sleep(0.1)
+            assert not dead, f"{dead} ended before {what}{self._logs()}"
+            return condition()
 
+        wait_for(is_reached, lambda: what + self._logs(), STARTUP_SECONDS)
 
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on; all are held until the last is found."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    def _logs(self) -> str:
+        return "".join(
+            f"\n== {path.name}\n{path.read_text(errors='replace')[-2000:]}"
+            for path in sorted(self.folder.iterdir())
+            if path.suffix in {".log", ".out"}
+        )

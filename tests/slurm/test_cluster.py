@@ -3,8 +3,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import pytest
 
 from tests.slurm import cluster as module
 from tests.slurm.cluster import Cluster
+from tests.waiting import patience, wait_for
 from workshop.paths import ROOT
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
 # munged, mariadbd, slurmdbd, slurmctld, and a slurmd for each node.
 DAEMONS = 6
@@ -23,13 +23,6 @@ TOO_LARGE = f"{sys.executable} -c 'import time; x = bytearray(200 << 20); time.s
 LONG = "echo started\nsleep 120 & wait\n"
 # What is started again ends at once.
 LONG_ONCE = f'[ "$SLURM_RESTART_COUNT" ] && exit\n{LONG}'
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @dataclass
@@ -46,7 +39,7 @@ class Job:
 
     def until(self, *states: str) -> "Job":
         """Wait for one of the states; keep what scontrol shows then."""
-        until(lambda: self.state().strip() in states)
+        wait_for(lambda: self.state().strip() in states)
         self.shown = self.cluster.command("scontrol", "show", "job", self.number)
         return self
 
@@ -63,7 +56,7 @@ def submit(cluster: Cluster, folder: Path, script: str, *options: str, node: str
          f"--output={log}-%j", "--open-mode=append", *options],
         input=f"#!/bin/bash --login\n{script}",
         env=os.environ | cluster.environment,
-        check=True, capture_output=True, text=True, timeout=30,
+        check=True, capture_output=True, text=True, timeout=patience(30),
     ).stdout.strip()  # fmt: skip
     return Job(cluster, number, Path(f"{log}-{number}"))
 
@@ -75,7 +68,7 @@ def limited(cluster, tmp_path_factory) -> Iterator[Job]:
     cluster.end_soon(job.until("RUNNING").number)
     yield job
     cluster.command("scancel", job.number)
-    until(lambda: cluster.command("squeue", "-h") == "")
+    wait_for(lambda: cluster.command("squeue", "-h") == "")
 
 
 @pytest.mark.parametrize(
@@ -128,12 +121,12 @@ def test_a_cluster_ends_even_if_its_owner_is_killed(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, timeout=patience(60),
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     folder, processes = done.stdout.split()
     assert int(processes) > DAEMONS
-    until(lambda: not Path(folder).exists())
+    wait_for(lambda: not Path(folder).exists())
     assert module.leftovers.processes(SLURM_CONF=f"{folder}/slurm.conf") == []
     assert not (module.MEMORY_GROUPS / Path(folder).name).exists()
 
@@ -147,7 +140,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     def start(script: str, *options: str) -> Job:
         job = submit(cluster, folder, script, *options).until("RUNNING")
         # SLURM calls it RUNNING before its script has begun.
-        until(lambda: job.log.exists() and "started" in job.log.read_text())
+        wait_for(lambda: job.log.exists() and "started" in job.log.read_text())
         return job
 
     def again(job: Job) -> Job:
@@ -195,11 +188,10 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     again(ended["crash"])
 
     ended["limit"].until("TIMEOUT")
-    until(lambda: cluster.command("sinfo", "-h", "-o", "%T") == "idle\n")
+    wait_for(lambda: cluster.command("sinfo", "-h", "-o", "%T") == "idle\n")
     return ended
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "recorded", "shown", "logged"),
     [
@@ -226,7 +218,6 @@ def test_each_end_of_a_job_has_its_states(jobs, name, recorded, shown, logged):
     assert logged in job.log.read_text()
 
 
-@pytest.mark.slow
 def test_a_job_runs_out_of_memory_as_the_cluster_says(jobs, cluster):
     assert jobs["memory"].recorded() == [cluster.out_of_memory]
     assert "Detected 1 oom-kill event" in jobs["memory"].log.read_text() or (

@@ -1,12 +1,11 @@
 """The ledger tells the failures of the lab apart that end a task."""
 
-import time
-
 import pytest
 
+from tests.waiting import wait_for
 from workshop import failures, slurm
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("cluster 2")]
 
 ENDING = ("crash", "agent_killed", "time_limit")  # the others let every task finish
 
@@ -16,22 +15,22 @@ def test_ledger_names_the_failure(server, on_cluster):
     for path in paths.values():
         submission = slurm.plan(path, site="test_cluster", at_once=2)
         slurm.submit(submission, patience=0, show=lambda line: None)
-    deadline = time.monotonic() + 600
-    while True:
-        ledgers = {failure: slurm.ledger(path) for failure, path in paths.items()}
+    ledgers = {}
+
+    def are_over() -> bool:
+        ledgers.update({failure: slurm.ledger(path) for failure, path in paths.items()})
         live = [
             row
             for table in ledgers.values()
             for row in table.itertuples()
             if row.kind in slurm.LIVE
         ]
-        if not live:
-            break
-        assert time.monotonic() < deadline, live
         for row in live:
             if row.slurm == "PENDING" and row.starts:
                 on_cluster.start_now(row.task)
-        time.sleep(1)
+        return not live
+
+    wait_for(are_over, lambda: ledgers, 600, every=1)
     kinds = {failure: sorted(table["kind"]) for failure, table in ledgers.items()}
     assert kinds == {
         "crash": ["code error", "finished"],

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.conftest import browser, python  # noqa: F401 - fixtures of the hub's tests
 from tests.hub.lab import Visitor
-from tests.hub.running import CONFIG, Hub, participants, processes, wait_for
+from tests.hub.running import CONFIG, Hub, participants, processes
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("cluster 2")]
 
 # The nodes of the cluster are this machine, by names that only SLURM knows; and nobody waits an
 # hour for the culler.
@@ -36,8 +36,8 @@ def participant(cluster):
 
 
 def test_a_jupyterlab_is_a_job_which_ends_when_nobody_uses_it(
-    python, participant, cluster, browser, tmp_path  # noqa: F811
-):  # fmt: skip
+    python, participant, cluster, browser, tmp_path
+):
     config = tmp_path / "jupyterhub_config.py"
     config.write_text(SETTINGS)
     variables = cluster.environment | {"WORKSHOP_SITE": "test_cluster"}
@@ -53,7 +53,7 @@ def test_a_jupyterlab_is_a_job_which_ends_when_nobody_uses_it(
             visitor.wait_for_end("00_check_your_setup")
             link = visitor.page.locator('.jp-OutputArea a[href*="/proxy/"]').last
             visitor.follow(link).wait_for_selector("header >> text=local")
-        wait_for(lambda: not processes(participant.name), "the culler has ended the job", 120)
+        wait_for(lambda: not processes(participant.name), "the culler has ended the job")
 
 
 def environment_of_lab(user: str) -> dict[str, str]:

@@ -11,8 +11,13 @@ from workshop.paths import NOTEBOOKS
 RATES = [0.1, 0.001]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("runner", ["agent_processes", "slurm_array"])
+@pytest.mark.parametrize(
+    "runner",
+    [
+        "agent_processes",
+        pytest.param("slurm_array", marks=[pytest.mark.slurm, pytest.mark.xdist_group("cluster")]),
+    ],
+)
 def test_notebook_runs_the_sweep(runner, server, request, tmp_path):
     if runner == "slurm_array":
         request.getfixturevalue("on_cluster")

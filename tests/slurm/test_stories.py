@@ -22,14 +22,15 @@ import yaml
 from tests.slurm import trial
 from tests.slurm.cluster import Cluster
 from tests.slurm.trial import register
+from tests.waiting import patience
 from workshop import slurm
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
 from workshop.slurm import commands, notes
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("stories")]
 
-PATIENCE = 600  # seconds for all stories together; a quiet machine needs about 150
+PATIENCE = patience(600)  # seconds for all stories together; a quiet machine needs about 150
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 4, "scale": "smoke"}
 
 
@@ -143,7 +144,9 @@ def submit(submission: slurm.Submission, **variables: str) -> Story:
 def workshop(*arguments: str) -> str:
     """Run one of the kit's commands and return what it printed."""
     command = [Path(sys.executable).parent / "workshop", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=patience(120)
+    ).stdout
 
 
 def submit_by_command(path: str) -> Story:

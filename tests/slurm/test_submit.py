@@ -7,19 +7,19 @@ import os
 import shlex
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.slurm.cluster import Cluster
+from tests.waiting import wait_for
 from workshop import slurm, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
 NOBODY = "http://127.0.0.1:9"  # the discard port, on which nothing listens
 
@@ -60,16 +60,11 @@ def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
     job = cluster.command("sbatch", "--parsable", *options, "--wrap", shlex.join(command)).strip()
     try:
         record = folder / "store" / "server.json"
-        deadline = time.monotonic() + 30
-        while not record.exists():
-            assert time.monotonic() < deadline, (job, cluster.command("squeue"))
-            time.sleep(0.1)
+        wait_for(record.exists, lambda: (job, cluster.command("squeue")))
         yield json.loads(record.read_text())["url"]
     finally:
         cluster.command("scancel", job)
-        while job in cluster.command("squeue", "--noheader", "--format=%i"):
-            assert time.monotonic() < deadline + 60
-            time.sleep(0.1)
+        wait_for(lambda: job not in cluster.command("squeue", "--noheader", "--format=%i"))
 
 
 def test_the_preflight_asks_slurm_whether_it_takes_the_profile(tmp_path):

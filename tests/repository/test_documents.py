@@ -1,15 +1,11 @@
 """Every reader gets there: links lead somewhere, headings are in order, pictures have words."""
 
 import re
-import subprocess
-import sys
 from urllib.parse import unquote
 
 import pytest
 
-from tests.documents import Page, anchors, are_in_order, documents, levels, prose
-from tests.notebooks import write_notebook
-from workshop import batch
+from tests.repository.documents import Page, anchors, are_in_order, documents, levels, prose
 from workshop.paths import ROOT
 
 every_document = pytest.mark.parametrize(
@@ -67,23 +63,3 @@ def test_what_has_no_name_is_found():
     )
     nameless = Page(page + '<select></select><label>B <input></label><input type="hidden">').unnamed
     assert nameless == ['<img src="x">', '<div role="img">', "<select>"]
-
-
-def test_pages_of_an_execution_are_for_every_reader(server, tmp_path):
-    notebook = write_notebook(tmp_path / "00_x.ipynb", "rate = 1")
-    folder = batch.start([notebook], {"rate": 2}, tmp_path / "out")
-    for name in ("index.html", "00_x.html"):
-        page = Page((folder / name).read_text())
-        assert are_in_order(page.levels), name
-        assert (page.language, page.unnamed) == ("en", [])
-        assert page.title
-
-
-def test_spelling():
-    """Words that are no mistakes are listed in pyproject.toml."""
-    done = subprocess.run(
-        [sys.executable, "-m", "codespell_lib"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.stdout == ""
-    assert done.returncode == 0, done.stderr

@@ -1,0 +1,97 @@
+"""The notebooks are complete, and show nothing that a reader should not see."""
+
+import re
+from itertools import pairwise
+
+import nbformat
+import papermill
+import pytest
+
+from workshop.execute import numbered_notebooks
+from workshop.export import PLOTLY_JSON
+from workshop.paths import NOTEBOOKS
+from workshop.plots import in_words
+
+NOTEBOOK_FILES = numbered_notebooks()
+every_notebook = pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def outputs(path):
+    return [
+        output for cell in read(path).cells if cell.cell_type == "code" for output in cell.outputs
+    ]
+
+
+@every_notebook
+def test_notebook_has_a_parameters_cell_that_papermill_reads(path):
+    assert papermill.inspect_notebook(path)
+
+
+@every_notebook
+def test_notebook_opens_and_closes_as_a_lesson(path):
+    first, last = read(path).cells[0].source, read(path).cells[-1].source
+    assert first.startswith("# ")
+    for words in ("**What you will do.**", "**What you will learn.**", "**What you need.**"):
+        assert words in first
+    assert re.search(r"\*About \d+ minutes to read[,;] .*\.\*", first)
+    assert last.startswith("## Recap")
+    assert "**Next:**" in last or path == NOTEBOOK_FILES[-1]
+    if (NOTEBOOKS / "exercises" / path.name).exists():
+        assert f"(exercises/{path.name})" in last.partition("**Next:**")[2]
+
+
+@every_notebook
+def test_prose_goes_before_code(path):
+    kinds = [cell.cell_type for cell in read(path).cells]
+    followers = sum(before == after == "code" for before, after in pairwise(kinds))
+    assert followers <= 4
+
+
+@every_notebook
+def test_code_cells_are_short(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 10, cell.source
+
+
+@every_notebook
+def test_every_cell_was_executed_in_order(path):
+    counts = [cell.execution_count for cell in read(path).cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@every_notebook
+def test_outputs_hold_no_error_path_or_key(path):
+    text = path.read_text()
+    assert not [output for output in outputs(path) if output.output_type == "error"]
+    assert "Traceback (most recent call last)" not in text
+    assert not re.search(r"(?<![\w.~])/(?:root|home|Users|tmp|work)/", text)
+    assert not re.search(r"local-[0-9a-f]{40}|\b[0-9a-f]{40}\b", text)
+
+
+@every_notebook
+def test_every_picture_has_an_alternative_text(path):
+    read_aloud = {output.get("data", {}).get("text/html") for output in outputs(path)}
+    for output in outputs(path):
+        data = output.get("data", {})
+        if PLOTLY_JSON in data:
+            assert len(data[PLOTLY_JSON]["layout"]["meta"]["alt"]) > 20
+            assert len(output.metadata["image/png"]["alt"]) > 20
+            assert in_words(output.metadata["image/png"]["alt"]) in read_aloud
+        elif "image/png" in data:
+            assert output.metadata["image/png"]["alt"]
+
+
+def test_some_outputs_are_compared():
+    marked = [
+        cell
+        for path in NOTEBOOK_FILES
+        for cell in read(path).cells
+        if "nbval-check-output" in cell.metadata.get("tags", [])
+    ]
+    assert len(marked) >= 15
+    assert all(cell.outputs for cell in marked)
