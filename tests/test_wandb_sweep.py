@@ -120,6 +120,7 @@ def test_an_unreachable_server_is_a_sentence():
     assert line.startswith(f"error: the W&B server at {NOBODY} cannot be reached ([Errno 111]")
 
 
+@pytest.mark.alone
 def test_it_does_not_wait_long_for_a_server(monkeypatch):
     assert reach.PATIENCE <= 5
     monkeypatch.setattr(reach, "PATIENCE", 1)

@@ -56,7 +56,7 @@ def wait_for_text(file: Path, pattern: str, writer: subprocess.Popen) -> str:
         return file.read_text() if file.exists() else ""
 
     def is_written() -> bool:
-        if re.search(pattern, text()):
+        if file.exists() and re.search(pattern, text()):
             return True
         assert writer.poll() is None, text()
         return False

@@ -83,7 +83,7 @@ def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
     compute.run("os:getpid")
     waiting = threading.Thread(target=compute.run, args=("time:sleep", 0.5))
     waiting.start()
-    time.sleep(0.1)
+    wait_for(compute._lock.locked)
     with pytest.raises(ComputeError, match="waiting"):
         compute.run("os:getpid")
     waiting.join()

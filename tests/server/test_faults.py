@@ -8,7 +8,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 
 from tests.fixtures.requirements import lacking
 from tests.fixtures.server import attempt
-from tests.waiting import patience
+from tests.waiting import patience, wait_for_text
 
 RUN = 'mutation R { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'
 UPSERT = """mutation U($config: JSONString, $summary: JSONString) {
@@ -137,13 +136,9 @@ def test_a_real_run_waits_until_the_disk_has_room_again(start_server, mount):
     server = start_server(store=disk / "store")
     server.graphql(RUN)
     client = server.popen(sys.executable, "-c", LOGGING)
-    while not (server.home / "logging").exists():
-        assert client.poll() is None
-        time.sleep(0.05)
+    wait_for_text(server.home / "logging", "", client)
     fill(ballast)
-    while "is full" not in (server.home / "server.log").read_text():
-        assert client.poll() is None
-        time.sleep(0.05)
+    wait_for_text(server.home / "server.log", "is full", client)
     ballast.unlink()
     output, _ = client.communicate(timeout=patience(60))
     assert client.returncode == 0, output

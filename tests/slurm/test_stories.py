@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import yaml
 from tests.slurm import trial
 from tests.slurm.cluster import Cluster
 from tests.slurm.trial import register
-from tests.waiting import patience
+from tests.waiting import patience, wait_for
 from workshop import slurm
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
@@ -30,7 +29,7 @@ from workshop.slurm import commands, notes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("stories")]
 
-PATIENCE = patience(600)  # seconds for all stories together; a quiet machine needs about 150
+PATIENCE = 600  # seconds for all stories together; a quiet machine needs about 150
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 4, "scale": "smoke"}
 
 
@@ -186,7 +185,7 @@ def submit_from_a_job(path: str, folder: Path) -> Story:
     log = folder / "outer.out"
     options = ["--wait", "--nodelist=node1", "--mem-per-cpu=3000", f"--output={log}"]
     command = ["sbatch", *options, folder / "outer"]
-    subprocess.run(command, check=True, timeout=PATIENCE)
+    subprocess.run(command, check=True, timeout=patience(PATIENCE))
     printed = log.read_text()
     job = slurm.ArrayJob(re.search(r"array (\d+)", printed)[1], 1)
     return Story(path, job, printed=printed)
@@ -219,9 +218,8 @@ def stories(environment, cluster, tmp_path_factory) -> dict[str, Story]:
         "idle": submit(plan(register(0.9, is_controlled=True)), WORKSHOP_IDLE_SECONDS="8"),
         "gpu": submit_to_a_broken_gpu(register(0.91), cluster),
     }
-    deadline = time.monotonic() + PATIENCE
-    while not all(story.table is not None for story in found.values()):
-        assert time.monotonic() < deadline, cluster.command("squeue")
+
+    def are_told() -> bool:
         for name, story in list(found.items()):
             story.let_fates_come(cluster)
             if story.table is not None or not all(one.ended for one in story.job.states()):
@@ -237,7 +235,9 @@ def stories(environment, cluster, tmp_path_factory) -> dict[str, Story]:
                     sweep = register(trial.DRIVEN_OUT, **TINY)
                     found["driven out"] = submit(plan(sweep, partition="low", **trainer, **alone))
             story.table = slurm.ledger(story.path)
-        time.sleep(0.5)
+        return all(story.table is not None for story in found.values())
+
+    wait_for(are_told, lambda: cluster.command("squeue"), PATIENCE, every=0.5)
     return found
 
 
