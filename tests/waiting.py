@@ -23,7 +23,7 @@ def patience(seconds: float) -> float:
 
 
 def wait_for(
-    condition: Callable[[], Result], what: object = "", seconds: float = 120, every: float = 0.1
+    condition: Callable[[], Result], what: object = "", seconds: float = 300, every: float = 0.1
 ) -> Result:
     """Wait until a condition holds and return what it returned.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience, wait_for_text
+from workshop import personal
 from workshop.execute import numbered_notebooks
 
 pytestmark = pytest.mark.browser
@@ -15,11 +16,12 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """Start `workshop lab` as a user would; yield the address that JupyterLab prints."""
+    """Start `workshop lab` on a copy of the kit, which it may change; yield the address of it."""
     folder = tmp_path_factory.mktemp("lab")
+    kit = personal.copy(folder / "kit")
     log = folder / "log"
     command = [Path(sys.executable).parent / "workshop", "lab", "--no-browser", "--port=0"]
-    environment = os.environ | {"WORKSHOP_HOME": str(folder / "home")}
+    environment = os.environ | {"WORKSHOP_HOME": str(folder / "home"), "PYTHONPATH": str(kit)}
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--allow-root"], env=environment, stdout=output, stderr=subprocess.STDOUT,

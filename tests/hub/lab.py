@@ -83,7 +83,7 @@ class Visitor:
             assert [output for cell in cells for output in cell.outputs if is_error(output)] == []
             return all(cell.execution_count for cell in cells)
 
-        wait_for(has_ended, f"all cells of {path} have run", 400)
+        wait_for(has_ended, f"all cells of {path} have run", 900)
         return cells
 
     def follow(self, link):
