@@ -46,7 +46,7 @@ OUT_OF_MEMORY even if the script then ends by 0.  By polling (each second) the w
 
 SLURM counts time limits in minutes and looks at them each 30 s: a job of `--time=1` ends 60 to 90 s
 after its start, and `--signal` comes up to 30 s before its time.  `end_soon` makes it 0 to 30 s.
-A requeued job waits 10 s (`cred_expire`; 120 s by default) unless `start_now` hurries it.
+A requeued job waits 30 s (`cred_expire`; 120 s by default) unless `start_now` hurries it.
 """
 
 import os

@@ -15,7 +15,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=10
+AuthInfo=socket={folder}/munge.socket,cred_expire=30
 
 # Nothing outside this folder is written but a control group of the cluster's own, so that an
 # installed cluster stays as it is.
@@ -60,7 +60,8 @@ SlurmctldParameters=preempt_send_user_signal
 EnforcePartLimits=ALL
 
 # Short waits: for a job told to end, for a node that answers no more, and (cred_expire, above)
-# for a requeued job, which does not start again before its old credential has expired.
+# for a requeued job, which does not start again before its old credential has expired.  Shorter
+# than half a minute it expires before a busy machine has launched the job, which then fails.
 KillWait=5
 OverTimeLimit=0
 SlurmdTimeout=30
