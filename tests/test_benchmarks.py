@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from benchmarks.counting import count
@@ -22,6 +23,7 @@ def test_views_move_no_bytes():
     assert count(lambda: torch.ones(6).view(2, 3).t()) == (0, 4 * 6)
 
 
+@pytest.mark.slow
 def test_both_ways_are_measured():
     case = {"image_size": 32, "batch_size": 8, "steps": 1}
     started = [

@@ -81,9 +81,7 @@ def told(monkeypatch):
         asyncio.run(lab_links._start_jupyter_server_extension(server))
         return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
-    yield told
-    os.environ.clear()
-    os.environ.update(before)
+    return told
 
 
 def test_a_server_for_other_machines_is_known_by_its_path(told):

@@ -72,16 +72,7 @@ def test_what_starts_jupyter_may_say_where_it_is(monkeypatch, on_hub):
     assert links.proxy_host() == "n1"
 
 
-@pytest.fixture
-def connected(server, monkeypatch):
-    """Let the test connect anew, and give the process its environment back."""
-    before = dict(os.environ)
-    yield server
-    os.environ.clear()
-    os.environ.update(before)
-
-
-def test_the_client_prints_links_that_can_be_followed(connected, on_hub, capsys, tmp_path):
+def test_the_client_prints_links_that_can_be_followed(server, on_hub, capsys, tmp_path):
     server = connect("local")
     base = links.in_browser(server.url)
     assert f"; its pages: {base}" in capsys.readouterr().out
@@ -101,20 +92,20 @@ def test_the_client_prints_links_that_can_be_followed(connected, on_hub, capsys,
     assert f"{server.url}/local" not in done.stderr
 
 
-def test_another_server_gets_no_links_of_the_local_one(connected, on_hub):
+def test_another_server_gets_no_links_of_the_local_one(server, on_hub):
     connect("local")
     assert os.environ["WANDB_APP_URL"].startswith(HUB)
     connect("http://class.example.invalid:1", must_answer=False)
     assert "WANDB_APP_URL" not in os.environ
 
 
-def test_an_address_of_pages_that_somebody_set_stays(connected, on_hub, monkeypatch):
+def test_an_address_of_pages_that_somebody_set_stays(server, on_hub, monkeypatch):
     monkeypatch.setenv("WANDB_APP_URL", "https://pages.example.org")
     connect("local")
     assert os.environ["WANDB_APP_URL"] == "https://pages.example.org"
 
 
-def test_the_client_is_told_which_notebook_this_is(connected, monkeypatch, tmp_path):
+def test_the_client_is_told_which_notebook_this_is(server, monkeypatch, tmp_path):
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "gone.ipynb"))
     connect("local")
     assert "WANDB_NOTEBOOK_NAME" not in os.environ

@@ -267,6 +267,7 @@ sys.exit(exit_status(lambda: network(torch.zeros(4)).sum().item()))
 """
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_compiled_is_a_sentence(own_home):
     nowhere = {"CXX": "/nowhere", "TORCHINDUCTOR_CACHE_DIR": str(own_home)}
     result = subprocess.run(
