@@ -97,7 +97,7 @@ def test_interrupt_ends_agents_and_their_trials(call, child, server):
     wait_for(lambda: states(path)["running"] or process.poll() is not None)
     assert processes_with(child) > others
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=patience(30)) != 0
+    assert process.wait(timeout=patience(180)) != 0
     # The fork server ends when it finds that it has nobody left to serve.
     wait_for(lambda: not processes_with(child) - others)
 

@@ -253,7 +253,7 @@ class TestExecution:
         kernel = tmp_path / "pid"
         wait_for_text(kernel, r"\d", process)
         process.send_signal(number)
-        told = process.communicate(timeout=patience(60))[0]
+        told = process.communicate(timeout=patience(180))[0]
         assert process.returncode == 128 + number
         assert f"To go on: workshop run --resume {tmp_path / 'out'}\n" in told
         # It has been told to end.

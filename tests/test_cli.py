@@ -30,7 +30,7 @@ def test_server_says_how_to_reach_it_and_stops_with_ctrl_c(tmp_path):
     done = subprocess.run(login, env=environment | variables, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=patience(20)) == 0
+    assert process.wait(timeout=patience(180)) == 0
     process.stdout.close()
     assert not (tmp_path / "home" / "server" / "server.json").exists()
 

@@ -53,7 +53,7 @@ def test_figures_are_drawn_in_a_browser(notebook, tmp_path):
     command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
     command += ["--virtual-time-budget=10000", "--dump-dom", (tmp_path / "page.html").as_uri()]
     drawn = subprocess.run(
-        command, capture_output=True, text=True, timeout=patience(60), check=True
+        command, capture_output=True, text=True, timeout=patience(180), check=True
     ).stdout
     assert len(re.findall(r'<g class="trace scatter', drawn)) == 2
 

@@ -160,7 +160,7 @@ class TestQueries:
 
         sweep_id = wandb.sweep({"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}},
                                project="thousand")  # fmt: skip
-        http = httpx2.Client(auth=("api", os.environ["WANDB_API_KEY"]), timeout=patience(60))
+        http = httpx2.Client(auth=("api", os.environ["WANDB_API_KEY"]), timeout=patience(180))
         for start in range(0, 1000, 100):
             inputs = [
                 {

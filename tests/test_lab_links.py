@@ -45,7 +45,7 @@ def lab(folder, *options):
         yield found, said
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=patience(60))
+        process.wait(timeout=patience(180))
 
 
 def test_links_of_notebooks_and_of_the_client_lead_through_jupyterlab(tmp_path):

@@ -86,7 +86,7 @@ def test_the_client_prints_links_that_can_be_followed(server, on_hub, capsys, tm
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=patience(120),
+        timeout=patience(300),
     )
     assert f"{base}local/links/runs/" in done.stderr
     assert f"{server.url}/local" not in done.stderr

@@ -28,7 +28,7 @@ def test_affinity_counts():
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=patience(60),
+        timeout=patience(180),
         check=True,
     )
     assert result.stdout.strip() == "1"

@@ -78,7 +78,7 @@ def test_swept_values_win_and_are_locked(offline, finished, tmp_path, monkeypatc
 def test_it_runs_in_a_thread(offline, finished):
     thread = threading.Thread(target=main, args=(TINY,))
     thread.start()
-    thread.join(timeout=patience(120))
+    thread.join(timeout=patience(300))
     assert [summary["Epoch"] for _, summary, _ in finished] == [1]
 
 
@@ -113,7 +113,7 @@ def test_an_unreachable_server_is_a_sentence():
     environment = os.environ | {"WANDB_BASE_URL": NOBODY, "WANDB_API_KEY": "local-" + 40 * "0"}
     result = subprocess.run(
         [sys.executable, "-m", "workshop.wandb_sweep"],
-        env=environment, capture_output=True, text=True, timeout=patience(60),
+        env=environment, capture_output=True, text=True, timeout=patience(180),
     )  # fmt: skip
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()

@@ -23,7 +23,7 @@ from workshop import links
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
 
-DEFAULT_PORT = 8517
+DEFAULT_PORT = int(os.environ.get("WORKSHOP_PORT") or 8517)
 START_LIMIT_S = 60  # a second where nothing else computes
 
 

@@ -32,7 +32,7 @@ def lab(browser, tmp_path_factory):
         yield re.search(address, wait_for_text(log, address, process)).group()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=patience(30))
+        process.wait(timeout=patience(180))
     store = folder / "home" / "server"
     assert not (store / "server.json").exists(), "the local server was left running"
 

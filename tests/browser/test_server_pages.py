@@ -120,7 +120,7 @@ with wandb.init(project="live", id="walker", config={"num_epochs": 6}) as run:
             page.wait_for_selector('#files >> text="config.yaml"')
             assert from_end(page) < 9
             assert page.evaluate("window.sameDocument")
-            assert process.wait(timeout=patience(30)) == 0
+            assert process.wait(timeout=patience(180)) == 0
         finally:
             process.kill()
 

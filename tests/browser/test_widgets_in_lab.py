@@ -74,7 +74,7 @@ def lab(browser, server, tmp_path_factory):
         yield folder, re.search(address, wait_for_text(log, address, process)).group()
     finally:
         process.terminate()
-        process.wait(timeout=patience(30))
+        process.wait(timeout=patience(180))
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ class Hub:
         """Stop the hub, which stops its proxy and all servers."""
         self._process.terminate()
         try:
-            self._process.wait(timeout=patience(60))
+            self._process.wait(timeout=patience(180))
         finally:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -76,7 +76,7 @@ class Dashboard:
         program = Path(__file__).with_name("dashboard.rb")
         done = subprocess.run(
             ["ruby", program, task, self.kit / "ondemand", *arguments],
-            input=text, capture_output=True, text=True, timeout=patience(60),
+            input=text, capture_output=True, text=True, timeout=patience(180),
         )  # fmt: skip
         if done.returncode:
             raise RefusedError(done.stderr)

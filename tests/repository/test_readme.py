@@ -143,7 +143,7 @@ def printed_pages(document: Path, folder: Path) -> int:
     page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}")
     command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
     command += ["--no-pdf-header-footer", f"--print-to-pdf={printed}", page.as_uri()]
-    subprocess.run(command, capture_output=True, timeout=patience(60), check=True)
+    subprocess.run(command, capture_output=True, timeout=patience(180), check=True)
     return len(re.findall(rb"/Type /Page\b", printed.read_bytes()))
 
 

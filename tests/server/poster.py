@@ -29,7 +29,7 @@ class Poster:
     def __init__(self, server: RunningServer):
         self.server = server
         self.http = httpx2.Client(
-            base_url=server.url, auth=("api", server.key), timeout=patience(60)
+            base_url=server.url, auth=("api", server.key), timeout=patience(180)
         )
 
     def graphql(self, query: str, **variables) -> dict:

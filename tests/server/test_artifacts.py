@@ -194,7 +194,7 @@ def read(local_server, logged) -> dict:
 @pytest.fixture(scope="module")
 def edited(editing) -> dict:
     """What the client says while it edits and deletes artifacts."""
-    output, _ = editing.communicate(timeout=patience(60))
+    output, _ = editing.communicate(timeout=patience(180))
     assert editing.returncode == 0, output
     return json.loads(output.splitlines()[-1])
 

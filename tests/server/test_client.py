@@ -109,7 +109,7 @@ def sweep(local_server, stopped_run) -> dict:
     path = re.search(r"wandb agent (\S+)", output)[1]
     agent = local_server.popen("wandb", "agent", path)
     in_process = local_server.python(IN_PROCESS)
-    printed, _ = agent.communicate(timeout=patience(60))
+    printed, _ = agent.communicate(timeout=patience(180))
     return {
         "path": path,
         "registered": output,
@@ -278,7 +278,7 @@ print(json.dumps([*seen, len(wandb.Api().runs("local/changes"))]))
 
 
 def test_a_run_is_stopped_from_outside(stopped_run):
-    output, _ = stopped_run.communicate(timeout=patience(60))
+    output, _ = stopped_run.communicate(timeout=patience(180))
     assert output.splitlines()[-1] == "by order killed", output
 
 
@@ -320,7 +320,7 @@ with wandb.init() as run:
         server.kill()
         server = start_server(port=port)
         started.unlink(missing_ok=True)
-    printed, _ = agent.communicate(timeout=patience(120))
+    printed, _ = agent.communicate(timeout=patience(300))
     assert agent.returncode == 0, printed
     runs = server.python(
         """

@@ -107,7 +107,7 @@ def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
     time.sleep(delay)
     compute.close()
     for thread in threads:
-        thread.join(timeout=patience(10))
+        thread.join(timeout=patience(180))
     assert len(errors) == 3
     with pytest.raises(ComputeError, match="ends"):
         compute.run("os:getpid")

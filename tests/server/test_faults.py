@@ -51,7 +51,7 @@ class Logger:
     def __init__(self, server):
         self.server, self.acknowledged = server, 0
         self.http = httpx2.Client(
-            auth=("api", server.key), base_url=server.url, timeout=patience(60)
+            auth=("api", server.key), base_url=server.url, timeout=patience(180)
         )
         server.graphql(RUN)
 
@@ -140,7 +140,7 @@ def test_a_real_run_waits_until_the_disk_has_room_again(start_server, mount):
     fill(ballast)
     wait_for_text(server.home / "server.log", "is full", client)
     ballast.unlink()
-    output, _ = client.communicate(timeout=patience(60))
+    output, _ = client.communicate(timeout=patience(180))
     assert client.returncode == 0, output
     query = READ.replace('"r"', '"real"')
     run = server.graphql(query)["project"]["run"]

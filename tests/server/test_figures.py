@@ -177,7 +177,7 @@ class Gated:
         self.calls = []
 
     def run(self, function, *arguments):
-        assert self.gate.acquire(timeout=patience(30))
+        assert self.gate.acquire(timeout=patience(180))
         self.calls.append(arguments)
         if arguments[0] is ValueError:
             raise ValueError

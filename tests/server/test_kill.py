@@ -69,7 +69,7 @@ class Client:
     def __init__(self, server: MortalServer, number: int):
         self.random = random.Random(SEED + number)
         self.url = server.url
-        self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=patience(30))
+        self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=patience(180))
         self.outages = 0
 
     async def ask(self, method: str, path: str, **body) -> httpx2.Response:
@@ -189,7 +189,9 @@ async def agent(client: Client, sweep: str) -> list:
 async def reap(server: MortalServer, loaders: list[Loader]) -> None:
     """Kill the server again and again; after each start nothing acknowledged may be missing."""
     chance = random.Random(SEED)
-    async with httpx2.AsyncClient(auth=loaders[0].client.http.auth, timeout=patience(30)) as client:
+    async with httpx2.AsyncClient(
+        auth=loaders[0].client.http.auth, timeout=patience(180)
+    ) as client:
         query = '{ project(name: "load") { runs { edges { node { name historyLineCount } } } } }'
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(0.02, 0.6))
@@ -235,7 +237,7 @@ def test_a_server_that_is_killed_over_and_over_loses_nothing(tmp_path):
     real.append(wandb.popen("wandb", "agent", path))
     try:
         loaders, points = asyncio.run(load_and_kill(server, points=150))
-        outputs = [process.communicate(timeout=patience(120))[0] for process in real]
+        outputs = [process.communicate(timeout=patience(300))[0] for process in real]
         seen = wandb.python(READING, path)
     finally:
         for process in real:

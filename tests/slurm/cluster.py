@@ -299,7 +299,7 @@ class Cluster:
                 env=os.environ | self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=patience(60),
+                timeout=patience(180),
             )
         return done.returncode == 0
 
@@ -323,7 +323,7 @@ class Cluster:
             env=os.environ | self.environment,
             capture_output=True,
             text=True,
-            timeout=patience(60),
+            timeout=patience(180),
         )
 
     def _daemon(self, name: str, command: str, **environment: str) -> None:

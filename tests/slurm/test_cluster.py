@@ -56,7 +56,7 @@ def submit(cluster: Cluster, folder: Path, script: str, *options: str, node: str
          f"--output={log}-%j", "--open-mode=append", *options],
         input=f"#!/bin/bash --login\n{script}",
         env=os.environ | cluster.environment,
-        check=True, capture_output=True, text=True, timeout=patience(30),
+        check=True, capture_output=True, text=True, timeout=patience(180),
     ).stdout.strip()  # fmt: skip
     return Job(cluster, number, Path(f"{log}-{number}"))
 
@@ -121,7 +121,7 @@ def test_a_cluster_ends_even_if_its_owner_is_killed(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path],
-        cwd=ROOT, capture_output=True, text=True, timeout=patience(60),
+        cwd=ROOT, capture_output=True, text=True, timeout=patience(180),
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     folder, processes = done.stdout.split()

@@ -144,7 +144,7 @@ def workshop(*arguments: str) -> str:
     """Run one of the kit's commands and return what it printed."""
     command = [Path(sys.executable).parent / "workshop", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=patience(120)
+        command, capture_output=True, text=True, check=True, timeout=patience(300)
     ).stdout
 
 
