@@ -12,8 +12,6 @@ from workshop.errors import WorkshopError
 from workshop.exercises import EXERCISES, SOLUTIONS, TAG, exercise, solutions
 from workshop.paths import NOTEBOOKS
 
-PROJECT = "sweep-exercises"  # of the notebooks' parameters
-METRIC = "Validation Accuracy"
 every_solution = pytest.mark.parametrize("path", solutions(), ids=lambda path: path.stem)
 
 
