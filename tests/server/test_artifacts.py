@@ -86,7 +86,7 @@ print(json.dumps({
     "used": [artifact.name for artifact in api.run(f"artifacts/{using}").used_artifacts()],
     "table": [table.columns, table.data],
     "image": run.file(run.summary["image"]["path"]).size,
-    "html": run.file(run.summary["page"]["path"]).download("down", replace=True).read(),
+    "html": run.file(run.summary["page"]["path"]).download("pages", replace=True).read(),
     "pointing": pathlib.Path(api.artifact("artifacts/pointing:v0").download("there")).joinpath(
         "theirs.txt").read_text(),
     "types": [kind.name for kind in api.artifact_types("artifacts")],

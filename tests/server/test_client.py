@@ -65,7 +65,7 @@ print(json.dumps({
     "scan": len(list(best.scan_history())),
     "scan keys": list(best.scan_history(keys=["_step", "nested.epoch"])),
     "files": sorted(file.name for file in best.files()),
-    "summary file": json.load(best.file("wandb-summary.json").download("down", replace=True)),
+    "summary file": json.load(best.file("wandb-summary.json").download("summaries", replace=True)),
     "console": [line.content for line in best.console_logs()],
     "program": best.metadata["program"],
     "projects": sorted(project.name for project in api.projects()),
