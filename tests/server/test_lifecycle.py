@@ -257,3 +257,14 @@ def test_an_agent_that_was_given_an_end_is_finished(world: World):
     world.set_state("FINISHED")
     world.beat(agent)
     assert world.controller.agent_state(world.store.find(Agent, id=agent)) == "FINISHED"
+
+
+def test_the_agent_of_a_run_that_was_deleted_stops_it_and_goes_on(world: World):
+    agent = world.agent()
+    [given] = world.beat(agent)
+    world.log(given["run_id"], loss=[1.0])
+    world.store.remove(world.run(given["run_id"]))
+    assert world.beat(agent, given["run_id"]) == [{"type": "stop", "run_id": given["run_id"]}]
+    [again] = world.beat(agent)
+    assert again["type"] == "run"
+    assert again["args"] == given["args"]

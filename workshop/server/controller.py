@@ -75,9 +75,9 @@ class Controller(Lifecycle):
             return [EXIT]
         if listed:
             return [
-                {"type": "stop", "run_id": run.name}
-                for run in self._live_runs(agent)
-                if run.stop_ordered and run.name in listed
+                {"type": "stop", "run_id": name}
+                for name in sorted(listed)
+                if self._is_unwanted(self._store.find(Run, project_id=sweep.project_id, name=name))
             ]
         if sweep.state == "FINISHED":
             return [EXIT]
@@ -90,6 +90,11 @@ class Controller(Lifecycle):
             self.settle(sweep)
             return [EXIT]
         return [self._give(run, sweep, agent)]
+
+    @staticmethod
+    def _is_unwanted(run: Run | None) -> bool:
+        """Tell whether a run that an agent lists is to be stopped, or was deleted."""
+        return run is None or (run.is_live and bool(run.stop_ordered))
 
     def _give(self, run: Run, sweep: Sweep, agent: Agent) -> dict:
         """Return the command that hands a run to an agent."""
