@@ -47,6 +47,11 @@ api = wandb.Api()
 sweep = api.sweep(sys.argv[1])
 runs = api.runs("local/cli", {"sweep": sweep.id}, "-summary_metrics.Train Loss", 1000, lazy=False)
 best = sweep.best_run()
+
+def metadata(run, attempts=20):
+    # The client tells a download that took too long as None, and tries again when it is asked.
+    return run.metadata or metadata(run, attempts - 1) if attempts else None
+
 try:
     api.run("local/cli/missing")
     missing = "found"
@@ -67,7 +72,7 @@ print(json.dumps({
     "files": sorted(file.name for file in best.files()),
     "summary file": json.load(best.file("wandb-summary.json").download("summaries", replace=True)),
     "console": [line.content for line in best.console_logs()],
-    "program": best.metadata["program"],
+    "program": metadata(best)["program"],
     "projects": sorted(project.name for project in api.projects()),
     "newest": [found.id for found in api.project("cli").sweeps()][0],
     "agents": [[agent.state, len(list(agent.runs()))] for agent in sweep.agents()],
