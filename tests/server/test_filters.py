@@ -4,8 +4,10 @@ from dataclasses import replace
 import pytest
 
 from workshop.server.errors import RequestError
-from workshop.server.filters import Facts, ordered, parse_condition, select
+from workshop.server.facts import RUN_FIELDS, SWEEP_FIELDS, RunFacts
+from workshop.server.filters import Filter, Order
 from workshop.server.records import Project, Run
+from workshop.server.resolvers.artifacts.collections import COLLECTION_FIELDS, VERSION_FIELDS
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
@@ -20,13 +22,13 @@ def run(store: Store) -> Run:
         user="local",
         display_name="quiet-river-1",
         state="finished",
-        created_at=1_000_000_000,
-        heartbeat_at=1_000_000_060,
+        created_at=1_000_000_000.25,
+        heartbeat_at=1_000_000_060.25,
     )
 
 
 @pytest.fixture
-def facts(run: Run) -> Facts:
+def facts(run: Run) -> RunFacts:
     run = replace(
         run,
         config=json.dumps(
@@ -39,7 +41,7 @@ def facts(run: Run) -> Facts:
         summary=json.dumps({"loss": 0.5, "nested": {"acc": 90}, "Validation Accuracy": 80}),
         tags=json.dumps(["baseline", "night"]),
     )
-    return Facts(run, "abcdefgh")
+    return RunFacts(run, "abcdefgh", "local")
 
 
 @pytest.mark.parametrize(
@@ -70,14 +72,27 @@ def facts(run: Run) -> Facts:
         {"config.missing": None},
         {"config.missing": {"$ne": 3}},
         {"created_at": {"$gt": "2001-01-01"}},
+        {"createdAt": "2001-09-09T01:46:40Z"},
+        {"createdAt": {"$gte": "2001-09-09T03:46:40+02:00", "$lte": "2001-09-09T01:46:40Z"}},
+        {"createdAt": {"$gt": "2001-09-09T01:46:40.2Z", "$lt": "2001-09-09T01:46:40.300000+00:00"}},
+        {"createdAt": {"$gte": 1_000_000_000, "$lt": 1_000_000_001}},
+        {"createdAt": {"$gt": 1_000_000_000.2}},
+        {"createdAt": {"$in": ["1999-01-01", "2001-09-09T01:46:40"]}},
+        {"createdAt": {"$not": {"$gt": "2001-09-09T01:46:40"}}},
+        {"createdAt": {"$ne": None}},
+        {"heartbeatAt": {"$exists": True}},
+        {"entity": "local"},
+        {"entity": "local", "state": "finished", "jobType": None},
+        {"group": {"$exists": False}},
         {"duration": {"$gte": 60}},
         {"username": "local"},
     ],
+    ids=json.dumps,
 )
-def test_conditions_that_hold(facts: Facts, condition: dict):
-    assert select([facts], condition) == [facts]
+def test_conditions_that_hold(facts: RunFacts, condition: dict):
+    assert selected(facts, condition)
     if condition:
-        assert select([facts], {"$nor": [condition]}) == []
+        assert not selected(facts, {"$nor": [condition]})
 
 
 @pytest.mark.parametrize(
@@ -88,11 +103,21 @@ def test_conditions_that_hold(facts: Facts, condition: dict):
         {"summary_metrics.loss": {"$in": [0.4]}},
         {"tags": {"$ne": "night"}},
         {"config.lr": True},
-        {"unknown": "x"},
+        {"config.opt": {}},
+        {"tags": True},
+        {"created_at": {"$gt": "2001-09-09T01:46:40Z"}},
+        {"created_at": {"$lt": 1_000_000_000.25}},
+        {"created_at": None},
+        {"entity": "somebody"},
     ],
+    ids=json.dumps,
 )
-def test_conditions_that_do_not_hold(facts: Facts, condition: dict):
-    assert select([facts], condition) == []
+def test_conditions_that_do_not_hold(facts: RunFacts, condition: dict):
+    assert not selected(facts, condition)
+
+
+def selected(facts: RunFacts, condition: dict) -> bool:
+    return Filter(json.dumps(condition), RUN_FIELDS).select([facts]) == [facts]
 
 
 def nested(group: str, depth: int) -> str:
@@ -107,36 +132,122 @@ def nested(group: str, depth: int) -> str:
         [1],
         {"state": {"$in": "x"}},
         {"name": {"$regex": "("}},
+        {"name": {"$regex": 3}},
+        {"name": {"$regex": "(?=lookahead)"}},
+        {"name": {"$regex": "quiet", "$options": "i"}},
+        {"tags": {"$all": ["night"]}},
+        {"state": "failed", "tags": {"$all": ["night"]}},
+        {"$or": [{"state": "finished"}, {"$and": [{"name": {"$nothing": 1}}]}]},
+        {"config.lr": {"$gt": None}},
+        {"config.lr": {"$gt": 0, "value": 1}},
+        {"state": {"$exists": "no"}},
+        {"state": {"$not": {"$near": 1}}},
+        {"createdAt": "yesterday"},
+        {"createdAt": {"$gt": [2026]}},
+        {"createdAt": {"$lt": True}},
+        {"createdAt": {"$lt": 1e300}},
+        {"createdAt": {"$in": ["2026-01-01", "soon"]}},
+        {"heartbeatAt": {"$regex": "^2026"}},
         nested("$and", 60),
         nested("$not", 10_000),
+        '{"state": ' + '{"$not": ' * 60 + '"finished"' + "}" * 61,
         "{",
     ],
-    ids=lambda condition: shorten(condition, 20),
+    ids=lambda condition: shorten(condition, 60),
 )
-def test_conditions_that_cannot_be_read_are_refused(facts: Facts, condition: object):
+def test_conditions_that_cannot_be_read_are_refused(condition: object):
     text = condition if isinstance(condition, str) else json.dumps(condition)
     with pytest.raises(RequestError):
-        select([facts], parse_condition(text))
+        Filter(text, RUN_FIELDS)
 
 
-def with_losses(run: Run, losses: list) -> list[Facts]:
+UNKNOWN = {
+    "tag": "tags",
+    "id": "name",
+    "sweepName": "sweep",
+    "stat": "state",
+    "created": "created_at",
+    "summary_metric.loss": "summary_metrics.KEY",
+    "foo": None,
+    "config": "config.KEY",
+}
+
+
+@pytest.mark.parametrize("key", UNKNOWN)
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda unknown: unknown,
+        lambda unknown: unknown | {"state": "failed"},
+        lambda unknown: {"$and": [{"state": "failed"}, unknown]},
+        lambda unknown: {"$or": [{"state": "finished"}, unknown]},
+        lambda unknown: {"$nor": [{"$not": unknown}]},
+    ],
+    ids=["alone", "beside a known one", "in $and", "in $or", "in $not"],
+)
+def test_an_unknown_key_is_refused_wherever_it_stands(key, beside):
+    with pytest.raises(RequestError) as refused:
+        Filter(json.dumps(beside({key: {"$ne": "x"}})), RUN_FIELDS)
+    assert f"cannot be selected or sorted by {key!r}" in str(refused.value)
+    if meant := UNKNOWN[key]:
+        assert f"(did you mean {meant!r}?)" in str(refused.value)
+
+
+@pytest.mark.parametrize("order", ["loss", "-summary_metrics.loss,foo", "+createdat,-id"])
+def test_an_order_by_an_unknown_key_is_refused(order):
+    with pytest.raises(RequestError, match="cannot be selected or sorted by"):
+        Order(order, RUN_FIELDS)
+
+
+@pytest.mark.parametrize("fields", [SWEEP_FIELDS, COLLECTION_FIELDS, VERSION_FIELDS])
+def test_what_is_not_a_run_has_keys_of_its_own(fields):
+    for text in ('{"heartbeat_at": null}', '{"$or": [{}, {"foo": 1}]}'):
+        with pytest.raises(RequestError, match="cannot be selected"):
+            Filter(text, fields)
+
+
+@pytest.mark.timeout(60)
+def test_a_regular_expression_takes_a_time_that_grows_with_the_text_alone(run: Run):
+    facts = RunFacts(replace(run, display_name="a" * 5000 + "!"), None)
+    assert not selected(facts, {"display_name": {"$regex": "^(a+)+$"}})
+    assert selected(facts, {"display_name": {"$regex": "^(a+)+!$"}})
+    halves = RunFacts(replace(run, summary=json.dumps({"note": "\ud800a"})), None)
+    assert selected(halves, {"summary_metrics.note": {"$regex": "a$"}})
+
+
+def with_losses(run: Run, losses: list) -> list[RunFacts]:
     return [
-        Facts(replace(run, id=i, summary=json.dumps({} if loss is None else {"loss": loss})), None)
+        RunFacts(
+            replace(run, id=i, summary=json.dumps({} if loss is None else {"loss": loss})), None
+        )
         for i, loss in enumerate(losses)
     ]
 
 
-def order_of(found: list[Facts]) -> list[int]:
+def order(found: list[RunFacts], text: str | None) -> list[RunFacts]:
+    return Order(text, RUN_FIELDS).sort(found)
+
+
+def order_of(found: list[RunFacts]) -> list[int]:
     return [facts.run.id for facts in found]
 
 
 def test_runs_without_a_number_come_last_both_ways(run: Run):
     found = with_losses(run, [0.3, None, 0.1, float("nan"), 0.2])
-    assert order_of(ordered(found, "+summary_metrics.loss")) == [2, 4, 0, 1, 3]
-    assert order_of(ordered(found, "-summary_metrics.loss")) == [0, 4, 2, 1, 3]
+    assert order_of(order(found, "+summary_metrics.loss")) == [2, 4, 0, 1, 3]
+    assert order_of(order(found, "-summary_metrics.loss")) == [0, 4, 2, 1, 3]
 
 
 def test_later_keys_sort_what_earlier_ones_leave_equal(run: Run):
     found = with_losses(run, [1, 2, 1, 2])
-    assert order_of(ordered(found, "-summary_metrics.loss,+created_at")) == [1, 3, 0, 2]
-    assert order_of(ordered(found, None)) == [0, 1, 2, 3]
+    assert order_of(order(found, "-summary_metrics.loss,+created_at")) == [1, 3, 0, 2]
+    assert order_of(order(found, None)) == [0, 1, 2, 3]
+
+
+def test_times_are_sorted_as_times(run: Run):
+    found = [
+        RunFacts(replace(run, id=i, created_at=1000 + t), None)
+        for i, t in enumerate((0.2, 0.9, 0.5))
+    ]
+    assert order_of(order(found, "-created_at")) == [1, 2, 0]
+    assert order_of(order(found, "createdAt")) == [0, 2, 1]

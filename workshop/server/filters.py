@@ -1,133 +1,327 @@
-"""Selecting and sorting runs as W&B's public API asks: MongoDB's filters, keys with + and -.
+"""Selecting and sorting records as W&B's public API asks: MongoDB's filters, keys with + and -.
 
-Conditions are tried in Python, run by run.  What keeps that fast are `columns`, which tells what
-of the runs has to be read, and `narrowed`, which lets the database leave most runs out when a
-condition names a sweep or some run IDs; a run's config and summary are parsed only if needed.
+A filter or an order is checked as a whole before it is used.  One that is only partly understood
+would select what nobody meant, and what is selected is often deleted.
+
+https://www.mongodb.com/docs/manual/reference/operator/query and the docstring of `wandb.Api.runs`
+say what the language means; `facts` says which keys there are.  Conditions are tried in Python,
+record by record; a regular expression runs on RE2, whose time grows with the text alone.
 """
 
 import json
 import math
-import re
-from collections.abc import Callable
-from functools import cached_property, lru_cache
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Protocol
+
+import re2
 
 from workshop.server.errors import RequestError
-from workshop.server.records import Run
-from workshop.server.values import lookup, shorten, snake_case, timestamp, unwrap
+from workshop.server.values import closest, shorten, snake_case
 
-BY_CREATION = (None, "", "created_at", "+created_at", "createdAt", "+createdAt")
-DEEPEST = 50  # of conditions inside conditions
+DEEPEST = 50
+"""How many conditions may stand inside each other."""
 
-# What a key without a section asks of a run, and the columns which that needs.
-PLAIN: dict[str, tuple[Callable[["Facts"], object], tuple[str, ...]]] = {
-    "name": (lambda facts: facts.run.name, ("name",)),
-    "display_name": (lambda facts: facts.run.display_name, ("display_name",)),
-    "state": (lambda facts: facts.run.state, ("state",)),
-    "sweep": (lambda facts: facts.sweep, ("sweep_id",)),
-    "user": (lambda facts: facts.run.user, ("user",)),
-    "username": (lambda facts: facts.run.user, ("user",)),
-    "tags": (lambda facts: json.loads(facts.run.tags), ("tags",)),
-    "group": (lambda facts: facts.run.run_group, ("run_group",)),
-    "job_type": (lambda facts: facts.run.job_type, ("job_type",)),
-    "host": (lambda facts: facts.run.host, ("host",)),
-    "notes": (lambda facts: facts.run.notes, ("notes",)),
-    "description": (lambda facts: facts.run.description, ("description",)),
-    "commit": (lambda facts: facts.run.git_commit, ("git_commit",)),
-    "created_at": (lambda facts: timestamp(facts.run.created_at), ("created_at",)),
-    "heartbeat_at": (lambda facts: timestamp(facts.run.heartbeat_at), ("heartbeat_at",)),
-    "duration": (
-        lambda facts: facts.run.heartbeat_at - facts.run.created_at,
-        ("heartbeat_at", "created_at"),
-    ),
+PATTERNS = re2.Options()
+PATTERNS.log_errors = False  # they are told to who asked
+
+Test = Callable[[object], bool]
+
+
+class Facts(Protocol):
+    """A record as a filter sees it; what it has is for the fields to know."""
+
+
+class Plain:
+    """Values that are compared with what stands in the filter as it stands there."""
+
+    def equal(self, wanted: object) -> Test:
+        """Return the test whether a value is the wanted one."""
+        return lambda value: equal(value, wanted)
+
+    def compared(self, compare: Callable[[object, object], bool], wanted: object) -> Test:
+        """Return the test whether a value and the wanted one, two numbers or texts, compare so."""
+        if isinstance(wanted, str):
+            return lambda value: isinstance(value, str) and compare(value, wanted)
+        if isinstance(wanted, (int, float)):
+            return lambda value: isinstance(value, (int, float)) and compare(value, wanted)
+        raise RequestError(
+            f"The filter compares with {shorten(wanted)}, but only numbers and texts have an order."
+        )
+
+    def matching(self, pattern: object) -> Test:
+        """Return the test whether a regular expression is found in a text."""
+        try:
+            search = re2.compile(encoded(pattern), PATTERNS).search
+        except (re2.error, AttributeError) as error:
+            raise RequestError(
+                f"{shorten(pattern)} is no regular expression of RE2 "
+                "(https://github.com/google/re2/wiki/Syntax)."
+            ) from error
+        return lambda value: isinstance(value, str) and search(encoded(value)) is not None
+
+
+class Times(Plain):
+    """Seconds since 1970, which are compared with times.
+
+    The API tells times in whole seconds.  What is compared with a whole second is therefore
+    cut to whole seconds itself: a run is not made later than its own `created_at`.
+    """
+
+    def equal(self, wanted: object) -> Test:
+        """Return the test whether a time is the wanted one, or there is none if null is wanted."""
+        if wanted is None:
+            return lambda value: value is None
+        return self.compared(operator.eq, wanted)
+
+    def compared(self, compare: Callable[[object, object], bool], wanted: object) -> Test:
+        """Return the test whether a time and the wanted one compare so."""
+        moment = seconds(wanted)
+        cut = math.floor if moment == math.floor(moment) else float
+        return lambda value: value is not None and compare(cut(value), moment)
+
+    def matching(self, pattern: object) -> Test:
+        """Refuse: a time is no text."""
+        raise RequestError(
+            f"The filter looks for {shorten(pattern)} in a time, which is no text: compare it with "
+            "a time, such as {'$gte': '2026-01-31T12:00:00Z'}."
+        )
+
+
+PLAIN, TIMES = Plain(), Times()
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a key of a filter or an order asks of a record.
+
+    Attributes:
+        read: Returns its value from the facts of a record, None if there is none.
+        columns: What of the record that needs.
+        kind: How its values are compared.
+    """
+
+    read: Callable[[Facts], object]
+    columns: tuple[str, ...] = ()
+    kind: Plain = PLAIN
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The keys by which records of one kind are selected and sorted.
+
+    Attributes:
+        records: What the records are, in the plural.
+        named: The fields by their names, in snake case; a key may be in camel case.
+        sections: By the name of a section, what makes the field of a key such as `config.lr`.
+        meant: The right key by those that are often taken for it.
+    """
+
+    records: str
+    named: Mapping[str, Field]
+    sections: Mapping[str, Callable[[str], Field]] = field(default_factory=dict)
+    meant: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        # A list of a thousand runs asks for the same keys a thousand times.
+        object.__setattr__(self, "find", lru_cache(maxsize=1000)(self._find))
+
+    def _find(self, key: str) -> Field:
+        """Return the field of a key.
+
+        Raises:
+            RequestError: There is none.
+        """
+        section, dot, rest = key.partition(".")
+        if dot and (make := self.sections.get(snake_case(section))):
+            return make(rest)
+        if found := self.named.get(snake_case(key)):
+            return found
+        known = [*self.named, *(f"{section}.KEY" for section in self.sections)]
+        meant = self.meant.get(snake_case(key))
+        hint = f" (did you mean {meant!r}?)" if meant else closest(snake_case(key), known)
+        raise RequestError(
+            f"{self.records} cannot be selected or sorted by {shorten(key)}{hint}; "
+            f"there are {', '.join(known)}."
+        )
+
+
+class Filter:
+    """A condition that records of one kind are to fulfil.
+
+    Args:
+        text: The condition in JSON; nothing selects all.
+        fields: The keys that may stand in it.
+
+    Attributes:
+        condition: What the text says.
+        columns: What of a record is looked at.
+
+    Raises:
+        RequestError: Something in the condition is not known or not served.
+    """
+
+    def __init__(self, text: str | None, fields: Fields):
+        try:
+            self.condition = json.loads(text or "{}") or {}
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"The filter {shorten(text)} is no JSON: {error}.") from error
+        self.columns: set[str] = set()
+        self._holds = self._compiled(self.condition, fields, 0)
+
+    def select(self, found: Iterable[Facts]) -> list[Facts]:
+        """Return the records that the condition holds for."""
+        return list(filter(self._holds, found))
+
+    def _compiled(self, condition: object, fields: Fields, depth: int) -> Test:
+        if not isinstance(condition, dict):
+            raise RequestError(f"A filter must be a JSON object, not {shorten(condition)}.")
+        if depth > DEEPEST:
+            raise RequestError(f"The filter has more than {DEEPEST} conditions inside each other.")
+        tests = []
+        for key, wanted in condition.items():
+            if key in GROUPS:
+                parts = [self._compiled(part, fields, depth + 1) for part in parts_of(wanted)]
+                tests.append(GROUPS[key](parts))
+            elif key.startswith("$"):
+                raise unknown_operator(key, GROUPS)
+            else:
+                asked = fields.find(key)
+                self.columns.update(asked.columns)
+                tests.append(reading(asked, wanted, depth))
+        return every(tests)
+
+
+def reading(asked: Field, wanted: object, depth: int) -> Test:
+    """Return the test of a record whether one of its fields is as wanted."""
+    read, passes = asked.read, test_of(asked.kind, wanted, depth)
+    return lambda facts: passes(read(facts))
+
+
+def test_of(kind: Plain, wanted: object, depth: int) -> Test:
+    """Return the test whether a value is the wanted one, or passes the wanted operators."""
+    if not isinstance(wanted, dict) or not any(key.startswith("$") for key in wanted):
+        return kind.equal(wanted)
+    if depth > DEEPEST:
+        raise RequestError(f"The filter has more than {DEEPEST} conditions inside each other.")
+    tests = []
+    for name, operand in wanted.items():
+        if name == "$not":
+            tests.append(none([test_of(kind, operand, depth + 1)]))
+        elif name in OPERATORS:
+            tests.append(OPERATORS[name](kind, operand))
+        else:
+            raise unknown_operator(name, (*OPERATORS, "$not"))
+    return every(tests)
+
+
+def unknown_operator(name: str, known: Iterable[str]) -> RequestError:
+    """Return the error that an operator is not served here."""
+    known = tuple(known)
+    return RequestError(
+        f"The filter operator {shorten(name)} is not served here{closest(name, known)}; "
+        f"there are {', '.join(known)}."
+    )
+
+
+def parts_of(wanted: object) -> list:
+    """Return the conditions of a group, which may be a single one."""
+    return wanted if isinstance(wanted, list) else [wanted]
+
+
+def every(tests: list[Test]) -> Test:
+    """Return the test that holds if all of some do."""
+    return lambda value: all(test(value) for test in tests)
+
+
+def some(tests: list[Test]) -> Test:
+    """Return the test that holds if one of some does."""
+    return lambda value: any(test(value) for test in tests)
+
+
+def none(tests: list[Test]) -> Test:
+    """Return the test that holds if none of some does."""
+    return lambda value: not any(test(value) for test in tests)
+
+
+def equal(value: object, wanted: object) -> bool:
+    """Compare as MongoDB does: a list has the wanted value if one of its items is that."""
+    if isinstance(value, list) and not isinstance(wanted, list):
+        return any(equal(item, wanted) for item in value)
+    if isinstance(value, bool) != isinstance(wanted, bool):
+        return False
+    return value == wanted or (isinstance(value, list) and wanted in value)
+
+
+def comparing(compare: Callable[[object, object], bool]) -> Callable[[Plain, object], Test]:
+    """Return the operator that compares so."""
+    return lambda kind, wanted: kind.compared(compare, wanted)
+
+
+def among(kind: Plain, wanted: object) -> Test:
+    """Return the test whether a value equals one of a list."""
+    if not isinstance(wanted, list):
+        raise RequestError(f"The filter operators $in and $nin need a list, not {shorten(wanted)}.")
+    return some([kind.equal(item) for item in wanted])
+
+
+def exists(kind: Plain, wanted: object) -> Test:
+    """Return the test whether there is a value, or whether there is none."""
+    if not isinstance(wanted, (bool, int, float)):
+        raise RequestError(
+            f"The filter operator $exists needs true or false, not {shorten(wanted)}."
+        )
+    return lambda value: (value is not None) == bool(wanted)
+
+
+GROUPS: dict[str, Callable[[list[Test]], Test]] = {
+    "$and": every,
+    "$or": some,
+    "$nor": none,
+    "$not": none,
+}
+OPERATORS: dict[str, Callable[[Plain, object], Test]] = {
+    "$eq": lambda kind, wanted: kind.equal(wanted),
+    "$ne": lambda kind, wanted: none([kind.equal(wanted)]),
+    "$gt": comparing(operator.gt),
+    "$gte": comparing(operator.ge),
+    "$lt": comparing(operator.lt),
+    "$lte": comparing(operator.le),
+    "$in": among,
+    "$nin": lambda kind, wanted: none([among(kind, wanted)]),
+    "$exists": exists,
+    "$regex": lambda kind, wanted: kind.matching(wanted),
 }
 
 
-class Facts:
-    """What a filter or an order can ask of one run.
-
-    Args:
-        run: The run, or those of its columns that `columns` names.
-        sweep: The ID of its sweep, if it has one.
-    """
-
-    def __init__(self, run: Run, sweep: str | None):
-        self.run = run
-        self.sweep = sweep
-
-    @cached_property
-    def config(self) -> dict:
-        """The run's config as the user knows it."""
-        return unwrap(json.loads(self.run.config))
-
-    @cached_property
-    def summary(self) -> dict:
-        """The run's summary."""
-        return json.loads(self.run.summary)
-
-    def get(self, key: str) -> object:
-        """Return the value of a key such as `state`, `config.lr` or `summary_metrics.loss`."""
-        return reader(key)[0](self)
+def encoded(text: str) -> bytes:
+    """Return a text as RE2 takes it: JSON can hold halves of characters, UTF-8 cannot."""
+    return text.encode(errors="replace")
 
 
-@lru_cache(maxsize=1000)
-def reader(key: str) -> tuple[Callable[[Facts], object], tuple[str, ...]]:
-    """Return what reads a key's value from the facts of a run, and the columns which that needs."""
-    section, _, rest = key.partition(".")
-    if section == "config" and rest:
-        first, _, tail = rest.partition(".")
-        if tail == "value" or tail.startswith("value."):
-            rest = first + tail.removeprefix("value")
-        else:
-            rest = rest.removesuffix(".value")
-        return lambda facts: lookup(facts.config, rest), ("config",)
-    if section in ("summary_metrics", "summary", "summaryMetrics") and rest:
-        return lambda facts: lookup(facts.summary, rest), ("summary",)
-    if section == "tags" and rest:
-        return lambda facts: rest in json.loads(facts.run.tags), ("tags",)
-    return PLAIN.get(snake_case(key), (lambda facts: None, ()))
+def seconds(moment: object) -> float:
+    """Return a time, an ISO 8601 text or a number of seconds, as seconds since 1970.
 
-
-def parse_condition(text: str | None) -> dict:
-    """Return the condition that a filter's JSON text holds.
+    A text without a time zone is UTC, as are the times that the API tells.
 
     Raises:
-        RequestError: The text is no JSON object, or nested deeper than anyone would write it.
+        RequestError: It is no time.
     """
     try:
-        condition = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"The filter {shorten(text)} is no JSON: {error}.") from error
-    check_condition(condition or {})
-    return condition or {}
-
-
-def check_condition(condition: object, depth: int = 0) -> None:
-    """Raise a RequestError unless a condition is an object of keys and groups of conditions."""
-    if not isinstance(condition, dict):
-        raise RequestError(f"A filter must be a JSON object, not {shorten(condition)}.")
-    if depth > DEEPEST:
-        raise RequestError(f"The filter has more than {DEEPEST} conditions inside each other.")
-    for part in parts_of(condition):
-        check_condition(part, depth + 1)
-
-
-def parts_of(condition: dict) -> list:
-    """Return the conditions that stand in the groups of one, such as those of its `$and`."""
-    groups = (wanted for key, wanted in condition.items() if key in GROUPS)
-    return [
-        part for wanted in groups for part in (wanted if isinstance(wanted, list) else [wanted])
-    ]
-
-
-def columns(condition: dict, order: str | None) -> set[str]:
-    """Return the columns of a run that a condition and an order look at."""
-    keys = [key.lstrip("+-") for key in order_keys(order)]
-    conditions = [condition]
-    while conditions:
-        part = conditions.pop()
-        keys += [key for key in part if key not in GROUPS]
-        conditions += parts_of(part)
-    return {column for key in keys for column in reader(key)[1]}
+        if isinstance(moment, str):
+            read = datetime.fromisoformat(moment.strip())
+            return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+            return datetime.fromtimestamp(moment, UTC).timestamp()
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise RequestError(
+        f"{shorten(moment)} is no time: write it as '2026-01-31T12:00:00Z', or in seconds since "
+        "1970."
+    )
 
 
 def narrowed(condition: dict) -> dict[str, list]:
@@ -148,117 +342,40 @@ def narrowed(condition: dict) -> dict[str, list]:
     return found
 
 
-def select(runs: list[Facts], condition: dict) -> list[Facts]:
-    """Return the runs that a condition of `parse_condition` holds for.
+class Order:
+    """How records of one kind are to be sorted.
+
+    Args:
+        text: Keys such as `-config.lr,+state`, the first one counting most; nothing leaves them
+            as they come.
+        fields: The keys that may stand in it.
+
+    Attributes:
+        keys: The keys with their signs.
+        columns: What of a record is looked at.
 
     Raises:
-        RequestError: The condition uses an operator that is not known.
+        RequestError: One of the keys is not known.
     """
-    return [facts for facts in runs if holds(condition, facts)] if condition else runs
+
+    def __init__(self, text: str | None, fields: Fields):
+        self.keys = tuple(key for part in (text or "").split(",") if (key := part.strip()))
+        self._fields = [(fields.find(key.lstrip("+-")), key.startswith("-")) for key in self.keys]
+        self.columns = {column for asked, _ in self._fields for column in asked.columns}
+
+    def sort(self, found: list[Facts]) -> list[Facts]:
+        """Return records sorted, equal ones in the order in which they come."""
+        for asked, is_descending in reversed(self._fields):
+            found = ranked(found, asked.read, is_descending)
+        return found
 
 
-def holds(condition: dict, facts: Facts) -> bool:
-    """Tell whether a condition holds for a run."""
-    for key, wanted in condition.items():
-        if key in GROUPS:
-            parts = wanted if isinstance(wanted, list) else [wanted]
-            if not GROUPS[key](holds(part, facts) for part in parts):
-                return False
-        elif key.startswith("$"):
-            raise RequestError(f"The filter operator {key} is not known.")
-        elif not agrees(facts.get(key), wanted):
-            return False
-    return True
-
-
-def agrees(value: object, wanted: object) -> bool:
-    """Tell whether a value is the wanted one, or passes the wanted operators."""
-    if not isinstance(wanted, dict) or not any(key.startswith("$") for key in wanted):
-        return equal(value, wanted)
-    for operator, operand in wanted.items():
-        if operator == "$not":
-            passed = not agrees(value, operand)
-        elif operator in OPERATORS:
-            passed = OPERATORS[operator](value, operand)
-        else:
-            raise RequestError(f"The filter operator {operator} is not known.")
-        if not passed:
-            return False
-    return True
-
-
-def equal(value: object, wanted: object) -> bool:
-    """Compare as MongoDB does: a list has the wanted value if one of its items is that."""
-    if isinstance(value, bool) != isinstance(wanted, bool):
-        return False
-    return value == wanted or (isinstance(value, list) and wanted in value)
-
-
-def comparing(compare: Callable[[object, object], bool]) -> Callable[[object, object], bool]:
-    """Return an operator that is true for two numbers or two texts that compare so."""
-
-    def operator(value: object, wanted: object) -> bool:
-        numbers = isinstance(value, (int, float)) and isinstance(wanted, (int, float))
-        texts = isinstance(value, str) and isinstance(wanted, str)
-        return (numbers or texts) and compare(value, wanted)
-
-    return operator
-
-
-def among(value: object, wanted: object) -> bool:
-    """Tell whether a value equals one of a list."""
-    if not isinstance(wanted, list):
-        raise RequestError(f"The filter operators $in and $nin need a list, not {shorten(wanted)}.")
-    return any(equal(value, item) for item in wanted)
-
-
-def like(value: object, wanted: object) -> bool:
-    """Tell whether a regular expression is found in a text."""
-    try:
-        return isinstance(value, str) and re.search(str(wanted), value) is not None
-    except re.error as error:
-        raise RequestError(f"{shorten(wanted)} is no regular expression: {error}.") from error
-
-
-GROUPS = {
-    "$and": all,
-    "$or": any,
-    "$nor": lambda results: not any(results),
-    "$not": lambda results: not any(results),
-}
-OPERATORS = {
-    "$eq": equal,
-    "$ne": lambda value, wanted: not equal(value, wanted),
-    "$gt": comparing(lambda a, b: a > b),
-    "$gte": comparing(lambda a, b: a >= b),
-    "$lt": comparing(lambda a, b: a < b),
-    "$lte": comparing(lambda a, b: a <= b),
-    "$in": among,
-    "$nin": lambda value, wanted: not among(value, wanted),
-    "$exists": lambda value, wanted: (value is not None) == bool(wanted),
-    "$regex": like,
-}
-
-
-def ordered(runs: list[Facts], order: str | None) -> list[Facts]:
-    """Return the runs, which come the oldest first, sorted by keys such as `-config.lr,+state`.
-
-    Runs that lack the key, or have NaN there, come last whichever way the order goes; equal runs
-    keep their order.
-    """
-    for key in reversed(order_keys(order)):
-        pairs = [(rank(facts.get(key.lstrip("+-"))), facts) for facts in runs]
-        ranked = [pair for pair in pairs if pair[0] is not None]
-        ranked.sort(key=lambda pair: pair[0], reverse=key.startswith("-"))
-        runs = [facts for _, facts in ranked] + [facts for found, facts in pairs if found is None]
-    return runs
-
-
-def order_keys(order: str | None) -> list[str]:
-    """Return the keys of an order with their signs; none for the order in which runs are read."""
-    if order in BY_CREATION:
-        return []
-    return [part.strip() for part in order.split(",") if part.strip()]
+def ranked(found: list, read: Callable[[Facts], object], is_descending: bool) -> list:
+    """Return records sorted by a value; those without it, or with NaN, come last either way."""
+    pairs = [(rank(read(facts)), facts) for facts in found]
+    known = [pair for pair in pairs if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=is_descending)
+    return [facts for _, facts in known] + [facts for place, facts in pairs if place is None]
 
 
 def rank(value: object) -> tuple | None:

@@ -1,11 +1,13 @@
 """Small conversions between the store and the wire."""
 
+import difflib
 import json
 import math
 import re
 import secrets
 import string
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 
@@ -49,6 +51,12 @@ def shorten(text: object, length: int = 60) -> str:
     """Return the representation of a value, cut to a length that fits into a sentence."""
     text = repr(text)
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` if one of the known words is close to one, else nothing."""
+    matches = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def finite(value: object) -> object:

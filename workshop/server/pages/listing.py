@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from workshop.server import lines, search
 from workshop.server.errors import NotFoundError
-from workshop.server.filters import Facts
+from workshop.server.facts import RunFacts
 from workshop.server.pages import tables
 from workshop.server.pages.numbers import is_number
 from workshop.server.pages.progress import latest
@@ -91,7 +91,7 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
 
 def runs_table(
     project: Project,
-    found: list[Facts],
+    found: list[RunFacts],
     parameters: Iterable[str] = (),
     metric: str | None = None,
     maximize: bool = False,
@@ -140,7 +140,7 @@ def sweep_cell(project: Project, sweep: str | None) -> Cell:
     return tables.link(sweep, project.entity, project.name, "sweeps", sweep)
 
 
-def metric_names(found: list[Facts], first: str | None = None) -> list[str]:
+def metric_names(found: list[RunFacts], first: str | None = None) -> list[str]:
     """Return the names of numbers in the summaries of runs, at most `MOST_METRICS` of them.
 
     Args:

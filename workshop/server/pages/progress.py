@@ -3,7 +3,7 @@
 import json
 import math
 
-from workshop.server.filters import Facts
+from workshop.server.facts import RunFacts
 from workshop.server.pages import tables
 from workshop.server.pages.numbers import as_float, is_number
 from workshop.server.pages.tables import Cell
@@ -14,7 +14,7 @@ EPOCHS = ("num_epochs", "epochs", "max_epochs", "n_epochs", "num_train_epochs")
 STEPS = ("num_steps", "steps", "max_steps", "total_steps")
 
 
-def progress(facts: Facts) -> Cell:
+def progress(facts: RunFacts) -> Cell:
     """Return a cell such as `epoch 3 of 10`, with a bar where the end is known."""
     if facts.run.state == "pending":
         return tables.text("waits for its agent")
@@ -26,7 +26,7 @@ def progress(facts: Facts) -> Cell:
     return bar("step", facts.run.last_step, first_number(facts.config, STEPS))
 
 
-def latest(facts: Facts, name: str) -> object:
+def latest(facts: RunFacts, name: str) -> object:
     """Return the value of a metric that a run has logged last.
 
     The client sends the summary of a run that goes on only now and then, the history at once.

@@ -1,6 +1,6 @@
 """The list of projects, and one project with its sweeps and runs."""
 
-from workshop.server.filters import Facts
+from workshop.server.facts import RunFacts
 from workshop.server.keys import key_file
 from workshop.server.pages import tables
 from workshop.server.pages.listing import (
@@ -75,7 +75,7 @@ def project(visit: Visit, entity: str, project: str) -> dict:
     return {
         "project": record,
         "sweeps": listed,
-        "runs": runs_table(record, [Facts(run, names.get(run.sweep_id)) for run in runs]),
+        "runs": runs_table(record, [RunFacts(run, names.get(run.sweep_id)) for run in runs]),
         "part": part,
         "is_live": True,
     }

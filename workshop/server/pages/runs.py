@@ -5,7 +5,7 @@ import re
 from workshop.server import lines
 from workshop.server.console import console_line
 from workshop.server.errors import NotFoundError
-from workshop.server.filters import Facts
+from workshop.server.facts import RunFacts
 from workshop.server.pages import tables
 from workshop.server.pages.formats import size
 from workshop.server.pages.listing import find_project
@@ -31,7 +31,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         files = store.all(File, "name", run_id=found.id)
         first = max(0, found.log_lines - CONSOLE_LINES)
         console = lines.read_rows(store, "console", found, first)
-    facts = Facts(found, sweep and sweep.name)
+    facts = RunFacts(found, sweep and sweep.name)
     return {
         "project": record,
         "run": found,

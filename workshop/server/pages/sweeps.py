@@ -4,7 +4,8 @@ from collections import Counter
 
 from workshop.server import search
 from workshop.server.errors import NotFoundError
-from workshop.server.filters import Facts, ordered
+from workshop.server.facts import RunFacts
+from workshop.server.filters import ranked
 from workshop.server.pages import tables
 from workshop.server.pages.formats import count
 from workshop.server.pages.listing import (
@@ -27,12 +28,12 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
     store = visit.store
     with store.reading():
         record, found = find_sweep(store, entity, project, sweep)
-        runs = [Facts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
+        runs = [RunFacts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
     config = found.settings
     metric = config.get("metric") or {}
     name, maximize = metric.get("name"), metric.get("goal") == "maximize"
     if name:
-        runs = ordered(runs, f"{'-' if maximize else '+'}summary_metrics.{name}")
+        runs = ranked(runs, lambda facts: facts.get(f"summary_metrics.{name}"), maximize)
     live = [facts for facts in runs if facts.run.is_live]
     part = part_of(visit, len(runs))
     on_page = runs[part.start : part.start + ROWS_PER_PAGE]
@@ -73,13 +74,13 @@ def varied(config: dict) -> list[str]:
     ]
 
 
-def count_states(runs: list[Facts]) -> str:
+def count_states(runs: list[RunFacts]) -> str:
     """Return how many runs are in which state, in words."""
     counts = Counter(facts.run.state for facts in runs)
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
 
 
-def best_of(project: Project, runs: list[Facts], metric: str | None) -> Cell | None:
+def best_of(project: Project, runs: list[RunFacts], metric: str | None) -> Cell | None:
     """Return the best value that a finished run reached, and the way to that run."""
     for facts in runs if metric else ():
         value = tables.value(facts.get(f"summary_metrics.{metric}"))
@@ -89,7 +90,7 @@ def best_of(project: Project, runs: list[Facts], metric: str | None) -> Cell | N
     return None
 
 
-def live_table(project: Project, live: list[Facts], metric: str | None) -> Table:
+def live_table(project: Project, live: list[RunFacts], metric: str | None) -> Table:
     """Return how far each run is that has still to end, the newest first."""
     columns = [
         Column("Run"),

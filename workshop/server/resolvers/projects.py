@@ -5,15 +5,8 @@ from collections.abc import Callable, Hashable, Iterable
 
 from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
-from workshop.server.filters import (
-    Facts,
-    columns,
-    narrowed,
-    order_keys,
-    ordered,
-    parse_condition,
-    select,
-)
+from workshop.server.facts import RUN_FIELDS, SWEEP_FIELDS, RunFacts
+from workshop.server.filters import Filter, Order, narrowed
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
 from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
@@ -65,9 +58,9 @@ class ProjectNode(ProjectArtifactFields):
 
     def run_count(self, context: Context, filters: str | None = None) -> int:
         """Return how many runs pass the filters."""
-        condition = parse_condition(filters)
-        key, find = self._listing(context, condition, None)
-        if condition or context.listings.known(key):
+        wanted = Filter(filters, RUN_FIELDS)
+        key, find = self._listing(context, wanted, Order(None, RUN_FIELDS))
+        if wanted.condition or context.listings.known(key):
             return len(context.listings.current(key, find).ids)
         return context.store.count(Run, project_id=self.record.id, is_hidden=0)
 
@@ -80,34 +73,36 @@ class ProjectNode(ProjectArtifactFields):
         order: str | None = None,
     ) -> dict:
         """Return a page of the runs that pass the filters, the oldest first by default."""
-        listing = self._listing(context, parse_condition(filters), order)
+        listing = self._listing(context, Filter(filters, RUN_FIELDS), Order(order, RUN_FIELDS))
         names = sweep_names(context, self.record)
         return runs_connection(
             context, *listing, lambda run: runs.RunNode(run, names.get(run.sweep_id)), first, after
         )
 
     def _listing(
-        self, context: Context, condition: dict, order: str | None
+        self, context: Context, wanted: Filter, order: Order
     ) -> tuple[Hashable, Callable[[], Iterable[int]]]:
         """Return the key of a list of runs, and what finds the numbers of these runs."""
 
         def find() -> Iterable[int]:
-            where = narrowed(condition)
+            where = narrowed(wanted.condition)
             names = sweep_names(context, self.record)
             if "sweep" in where:
-                wanted = where.pop("sweep")
-                where["sweep_id"] = [i for i, name in names.items() if name in wanted]
+                among = where.pop("sweep")
+                where["sweep_id"] = [i for i, name in names.items() if name in among]
             else:
                 where |= {"project_id": self.record.id, "is_hidden": 0}
-            seen = columns(condition, order)
-            if not seen:
+            if not wanted.condition and not order.keys:
                 return context.store.ids(Run, **where)
-            found = context.store.columns(Run, {"id", *seen}, **where)
-            facts = [Facts(run, names.get(getattr(run, "sweep_id", None))) for run in found]
-            return [passed.run.id for passed in ordered(select(facts, condition), order)]
+            seen = {"id", *wanted.columns, *order.columns}
+            found = context.store.columns(Run, seen, **where)
+            facts = [
+                RunFacts(run, names.get(getattr(run, "sweep_id", None)), self.entity_name)
+                for run in found
+            ]
+            return [passed.run.id for passed in order.sort(wanted.select(facts))]
 
-        sorted_by = tuple(order_keys(order))
-        return ("project", self.record.id, json.dumps(condition), sorted_by), find
+        return ("project", self.record.id, json.dumps(wanted.condition), order.keys), find
 
     def total_sweeps(self, context: Context) -> int:
         """Return how many sweeps there are."""
@@ -133,8 +128,8 @@ class ProjectNode(ProjectArtifactFields):
     ) -> dict:
         """Return a page of the sweeps that pass the filters, the newest first."""
         found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
-        facts = select([sweeps.SweepFacts(sweep) for sweep in found], parse_condition(filters))
-        return connection([fact.sweep for fact in facts], sweeps.SweepNode, first, after)
+        passed = Filter(filters, SWEEP_FIELDS).select(found)
+        return connection(passed, sweeps.SweepNode, first, after)
 
 
 def sweep_names(context: Context, project: Project) -> dict[int, str]:

@@ -99,37 +99,6 @@ class SweepNode:
         return None
 
 
-class SweepFacts:
-    """What a filter can ask of one sweep: its fields, under the names that runs have them."""
-
-    def __init__(self, sweep: Sweep):
-        self.sweep = sweep
-
-    def get(self, key: str) -> object:
-        """Return the value of a key such as `state` or `config.method`."""
-        section, _, rest = key.partition(".")
-        if section == "config" and rest:
-            return lookup(self.sweep.settings, rest)
-        column = COLUMNS.get(key)
-        return column(self.sweep) if column else None
-
-
-COLUMNS = {
-    "name": lambda sweep: sweep.name,
-    "state": lambda sweep: sweep.state,
-    "method": lambda sweep: sweep.settings["method"],
-    "description": lambda sweep: sweep.description,
-    "display_name": lambda sweep: sweep.display_name or sweep.settings.get("name"),
-    "created_at": lambda sweep: timestamp(sweep.created_at),
-    "updated_at": lambda sweep: timestamp(sweep.updated_at),
-}
-COLUMNS |= {
-    "displayName": COLUMNS["display_name"],
-    "createdAt": COLUMNS["created_at"],
-    "updatedAt": COLUMNS["updated_at"],
-}
-
-
 def upsert_sweep(context: Context, input: dict) -> dict:
     """Register a sweep, or change the configuration, the name or the state of one."""
     for key in ("scheduler", "launch_scheduler"):

@@ -2,14 +2,15 @@
 
 import json
 from functools import partial
+from operator import attrgetter
 
-from workshop.server.filters import ordered, parse_condition, select
+from workshop.server.filters import TIMES, Field, Fields, Filter, Order
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
 from workshop.server.resolvers.artifacts.find import newest, split, version_of
 from workshop.server.resolvers.context import Context, connection, global_id
-from workshop.server.values import lookup, snake_case, timestamp
+from workshop.server.values import lookup, timestamp
 
 
 class TypeNode:
@@ -84,8 +85,8 @@ class CollectionNode:
     ) -> dict:
         """Return a page of the versions, the newest first."""
         found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
-        versions = [version_facts(record) for record in found if record.version is not None]
-        found = chosen(versions, filters, order)
+        versions = [record for record in found if record.version is not None]
+        found = chosen(versions, VERSION_FIELDS, filters, order)
         page = connection(found, nodes.ArtifactNode, first, after)
         for edge in page["edges"]:
             edge["version"] = f"v{edge['node'].version_index}"
@@ -127,39 +128,40 @@ class MembershipNode:
         return nodes.artifact_files(context, self.artifact.record, names, first, after)
 
 
-class Facts:
-    """What a filter or an order can ask of a collection or a version, by the API's names."""
-
-    def __init__(self, record: Collection | Artifact, **values: object):
-        self.record = record
-        self._values = values | {
-            "description": record.description,
-            "tag": json.loads(record.tags),
-            "created_at": timestamp(record.created_at),
-            "updated_at": timestamp(record.updated_at),
-        }
-
-    def get(self, key: str) -> object:
-        """Return the value of a key such as `createdAt` or `metadata.rows`."""
-        return lookup(self._values, snake_case(key))
+def named(read: str) -> Field:
+    """Return the field of an attribute of a record."""
+    return Field(attrgetter(read))
 
 
-def collection_facts(record: Collection) -> Facts:
-    """Return what can be asked of a collection."""
-    return Facts(record, name=record.name, type=record.type)
-
-
-def version_facts(record: Artifact) -> Facts:
-    """Return what can be asked of a version."""
-    return Facts(
-        record,
-        state="COMMITTED",
-        version_index=record.version,
-        version=f"v{record.version}",
-        digest=record.digest,
-        size=record.size,
-        metadata=json.loads(record.metadata or "{}"),
-    )
+COMMON = {
+    "description": named("description"),
+    "tag": Field(lambda record: json.loads(record.tags)),
+    "created_at": Field(attrgetter("created_at"), kind=TIMES),
+    "updated_at": Field(attrgetter("updated_at"), kind=TIMES),
+}
+COLLECTION_FIELDS = Fields(
+    "Collections of artifacts",
+    COMMON | {"name": named("name"), "type": named("type")},
+    meant={"tags": "tag"},
+)
+VERSION_FIELDS = Fields(
+    "Versions of an artifact",
+    COMMON
+    | {
+        "state": Field(lambda record: "COMMITTED"),
+        "version_index": named("version"),
+        "version": Field(lambda record: f"v{record.version}"),
+        "digest": named("digest"),
+        "size": named("size"),
+        "metadata": Field(lambda record: json.loads(record.metadata or "{}")),
+    },
+    {
+        "metadata": lambda path: Field(
+            lambda record: lookup(json.loads(record.metadata or "{}"), path)
+        )
+    },
+    {"tags": "tag"},
+)
 
 
 class ProjectArtifactFields:
@@ -218,13 +220,15 @@ def collection_page(
     order: str | None,
 ) -> dict:
     """Return a page of those collections that pass the filters."""
-    passed = chosen([collection_facts(record) for record in found], filters, order)
+    passed = chosen(found, COLLECTION_FIELDS, filters, order)
     return connection(passed, CollectionNode, first, after)
 
 
-def chosen(found: list[Facts], filters: str | None, order: str | None) -> list:
+def chosen(
+    found: list[Collection | Artifact], fields: Fields, filters: str | None, order: str | None
+) -> list:
     """Return the records that pass the filters, JSON in MongoDB's language, in an order."""
-    return [facts.record for facts in ordered(select(found, parse_condition(filters)), order)]
+    return Order(order, fields).sort(Filter(filters, fields).select(found))
 
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:

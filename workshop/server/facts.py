@@ -1,0 +1,129 @@
+"""What can be asked of runs and sweeps: by filters, by orders, and by the pages."""
+
+import json
+from functools import cached_property
+from operator import attrgetter
+
+from workshop.server.filters import TIMES, Field, Fields
+from workshop.server.records import Run
+from workshop.server.values import lookup, unwrap
+
+
+class RunFacts:
+    """What can be asked of one run; its config and summary are parsed only if needed.
+
+    Args:
+        run: The run, or those of its columns that are asked for.
+        sweep: The ID of its sweep, if it has one.
+        entity: Whose project it is in.
+    """
+
+    def __init__(self, run: Run, sweep: str | None, entity: str | None = None):
+        self.run = run
+        self.sweep = sweep
+        self.entity = entity
+
+    @cached_property
+    def config(self) -> dict:
+        """The run's config as the user knows it."""
+        return unwrap(json.loads(self.run.config))
+
+    @cached_property
+    def summary(self) -> dict:
+        """The run's summary."""
+        return json.loads(self.run.summary)
+
+    def get(self, key: str) -> object:
+        """Return the value of a key such as `state`, `config.lr` or `summary_metrics.loss`."""
+        return RUN_FIELDS.find(key).read(self)
+
+
+def config_field(path: str) -> Field:
+    """Return the field of an item of a run's config, with `.value` behind its name or without."""
+    first, _, rest = path.partition(".")
+    if rest == "value" or rest.startswith("value."):
+        path = first + rest.removeprefix("value")
+    else:
+        path = path.removesuffix(".value")
+    return Field(lambda facts: lookup(facts.config, path), ("config",))
+
+
+def summary_field(path: str) -> Field:
+    """Return the field of an item of a run's summary."""
+    return Field(lambda facts: lookup(facts.summary, path), ("summary",))
+
+
+def tag_field(tag: str) -> Field:
+    """Return the field that tells whether a run has a tag."""
+    return Field(lambda facts: tag in json.loads(facts.run.tags), ("tags",))
+
+
+def column(name: str) -> Field:
+    """Return the field of a column that holds a text."""
+    return Field(lambda facts: getattr(facts.run, name), (name,))
+
+
+def time_column(name: str) -> Field:
+    """Return the field of a column that holds a time."""
+    return Field(lambda facts: getattr(facts.run, name), (name,), TIMES)
+
+
+RUN_FIELDS = Fields(
+    "Runs",
+    {
+        "name": column("name"),
+        "display_name": column("display_name"),
+        "state": column("state"),
+        "sweep": Field(lambda facts: facts.sweep, ("sweep_id",)),
+        "entity": Field(lambda facts: facts.entity, ("project_id",)),
+        "user": column("user"),
+        "username": column("user"),
+        "tags": Field(lambda facts: json.loads(facts.run.tags), ("tags",)),
+        "group": column("run_group"),
+        "job_type": column("job_type"),
+        "host": column("host"),
+        "notes": column("notes"),
+        "description": column("description"),
+        "commit": column("git_commit"),
+        "created_at": time_column("created_at"),
+        "heartbeat_at": time_column("heartbeat_at"),
+        "duration": Field(
+            lambda facts: facts.run.heartbeat_at - facts.run.created_at,
+            ("heartbeat_at", "created_at"),
+        ),
+    },
+    {
+        "config": config_field,
+        "summary_metrics": summary_field,
+        "summary": summary_field,
+        "tags": tag_field,
+    },
+    # What they are called elsewhere in the client.
+    {
+        "id": "name",
+        "run_id": "name",
+        "sweep_id": "sweep",
+        "sweep_name": "sweep",
+        "status": "state",
+        "runtime": "duration",
+        "summary_metrics": "summary_metrics.KEY",
+        "summary": "summary_metrics.KEY",
+        "config": "config.KEY",
+    },
+)
+
+
+SWEEP_FIELDS = Fields(
+    "Sweeps",
+    {
+        "name": Field(attrgetter("name")),
+        "state": Field(attrgetter("state")),
+        "method": Field(lambda sweep: sweep.settings["method"]),
+        "description": Field(attrgetter("description")),
+        "display_name": Field(lambda sweep: sweep.display_name or sweep.settings.get("name")),
+        "created_at": Field(attrgetter("created_at"), kind=TIMES),
+        "updated_at": Field(attrgetter("updated_at"), kind=TIMES),
+    },
+    {"config": lambda path: Field(lambda sweep: lookup(sweep.settings, path))},
+    {"id": "name", "sweep": "name", "status": "state", "config": "config.KEY"},
+)
