@@ -27,8 +27,9 @@ VALUES = {
     "artifactTypeName": "dataset", "clientID": "client", "collection": "data",
     "collectionName": "data", "artifactCollectionName": "data", "digest": "digest",
     "entity": "local", "entityName": "local", "filters": "{}", "metadata": "{}",
-    "metricName": "_step", "modelName": "p", "project": "p", "projectName": "p", "run": "r",
-    "runName": "r", "specs": '{"keys": ["loss"]}', "sweep": "s", "type": "dataset",
+    "metricName": "_step", "modelName": "p", "order": "+created_at", "project": "p",
+    "projectName": "p", "run": "r", "runName": "r",
+    "specs": '{"keys": ["loss"]}', "sweep": "s", "type": "dataset",
 }  # fmt: skip
 NAMES = {"ArtifactMembershipByName": "data:latest", "GetProject": "p", "GetTeamEntity": "local"}
 

@@ -270,15 +270,17 @@ def test_the_best_value_follows_the_goal_and_leaves_out_what_is_no_number(api: A
     assert api.register(GRID)["bestLoss"] is None
 
 
+SWEEPS = """query GetSweeps($filters: JSONString!) {
+  project(name: "p") { sweeps(filters: $filters) { edges { node { name } } } } }"""
+
+
 def test_sweeps_are_filtered(api: Api):
     first = api.register(GRID | {"name": "first"})
     second = api.register(BAYES)
     api.graphql(UPSERT, id=second["id"], state="PAUSED")
 
     def found(condition: dict) -> list[str]:
-        query = """query GetSweeps($filters: JSONString!) {
-          project(name: "p") { sweeps(filters: $filters) { edges { node { name } } } } }"""
-        edges = api.graphql(query, filters=json.dumps(condition))["project"]["sweeps"]["edges"]
+        edges = api.graphql(SWEEPS, filters=json.dumps(condition))["project"]["sweeps"]["edges"]
         return [edge["node"]["name"] for edge in edges]
 
     assert found({}) == [second["name"], first["name"]]
@@ -286,7 +288,9 @@ def test_sweeps_are_filtered(api: Api):
     assert found({"$or": [{"name": first["name"]}, {"method": "random"}]}) == [first["name"]]
     assert found({"config.method": {"$ne": "grid"}}) == [second["name"]]
     assert found({"displayName": "first"}) == [first["name"]]
-    assert found({"nothing": 1}) == []
+    status, message = api.refusal(SWEEPS, filters=json.dumps({"nothing": 1}))
+    assert status == 400
+    assert "Sweeps cannot be selected or sorted by 'nothing'" in message
 
 
 def test_a_sweep_of_another_project_is_told_where_it_is(api: Api):
