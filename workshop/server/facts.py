@@ -4,7 +4,7 @@ import json
 from functools import cached_property
 from operator import attrgetter
 
-from workshop.server.filters import TIMES, Field, Fields
+from workshop.server.filters import PLAIN, TIMES, Field, Fields, Plain
 from workshop.server.records import Run
 from workshop.server.values import lookup, unwrap
 
@@ -58,14 +58,9 @@ def tag_field(tag: str) -> Field:
     return Field(lambda facts: tag in json.loads(facts.run.tags), ("tags",))
 
 
-def column(name: str) -> Field:
-    """Return the field of a column that holds a text."""
-    return Field(lambda facts: getattr(facts.run, name), (name,))
-
-
-def time_column(name: str) -> Field:
-    """Return the field of a column that holds a time."""
-    return Field(lambda facts: getattr(facts.run, name), (name,), TIMES)
+def column(name: str, kind: Plain = PLAIN) -> Field:
+    """Return the field of a column."""
+    return Field(attrgetter(f"run.{name}"), (name,), kind)
 
 
 RUN_FIELDS = Fields(
@@ -85,8 +80,8 @@ RUN_FIELDS = Fields(
         "notes": column("notes"),
         "description": column("description"),
         "commit": column("git_commit"),
-        "created_at": time_column("created_at"),
-        "heartbeat_at": time_column("heartbeat_at"),
+        "created_at": column("created_at", TIMES),
+        "heartbeat_at": column("heartbeat_at", TIMES),
         "duration": Field(
             lambda facts: facts.run.heartbeat_at - facts.run.created_at,
             ("heartbeat_at", "created_at"),
