@@ -59,7 +59,8 @@ class ProjectNode(ProjectArtifactFields):
     def run_count(self, context: Context, filters: str | None = None) -> int:
         """Return how many runs pass the filters."""
         wanted = Filter(filters, RUN_FIELDS)
-        key, find = self._listing(context, wanted, Order(None, RUN_FIELDS))
+        # In the order that the client asks for by default, so that both look at one list.
+        key, find = self._listing(context, wanted, Order("+created_at", RUN_FIELDS))
         if wanted.condition or context.listings.known(key):
             return len(context.listings.current(key, find).ids)
         return context.store.count(Run, project_id=self.record.id, is_hidden=0)
