@@ -170,10 +170,18 @@ class Cluster:
         self._checked("scontrol", "update", f"JobId={job}", "EndTime=now+2")
 
     def start_now(self, job: str) -> None:
-        """Let a requeued job start again without the wait."""
+        """Let a requeued job start again without the wait, unless it has started meanwhile."""
         # slurmd takes the job's new credential only if it is of a later second than the requeue.
         time.sleep(1)
-        self._checked("scontrol", "update", f"JobId={job}", "StartTime=now")
+        try:
+            self._checked("scontrol", "update", f"JobId={job}", "StartTime=now")
+        except RuntimeError as error:
+            if "no longer pending" not in str(error):
+                raise
+
+    def cancel_all(self) -> None:
+        """Cancel every job of this process's user."""
+        self._checked("scancel", f"--user={os.geteuid()}")
 
     def node_down(self, node: str) -> None:
         """Set a node down, as an administrator does: its jobs end by NODE_FAIL."""

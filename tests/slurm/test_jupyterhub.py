@@ -44,8 +44,10 @@ def test_a_jupyterlab_is_a_job_which_ends_when_nobody_uses_it(
     with Hub(tmp_path, python, config, **variables) as hub:
         with Visitor(browser, hub, participant) as visitor:
             visitor.log_in()
-            job = cluster.command("squeue", "--noheader", "--format=%u %P %a %T %j").split()
-            assert job == [participant.name, "main", "workshop", "RUNNING", "jupyterlab"]
+            jobs = cluster.command(
+                "squeue", "--noheader", f"--user={participant.name}", "--format=%P %a %T %j"
+            )
+            assert jobs.split() == ["main", "workshop", "RUNNING", "jupyterlab"]
             found = environment_of_lab(participant.name)
             assert found["WORKSHOP_TEST_MODULE"] == "loaded"
             assert found["SLURM_JOB_NAME"] == "jupyterlab"

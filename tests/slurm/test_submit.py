@@ -164,7 +164,7 @@ def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
         assert slurm.repair(path, site="test_cluster", show=lines.append) is None
         assert lines[-1] == "tasks for these 8 runs are waiting already"
     finally:
-        on_cluster.command("scancel", "--user=root")
+        on_cluster.cancel_all()
     assert set(slurm.ledger(path)["kind"]) == {"cancelled"}
 
 
@@ -213,7 +213,7 @@ def test_waiting_and_cancelled_tasks_have_a_state_each(path, on_cluster):
             assert [state.task for state in job.states() if not state.ended] == list(kept)
         job.cancel()
     finally:
-        on_cluster.command("scancel", "--user=root")
+        on_cluster.cancel_all()
     states = slurm.wait(job, 20, 0.1, lambda line: None)
     # SLURM and its accounting forget some of what never started.
     assert len(states) == 200
