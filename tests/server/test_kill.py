@@ -233,8 +233,10 @@ def test_a_server_that_is_killed_over_and_over_loses_nothing(tmp_path):
     (wandb.home / "sweep.yaml").write_text(SWEEP)
     _, output = wandb.run("wandb", "sweep", "--project", "real", "sweep.yaml")
     path = re.search(r"wandb agent (\S+)", output)[1]
-    real = [wandb.popen(sys.executable, "-c", LOGGING, f"real-{i}", str(ROWS)) for i in range(2)]
-    real.append(wandb.popen("wandb", "agent", path))
+    programs = [(sys.executable, "-c", LOGGING, f"real-{i}", str(ROWS)) for i in range(2)]
+    # wandb.init() gives up after 90 s if it is unlucky enough to ask whenever the server is down.
+    lasting = {"WANDB_INIT_TIMEOUT": f"{patience(300):.0f}"}
+    real = [wandb.popen(*command, **lasting) for command in (*programs, ("wandb", "agent", path))]
     try:
         loaders, points = asyncio.run(load_and_kill(server, points=150))
         outputs = [process.communicate(timeout=patience(300))[0] for process in real]
