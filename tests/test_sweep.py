@@ -32,12 +32,21 @@ def test_preview_lists_the_combinations_of_a_grid_in_order():
     assert list(table.itertuples(index=False, name=None)) == expected
 
 
-def test_preview_enumerates_quantised_ranges():
+def test_preview_enumerates_quantised_ranges_without_their_end_as_wandb_does():
     config = GRID | {
         "parameters": {"batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}}
     }
-    assert sweep.combinations(config) == 4
-    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48, 64]
+    assert sweep.combinations(config) == 3
+    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48]
+
+
+def test_preview_names_nested_parameters_by_their_paths():
+    rates = {"name": {"values": ["sgd"]}, "rate": {"min": 1, "max": 2}}
+    nested = {"optimizer": {"parameters": rates}}
+    table = sweep.preview({"method": "grid", "parameters": nested})
+    assert table.to_dict("list") == {"optimizer.name": ["sgd"] * 2, "optimizer.rate": [1, 2]}
+    drawn = sweep.preview({"method": "random", "parameters": nested})
+    assert list(drawn["parameter"]) == list(table)
 
 
 def test_preview_describes_what_random_search_draws_from():

@@ -244,7 +244,7 @@ def test_a_server_that_is_killed_over_and_over_loses_nothing(tmp_path):
             process.kill()
         server.close()
     assert Counter(points) == Counter(range(150))
-    assert [process.returncode for process in real] == [0, 0, 0], outputs
+    assert [process.returncode for process in real] == [0, 0, 0], "\n".join(outputs)
     assert seen["sweep"] == [
         "FINISHED", [[rate, "finished", 20] for rate in (0.1, 0.2, 0.3, 0.4)],
     ]  # fmt: skip
