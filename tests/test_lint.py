@@ -178,3 +178,70 @@ def test_log_uniform_takes_exponents_that_are_no_values_of_the_parameter():
 def test_check_raises_the_first_finding_and_counts_the_others():
     with pytest.raises(WorkshopError, match=r"sweep\.yaml: method is.*\(and 1 more\)"):
         check(GOOD | {"method": "randon", "run_cap": 0}, "sweep.yaml")
+
+
+OPTUNA = {"engine": "optuna", "source": "space.py", "search_space": "space"}
+TWO_GOALS = [
+    {"name": "Validation Accuracy", "goal": "maximize"},
+    {"name": "Epoch Seconds", "goal": "minimize"},
+]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "custom", "scheduler": OPTUNA, "metric": None, "parameters": None},
+        {"method": "custom", "scheduler": OPTUNA, "metric": None, "metrics": TWO_GOALS},
+        {"metric": {"name": "Validation Loss"}},
+        {"metric": {"name": "Images per Second", "goal": "maximize"}},
+        {"metric": {"name": "Learning Rate"}},
+        {"kind": "sweep", "apiVersion": "1"},
+        {"method": "grid", "parameters": {"seed": {"min": 1, "max": 30}}},
+        {"parameters": {"learning_rate": {"min": 0, "max": 0.1}}},
+        {"parameters": {"momentum": {"distribution": "normal"}}},
+        {"parameters": {"weight_decay": {"distribution": "log_normal"}}},
+        {"parameters": {"momentum": {"distribution": "uniform", "min": 0, "max": 1}}},
+        {"early_terminate": {"type": "hyperband", "min_iter": 1, "max_iter": 27, "s": 2}},
+    ],
+    ids=str,
+)
+def test_what_wandb_documents_is_accepted(change):
+    config = {key: value for key, value in (GOOD | change).items() if value is not None}
+    assert lint(config) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parameters": {"seed": {"values": [1, 2], "probabilities": [0.9, 0.9]}}}, "sum is 1.8"),
+        ({"parameters": {"momentum": {"distribution": "normal", "sigma": -1}}}, "sigma -1"),
+        ({"parameters": {"seed": {"value": 1, "min": 0}}}, "has the key 'min'"),
+        (
+            {
+                "parameters": {
+                    "learning_rate": {"distribution": "log_uniform_values", "min": 0, "max": 1}
+                }
+            },
+            "min 0: it must be above 0",
+        ),
+        (
+            {"early_terminate": {"type": "hyperband", "max_iter": 2, "s": 1}},
+            "max_iter 2, which is less than eta 3",
+        ),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 1, "max_iter": 9}}, "needs s"),
+        ({"method": "bayes", "parameters": {"seed": {"value": 1}}}, "more than one value"),
+        ({"metric": {"name": "Train Loss", "target": "0.5"}}, "target is '0.5'"),
+        (
+            {"parameters": {"batch_size": {"distribution": "int_uniform", "min": 1, "max": 9.5}}},
+            "they must be whole numbers",
+        ),
+        ({"parameters": {"batch_size": {"min": 16, "max": 64.0}}}, "is 33.76, but it must be"),
+        ({"early_stopping": {}}, "'early_stopping' is not known"),
+        ({"command": ["python", "-m", "workshop.wandb_swep", "${args}"]}, "does not exist"),
+        ({"parameters": {"optimizer": {"parameters": {"a": {"value": 1}}}}}, "is nested"),
+    ],
+    ids=str,
+)
+def test_what_would_fail_is_found_before_a_run_does(change, words):
+    findings = lint(GOOD | change)
+    assert words in findings[0], findings

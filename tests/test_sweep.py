@@ -73,6 +73,22 @@ def test_sweep_is_registered_found_and_counted(server):
     assert sweep.get(path).config["parameters"] == TINY["parameters"]
 
 
+def test_what_remains_is_found_by_points_and_not_by_counting_runs(server):
+    prior = """
+import sys, wandb
+for rate, name in ((0.1, "same"), (0.1, "again"), (0.7, "beside")):
+    config = {"learning_rate": rate}
+    with wandb.init(project="points", id=name, config=config, settings={"console": "off"}):
+        pass
+wandb.sweep(%r, project="points", prior_runs=["same", "again", "beside"])
+"""
+    subprocess.run([sys.executable, "-c", prior % TINY], check=True)
+    path = sweep.newest("points")
+    assert sweep.states(path)["finished"] == 3
+    assert sweep.remaining(path) == 1
+    assert sweep.get(path).expected_run_count == 4
+
+
 def test_newest_passes_over_cancelled_sweeps(server):
     first = sweep.register(TINY, "cancelled")
     second = sweep.register(TINY, "cancelled")

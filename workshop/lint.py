@@ -70,7 +70,8 @@ def _lint_settings(name: str, settings: dict, method: str) -> Iterator[str]:
         if kind.startswith("q_") and (finding := _lint_step(name, settings, extremes[0])):
             yield finding
             return
-        errors = (_drawn_error(name, value) for value in _probes(settings, *extremes))
+        errors = [_drawn_error(name, value) for value in _probes(settings, *extremes)]
+        errors = [*filter(None, errors)][:1]
     elif kind in search.ON_A_GRID or kind.startswith("categorical"):
         yield from _lint_repetitions(settings.get("values", ()))
         errors = (field_error(name, value) for value in search.axis(settings))
@@ -86,7 +87,7 @@ def _probes(settings: dict, low: float, high: float) -> tuple[float, ...]:
         return low, high
     if kind.startswith("q_"):
         return low, min(low + search.step(settings), high), high
-    return (low + high) / 2, low, high
+    return low + 0.37 * (high - low), low, high  # not the middle, which may be whole
 
 
 def _drawn_error(name: str, value: float) -> str | None:

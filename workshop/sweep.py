@@ -145,25 +145,38 @@ def get(path: str) -> "wandb.apis.public.Sweep":
         ) from None
 
 
-def states(path: str) -> Counter:
-    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+def runs(path: str, *, whole: bool = True) -> "wandb.apis.public.Runs":
+    """Return the sweep's runs, the oldest first.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        whole: with their configs and summaries, for which each would else be asked once more.
+    """
     import wandb
 
     entity, project, sweep_id = path.split("/")
     # The runs of wandb's own sweep object would come ten to a query.
-    runs = wandb.Api().runs(f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=500)
-    return Counter(run.state for run in runs)
+    return wandb.Api().runs(
+        f"{entity}/{project}",
+        filters={"sweep": sweep_id},
+        per_page=100 if whole else 500,
+        lazy=not whole,
+    )
+
+
+def states(path: str) -> Counter:
+    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+    return Counter(run.state for run in runs(path, whole=False))
 
 
 def remaining(path: str) -> int | None:
-    """Return how many runs the sweep will still hand out; None if it has no end.
+    """Return how many new runs the sweep will still hand out; None if it has no end.
 
-    A run that failed counts as handed out: W&B does not repeat it.
+    They are the points that no run was given, as W&B's search counts them.  A run that failed
+    counts as handed out: W&B does not repeat it.
     """
-    sweep = get(path)
-    if sweep.expected_run_count is None:
-        return None
-    return max(0, sweep.expected_run_count - len(sweep.runs))
+    trials = [search.Trial(dict(run.config), None, is_live=False) for run in runs(path)]
+    return search.remaining_runs(get(path).config, trials)
 
 
 def stop(path: str) -> None:
