@@ -32,12 +32,21 @@ def test_preview_lists_the_combinations_of_a_grid_in_order():
     assert list(table.itertuples(index=False, name=None)) == expected
 
 
-def test_preview_enumerates_quantised_ranges():
+def test_preview_enumerates_quantised_ranges_without_their_end_as_wandb_does():
     config = GRID | {
         "parameters": {"batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}}
     }
-    assert sweep.combinations(config) == 4
-    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48, 64]
+    assert sweep.combinations(config) == 3
+    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48]
+
+
+def test_preview_names_nested_parameters_by_their_paths():
+    rates = {"name": {"values": ["sgd"]}, "rate": {"min": 1, "max": 2}}
+    nested = {"optimizer": {"parameters": rates}}
+    table = sweep.preview({"method": "grid", "parameters": nested})
+    assert table.to_dict("list") == {"optimizer.name": ["sgd"] * 2, "optimizer.rate": [1, 2]}
+    drawn = sweep.preview({"method": "random", "parameters": nested})
+    assert list(drawn["parameter"]) == list(table)
 
 
 def test_preview_describes_what_random_search_draws_from():
@@ -62,6 +71,22 @@ def test_sweep_is_registered_found_and_counted(server):
     assert sweep.remaining(path) == 2
     assert sweep.states(path) == {}
     assert sweep.get(path).config["parameters"] == TINY["parameters"]
+
+
+def test_what_remains_is_found_by_points_and_not_by_counting_runs(server):
+    prior = """
+import sys, wandb
+for rate, name in ((0.1, "same"), (0.1, "again"), (0.7, "beside")):
+    config = {"learning_rate": rate}
+    with wandb.init(project="points", id=name, config=config, settings={"console": "off"}):
+        pass
+wandb.sweep(%r, project="points", prior_runs=["same", "again", "beside"])
+"""
+    subprocess.run([sys.executable, "-c", prior % TINY], check=True)
+    path = sweep.newest("points")
+    assert sweep.states(path)["finished"] == 3
+    assert sweep.remaining(path) == 1
+    assert sweep.get(path).expected_run_count == 4
 
 
 def test_newest_passes_over_cancelled_sweeps(server):

@@ -23,6 +23,9 @@ from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT, shown
 
 METRICS = ("Train Loss", "Validation Loss", "Validation Accuracy")
+"""What a sweep can judge its runs by."""
+LOGGED = (*METRICS, "Epoch", "Learning Rate", "Epoch Seconds", "Images per Second")
+"""Everything that the trainer logs with each epoch."""
 
 
 def _number(value: Any) -> Any:

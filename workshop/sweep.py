@@ -1,7 +1,6 @@
 """Define a sweep, register it, find it again: steps 1 and 2."""
 
 import itertools
-import math
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
 from workshop.paths import ROOT, shown
+from workshop.server import search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,12 +40,7 @@ def combinations(config: Mapping) -> int | None:
 
     A grid has the product of its lists, random and bayes go on until `run_cap`.
     """
-    ends = []
-    if config["method"] == "grid":
-        ends.append(math.prod(len(values) for values in grid(config).values()))
-    if "run_cap" in config:
-        ends.append(config["run_cap"])
-    return min(ends, default=None)
+    return search.expected_runs(dict(config))
 
 
 def preview(config: Mapping) -> "pd.DataFrame":
@@ -63,27 +58,18 @@ def preview(config: Mapping) -> "pd.DataFrame":
         return pd.DataFrame(itertools.product(*axes.values()), columns=list(axes))
     return pd.DataFrame(
         [
-            {"parameter": name, "drawn from": _describe(specification)}
-            for name, specification in sorted(config["parameters"].items())
+            {"parameter": ".".join(path), "drawn from": _describe(specification)}
+            for path, specification in search.flatten(config["parameters"])
         ]
     )
 
 
 def grid(config: Mapping) -> dict[str, list]:
-    """Return each parameter's values, the parameters in W&B's (alphabetical) order."""
-    return {
-        name: _values(specification) for name, specification in sorted(config["parameters"].items())
-    }
+    """Return the values of each parameter, each once, in W&B's (alphabetical) order.
 
-
-def _values(specification: Mapping) -> list:
-    if "value" in specification:
-        return [specification["value"]]
-    if "values" in specification:
-        return list(specification["values"])
-    step = specification.get("q", 1)
-    count = math.floor((specification["max"] - specification["min"]) / step + 1e-9) + 1
-    return [specification["min"] + index * step for index in range(count)]
+    Nested parameters are named `outer.inner`.
+    """
+    return {".".join(path): values for path, values in search.Grid(dict(config)).axes.items()}
 
 
 def _describe(specification: Mapping) -> str:
@@ -91,7 +77,7 @@ def _describe(specification: Mapping) -> str:
         return f"always {specification['value']}"
     if "values" in specification:
         return f"one of {', '.join(map(str, specification['values']))}"
-    distribution = specification.get("distribution", "uniform")
+    distribution = search.distribution(dict(specification))
     options = {key: value for key, value in specification.items() if key != "distribution"}
     return f"{distribution}, " + ", ".join(f"{key} {value}" for key, value in options.items())
 
@@ -159,25 +145,38 @@ def get(path: str) -> "wandb.apis.public.Sweep":
         ) from None
 
 
-def states(path: str) -> Counter:
-    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+def runs(path: str, *, whole: bool = True) -> "wandb.apis.public.Runs":
+    """Return the sweep's runs, the oldest first.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        whole: with their configs and summaries, for which each would else be asked once more.
+    """
     import wandb
 
     entity, project, sweep_id = path.split("/")
     # The runs of wandb's own sweep object would come ten to a query.
-    runs = wandb.Api().runs(f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=500)
-    return Counter(run.state for run in runs)
+    return wandb.Api().runs(
+        f"{entity}/{project}",
+        filters={"sweep": sweep_id},
+        per_page=100 if whole else 500,
+        lazy=not whole,
+    )
+
+
+def states(path: str) -> Counter:
+    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+    return Counter(run.state for run in runs(path, whole=False))
 
 
 def remaining(path: str) -> int | None:
-    """Return how many runs the sweep will still hand out; None if it has no end.
+    """Return how many new runs the sweep will still hand out; None if it has no end.
 
-    A run that failed counts as handed out: W&B does not repeat it.
+    They are the points that no run was given, as W&B's search counts them.  A run that failed
+    counts as handed out: W&B does not repeat it.
     """
-    sweep = get(path)
-    if sweep.expected_run_count is None:
-        return None
-    return max(0, sweep.expected_run_count - len(sweep.runs))
+    trials = [search.Trial(dict(run.config), None, is_live=False) for run in runs(path)]
+    return search.remaining_runs(get(path).config, trials)
 
 
 def stop(path: str) -> None:

@@ -41,15 +41,6 @@ def test_a_repeated_heartbeat_gives_out_nothing_twice(world: World):
     assert len(world.store.all(Run)) == 1
 
 
-def test_what_the_script_does_to_its_config_does_not_confuse_the_grid(world: World):
-    agent = world.agent()
-    (first,) = world.beat(agent)
-    world.store.change(world.run(first["run_id"]), config='{"lr": {"value": 99}}')
-    world.post(first["run_id"], complete=True, exitcode=0)
-    (second,) = world.beat(agent)
-    assert second["args"] == {"lr": {"value": 0.2}}
-
-
 def test_a_child_that_ends_before_it_starts_a_run_has_failed(world: World):
     agent = world.agent()
     (first,) = world.beat(agent)

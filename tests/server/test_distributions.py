@@ -178,7 +178,7 @@ def test_settings_are_accepted_where_the_engine_of_wandb_accepts_them(parameter)
     [
         ({"distribution": "log_uniform", "min": 1, "max": 1000}, "exponents of e"),
         ({"distribution": "log_uniform", "min": -1000, "max": 1}, "exponents of e"),
-        ({"distribution": "log_normal", "sigma": 200}, "too large or small"),
+        ({"distribution": "log_normal", "sigma": 200}, "too large or too small"),
         ({"distribution": "uniform", "min": 0, "max": float("inf")}, "max inf"),
         ({"distribution": "uniform", "min": 0, "max": 10**400}, "max 1000"),
         ({"distribution": "uniform", "min": float("nan"), "max": 1}, "min nan"),

@@ -81,18 +81,19 @@ def test_strict_looks_at_the_value_in_the_bracket_and_is_off_by_default():
     ("settings", "expected"),
     [
         ("hyperband", "early_terminate is 'hyperband'"),
-        ({"type": "median", "min_iter": 3}, "type hyperband, such as"),
+        ({"type": "median", "min_iter": 3}, "type: hyperband, such as"),
         ({"type": "hyperband"}, "needs min_iter, or max_iter and s"),
-        ({"type": "hyperband", "max_iter": 27}, "max_iter needs s"),
+        ({"type": "hyperband", "max_iter": 27}, "needs min_iter, or max_iter and s"),
+        ({"type": "hyperband", "min_iter": 1, "max_iter": 27}, "max_iter needs s"),
         ({"type": "hyperband", "max_iter": 2, "s": 1}, "max_iter 2, which is less than eta 3"),
         ({"type": "hyperband", "min_iter": 0}, "min_iter 0"),
         ({"type": "hyperband", "min_iter": 2.5}, "min_iter 2.5"),
         ({"type": "hyperband", "min_iter": True}, "min_iter True"),
         ({"type": "hyperband", "max_iter": 27, "s": 101}, "at most 100"),
-        ({"type": "hyperband", "min_iter": 2, "eta": 1}, "eta 1, but it must be a number above 1"),
+        ({"type": "hyperband", "min_iter": 2, "eta": 1}, "eta 1: it must be a number above 1"),
         ({"type": "hyperband", "min_iter": 2, "eta": "3"}, "eta '3'"),
         ({"type": "hyperband", "min_iter": 2, "strict": 1}, "strict 1"),
-        ({"type": "hyperband", "min_iters": 2}, "has 'min_iters', expected one of type, min_iter"),
+        ({"type": "hyperband", "min_iters": 2}, "has the key 'min_iters', which is not known (did"),
     ],
 )
 def test_settings_without_sense_are_refused_with_a_sentence(settings, expected):
@@ -105,5 +106,5 @@ def test_settings_without_sense_are_refused_with_a_sentence(settings, expected):
 def test_it_needs_a_metric():
     config = sweep(min_iter=2)
     del config["metric"]
-    with pytest.raises(search.SearchError, match="early_terminate needs to know what is good"):
+    with pytest.raises(search.SearchError, match="early_terminate must know which runs are worse"):
         search.check(config)

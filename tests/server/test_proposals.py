@@ -21,13 +21,15 @@ mutation UpsertSweep($id: ID, $config: String, $state: String, $controller: JSON
                      $priorRunsFilters: JSONString) {
   upsertSweep(input: {id: $id, config: $config, state: $state, controller: $controller,
                       priorRunsFilters: $priorRunsFilters, projectName: "p"}) {
-    sweep { id name state bestLoss controllerRunName scheduler runCount }
+    sweep { id name state bestLoss controllerRunName scheduler runCount runCountExpected }
+    configValidationWarnings
   }
 }"""
 SWEEP = """
 query Sweep($name: String!) {
   project(name: "p") { sweep(sweepName: $name) {
-    id state bestLoss scheduler runs { edges { node { name state config sweepName } } }
+    id state bestLoss scheduler runCount runCountExpected
+    runs { edges { node { name state config sweepName } } }
   } }
 }"""
 CREATE_AGENT = """
@@ -40,7 +42,7 @@ mutation Heartbeat($id: ID!) { agentHeartbeat(input: {id: $id, runState: "{}"}) 
 UPSERT_RUN = """
 mutation UpsertBucket($name: String, $sweep: String, $summary: JSONString, $config: JSONString) {
   upsertBucket(input: {name: $name, modelName: "p", sweep: $sweep, summaryMetrics: $summary,
-                       config: $config}) { bucket { id name sweepName state } }
+                       config: $config}) { bucket { id name sweepName state config } }
 }"""
 ENQUEUE = """
 mutation EnqueueSweepRun($id: ID!, $config: JSONString!, $displayName: String) {
@@ -179,6 +181,60 @@ def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):
     assert api.sweep(sweep["name"])["state"] == "FINISHED"
 
 
+def test_a_prior_run_of_another_sweep_leaves_it(api: Api):
+    first = api.register(GRID)
+    (command,) = api.beat(api.agent(first))
+    api.finish(command["run_id"])
+    prior = json.dumps({"$or": [{"name": command["run_id"]}]})
+    second = api.register(GRID, priorRunsFilters=prior)
+    assert (second["runCount"], second["runCountExpected"]) == (1, 3)
+    assert api.sweep(first["name"])["runs"] == []
+    assert api.beat(api.agent(second))[0]["args"] == {"x": {"value": 2}}
+
+
+def test_runs_beside_the_grid_do_not_count_as_its_points(api: Api):
+    for name in ("beside", "twice", "again"):
+        config = {"x": {"value": 77 if name == "beside" else 1}}
+        api.run(name, config=json.dumps(config))
+        api.finish(name)
+    prior = json.dumps({"$or": [{"name": name} for name in ("beside", "twice", "again")]})
+    sweep = api.register(GRID, priorRunsFilters=prior)
+    assert (sweep["runCount"], sweep["runCountExpected"]) == (3, 5)
+    for x in (2, 3):
+        (command,) = api.beat(api.agent(sweep))
+        assert command["args"] == {"x": {"value": x}}
+        api.finish(command["run_id"])
+    seen = api.sweep(sweep["name"])
+    assert (seen["state"], seen["runCountExpected"]) == ("FINISHED", 5)
+    page = api.client.get(f"/local/p/sweeps/{sweep['name']}").text
+    assert "5 of 5" in page
+
+
+def test_a_program_cannot_replace_what_its_sweep_picked_and_its_user_can(api: Api):
+    sweep = api.register(GRID)
+    (first,) = api.beat(api.agent(sweep))
+    replaced = json.dumps({"x": {"value": 99}, "more": {"value": 1}})
+    bucket = api.run(first["run_id"], config=replaced)
+    assert json.loads(bucket["config"]) == {"x": {"value": 1}, "more": {"value": 1}}
+    assert json.loads(api.run(first["run_id"], config="{}")["config"]) == {"x": {"value": 1}}
+    api.finish(first["run_id"])
+    (second,) = api.beat(api.agent(sweep))
+    assert second["args"] == {"x": {"value": 2}}
+    bucket = api.run(first["run_id"], config=replaced)
+    assert json.loads(bucket["config"])["x"] == {"value": 99}
+    assert api.sweep(sweep["name"])["runCountExpected"] == 4, "1 is to be tried again"
+
+
+def test_what_is_not_known_in_a_configuration_is_accepted_with_a_warning(api: Api):
+    config = GRID | {"early_stopping": {}, "parametrs": {}, "kind": "sweep"}
+    answer = api.graphql(UPSERT, config=json.dumps(config))["upsertSweep"]
+    assert answer["configValidationWarnings"] == [
+        "section 'early_stopping' is not known (did you mean 'early_terminate'?)",
+        "section 'parametrs' is not known (did you mean 'parameters'?)",
+    ]
+    assert answer["sweep"]["state"] == "PENDING"
+
+
 def test_a_prior_run_that_cannot_join_is_told_and_no_sweep_is_registered(api: Api):
     def refused(*names: str) -> str:
         filters = json.dumps({"$or": [{"name": name} for name in names]})
@@ -191,14 +247,10 @@ def test_a_prior_run_that_cannot_join_is_told_and_no_sweep_is_registered(api: Ap
     assert "There is no run 'missing' in the project local/p" in refused("ended", "missing")
     api.run("live")
     assert "The run live is running; wait for its end" in refused("live")
-    sweep = api.register(GRID, priorRunsFilters='{"$or": [{"name": "ended"}]}')
-    message = refused("ended")
-    assert f"belongs to the sweep {sweep['name']} already" in message
-    assert f"wandb sweep --update local/p/{sweep['name']} FILE" in message
     for filters in ('{"state": "finished"}', '{"$or": [{"name": {}}]}', '{"$or": 1}'):
         status, message = api.refusal(UPSERT, config=json.dumps(GRID), priorRunsFilters=filters)
         assert (status, "named by their IDs" in message) == (400, True)
-    assert api.graphql('{ project(name: "p") { totalSweeps } }')["project"]["totalSweeps"] == 1
+    assert api.graphql('{ project(name: "p") { totalSweeps } }')["project"]["totalSweeps"] == 0
 
 
 def test_a_scheduler_enqueues_runs_and_has_a_hidden_run_for_its_console(api: Api):

@@ -83,6 +83,26 @@ def test_a_run_that_early_termination_stopped_is_done():
     assert account(config, [run("a", "killed", 32, 0.1)]).done == 1
 
 
+def test_runs_that_are_no_point_of_the_grid_are_others():
+    runs = [run("a", "finished", 7, 0.1), run("b", "failed", 32, 7), run("c", "finished", 32, 0.1)]
+    gaps = account(CONFIG, [*runs, SweepRun("d", "preempted", {})])
+    assert (gaps.done, gaps.missing, gaps.failed) == (1, 3, [])
+    assert [other.id for other in gaps.others] == ["a", "b", "d"]
+    assert [again.id for again in gaps.interrupted] == ["d"]
+    assert "3 others: their values are no point of the sweep" in str(gaps)
+
+
+def test_a_quantised_range_and_nested_parameters_have_the_points_of_the_search():
+    quarter = {"distribution": "q_uniform", "min": 0, "max": 1, "q": 0.25}
+    config = {
+        "method": "grid",
+        "parameters": {"momentum": quarter, "o": {"parameters": {"name": {"values": ["sgd"]}}}},
+    }
+    gaps = account(config, [SweepRun("a", "finished", {"momentum": 0.5, "o": {"name": "sgd"}})])
+    assert (gaps.expected, gaps.done, gaps.missing) == (4, 1, 3)
+    assert [point["momentum"] for point in gaps.points] == [0, 0.25, 0.75]
+
+
 def test_random_search_lacks_what_its_cap_allows():
     config = {"method": "random", "run_cap": 5, "parameters": {"learning_rate": {}}}
     runs = [SweepRun(name, state, {}) for name, state in [("a", "finished"), ("b", "failed")]]

@@ -6,7 +6,8 @@ from typing import Any
 
 from workshop.analysis import hyperparameters
 from workshop.answers.report import Condition, Judgement
-from workshop.lint import SECTIONS, lint
+from workshop.lint import lint
+from workshop.server.search import SECTIONS
 from workshop.sweep import combinations, load
 
 EXAMPLE = "configs/sweep_config.yaml"  # where most exercises begin

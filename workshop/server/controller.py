@@ -12,7 +12,7 @@ import json
 
 from workshop.server.lifecycle import AGENT_SILENCE, GRACE, Lifecycle
 from workshop.server.names import run_name
-from workshop.server.proposals import Nothing, Prepared, point_of, wrap
+from workshop.server.proposals import Nothing, Prepared, wrap
 from workshop.server.records import Agent, Run, Sweep
 from workshop.server.values import new_id, unwrap
 
@@ -113,7 +113,9 @@ class Controller(Lifecycle):
             "type": kind,
             "run_id": run.name,
             "program": sweep.settings.get("program"),
-            "args": wrap(point_of(run.suggestion, run.config)),
+            "args": wrap(
+                json.loads(run.suggestion) if run.suggestion else unwrap(json.loads(run.config))
+            ),
         }
 
     def _left_behind(self, sweep: Sweep) -> Run | None:

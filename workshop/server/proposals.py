@@ -19,9 +19,9 @@ from enum import Enum, auto
 
 from workshop.server import search
 from workshop.server.compute import Compute, ComputeError
-from workshop.server.records import LIVE_STATES, Run, Sweep
+from workshop.server.records import Run, Sweep
 from workshop.server.store import Store
-from workshop.server.values import lookup, number, unwrap
+from workshop.server.trials import trials
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,11 @@ class Postponed(Exception):  # noqa: N818
         sweep: The sweep that is searched.
     """
 
-    def __init__(self, proposals: "Proposals", sweep: Sweep, trials: list[search.Trial]):
+    def __init__(self, proposals: "Proposals", sweep: Sweep, past: list[search.Trial]):
         super().__init__(f"The next point of sweep {sweep.name} is not computed yet.")
         self.sweep = sweep
         self._proposals = proposals
-        self._trials = trials
+        self._past = past
         self._since = time.monotonic()
 
     @property
@@ -82,7 +82,7 @@ class Postponed(Exception):  # noqa: N818
 
     def work(self, compute: Compute) -> Prepared:
         """Compute the point; takes seconds."""
-        return self._proposals.compute(self.sweep, self._trials, compute)
+        return self._proposals.compute(self.sweep, self._past, compute)
 
 
 class Proposals:
@@ -113,14 +113,14 @@ class Proposals:
             if entry is None:
                 return Nothing.YET
             return Nothing.LEFT if entry["data"]["args"] is None else entry["data"]["args"]
-        trials = self.trials(sweep)
+        past = trials(self._store, sweep)
         if sweep.settings["method"] != "bayes":
-            point = search.suggest(sweep.settings, trials, self._random)
+            point = search.suggest(sweep.settings, past, self._random)
             return Nothing.LEFT if point is None else wrap(point)
-        if search.is_exhausted(sweep.settings, trials):
+        if search.is_exhausted(sweep.settings, past):
             return Nothing.LEFT
         if prepared is None:
-            raise Postponed(self, sweep, trials)
+            raise Postponed(self, sweep, past)
         if prepared.point is None or prepared.config != sweep.config:
             return Nothing.YET
         return wrap(prepared.point)
@@ -139,25 +139,7 @@ class Proposals:
         if sweep.is_controlled:
             entry = self._entry(sweep)
             return entry is not None and entry["data"]["args"] is None
-        return search.is_exhausted(sweep.settings, self.trials(sweep))
-
-    def trials(self, sweep: Sweep) -> list[search.Trial]:
-        """Return the points that a sweep has tried or tries, in the order of its runs."""
-        rows = self._store.execute(
-            "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
-            sweep.id,
-        )
-        settings = sweep.settings
-        needed = settings["method"] == "bayes" or "target" in (settings.get("metric") or ())
-        metric = sweep.metric if needed else None
-        return [
-            search.Trial(
-                point=point_of(suggestion, config),
-                value=metric and number(lookup(json.loads(summary), metric)),
-                is_live=state in LIVE_STATES,
-            )
-            for suggestion, config, state, summary in rows
-        ]
+        return search.is_exhausted(sweep.settings, trials(self._store, sweep))
 
     def _entry(self, sweep: Sweep) -> dict | None:
         """Return the first point of a sweep's controller that is no run yet."""
@@ -185,10 +167,10 @@ class Proposals:
         finally:
             self._places.release()
 
-    def compute(self, sweep: Sweep, trials: list[search.Trial], compute: Compute) -> Prepared:
+    def compute(self, sweep: Sweep, past: list[search.Trial], compute: Compute) -> Prepared:
         """See `Postponed.work`; a sweep goes on at random where bayes fails for good."""
         try:
-            point = compute.run(BAYES, sweep.settings, trials, self._random.getrandbits(32))
+            point = compute.run(BAYES, sweep.settings, past, self._random.getrandbits(32))
             self._failures.pop(sweep.id, None)
         except ComputeError as error:
             self._failures[sweep.id] += 1
@@ -196,14 +178,14 @@ class Proposals:
                 log.warning("Sweep %s has no next point yet: %s", sweep.name, error)
             if self._failures[sweep.id] < FAILURES_IN_A_ROW:
                 return Prepared(sweep.config, None)
-            point = self._at_random(sweep, trials)
+            point = self._at_random(sweep, past)
         except Exception:
             log.exception("Sweep %s cannot be searched by bayes; it goes on at random.", sweep.name)
-            point = self._at_random(sweep, trials)
+            point = self._at_random(sweep, past)
         return Prepared(sweep.config, point)
 
-    def _at_random(self, sweep: Sweep, trials: list[search.Trial]) -> dict:
-        return search.suggest(sweep.settings | {"method": "random"}, trials, self._random)
+    def _at_random(self, sweep: Sweep, past: list[search.Trial]) -> dict:
+        return search.suggest(sweep.settings | {"method": "random"}, past, self._random)
 
     def warm(self, sweep: Sweep, compute: Compute) -> None:
         """Start the computing process if a sweep is going to need it, and do not wait for it."""
@@ -220,11 +202,6 @@ class Proposals:
 
         if self._warming.acquire(blocking=False):
             threading.Thread(target=load, daemon=True).start()
-
-
-def point_of(suggestion: str | None, config: str) -> dict:
-    """Return a run's point: what was suggested, or its config if it came from elsewhere."""
-    return json.loads(suggestion) if suggestion else unwrap(json.loads(config))
 
 
 def wrap(point: dict) -> dict:

@@ -1,13 +1,12 @@
 """What a sweep has done and what is missing: arithmetic on its configuration and its runs."""
 
 import itertools
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from workshop.sweep import combinations, grid
+from workshop.server import search
 
 _LIVE = ("pending", "running", "preempting")
 
@@ -36,6 +35,8 @@ class Gaps:
         points: the points that are missing, if the sweep is a grid.
         duplicated: the runs of each point that more than one run was given, by its values.
         interrupted: the runs that the sweep will hand out once more by itself.
+        others: the runs whose values are no point of the sweep's grid: prior runs, and those from
+            before its configuration was changed.
     """
 
     expected: int | None
@@ -46,6 +47,7 @@ class Gaps:
     points: list[dict[str, Any]] = field(default_factory=list)
     duplicated: dict[str, list[SweepRun]] = field(default_factory=dict)
     interrupted: list[SweepRun] = field(default_factory=list)
+    others: list[SweepRun] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return the account, a line per kind, and a line per point or run that needs work."""
@@ -58,6 +60,9 @@ class Gaps:
         if self.interrupted:
             lines.append(f"{len(self.interrupted)} interrupted: handed out again by the sweep")
             lines += [f"  {describe(run.values)}: run {run.id}" for run in self.interrupted]
+        if self.others:
+            lines.append(f"{len(self.others)} others: their values are no point of the sweep")
+            lines += [f"  {describe(run.values)}: run {run.id} {run.state}" for run in self.others]
         lines.append(f"{len(self.duplicated)} duplicated: several runs were given the same point")
         lines += [
             f"  {point}: runs {', '.join(f'{run.id} {run.state}' for run in runs)}"
@@ -66,7 +71,7 @@ class Gaps:
         return "\n".join(lines)
 
 
-def account(config: Mapping, runs: Sequence[SweepRun], dead: Iterable[str] = ()) -> Gaps:
+def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str] = ()) -> Gaps:
     """Compare what a sweep consists of with its runs.
 
     Values are equal as W&B's search takes them: 3 and 3.0 are the same.  Runs that an early
@@ -79,13 +84,16 @@ def account(config: Mapping, runs: Sequence[SweepRun], dead: Iterable[str] = ())
     """
     dead = set(dead)
     done_states = {"finished"} | ({"killed"} if "early_terminate" in config else set())
-    axes = grid(config) if config["method"] == "grid" else None
-    names = list(axes) if axes else None
+    grid = search.Grid(config) if config["method"] == "grid" else None
     by_point: dict[object, list[SweepRun]] = defaultdict(list)
+    others = []
     for run in runs:
-        by_point[_key(run.values, names) if names else run.id].append(run)
+        if grid and run.values not in grid:
+            others.append(run)
+        else:
+            by_point[grid.place(run.values) if grid else run.id].append(run)
     done = live = 0
-    failed, interrupted = [], []
+    failed, interrupted = [], [run for run in others if run.state == "preempted"]
     for tried in by_point.values():
         states = [run.state for run in tried]
         if done_states.intersection(states):
@@ -96,39 +104,29 @@ def account(config: Mapping, runs: Sequence[SweepRun], dead: Iterable[str] = ())
             interrupted.append(next(run for run in tried if run.state == "preempted"))
         else:
             failed.append(tried[-1])
-    expected = combinations(config)
-    allowed = None if expected is None else max(0, config.get("run_cap", expected) - len(runs))
-    points = []
-    if axes:
-        everything = (dict(zip(axes, values, strict=True)) for values in _product(axes))
-        points = [point for point in everything if _key(point, names) not in by_point]
-        points = points[: allowed if "run_cap" in config else None]
-    missing = len(points) if axes else allowed or 0
-    duplicated = {
-        describe({name: tried[0].values.get(name) for name in names}): tried
-        for tried in by_point.values()
-        if names and len(tried) > 1
-    }
-    return Gaps(expected, done, live, missing, failed, points, duplicated, interrupted)
+    trials = [search.Trial(run.values, None, run.state in _LIVE) for run in runs]
+    missing = search.remaining_runs(config, trials) or 0
+    return Gaps(
+        expected=search.expected_runs(config),
+        done=done,
+        live=live,
+        missing=missing,
+        failed=failed,
+        points=[*itertools.islice(grid.untried(trials), missing)] if grid else [],
+        duplicated={
+            describe(_of_sweep(tried[0].values, config)): tried
+            for tried in by_point.values()
+            if grid and len(tried) > 1
+        },
+        interrupted=interrupted,
+        others=others,
+    )
+
+
+def _of_sweep(values: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values.get(name) for name in sorted(config["parameters"])}
 
 
 def describe(values: Mapping[str, Any]) -> str:
     """Return values as a reader sees them: `learning_rate 0.1, optimizer adam`."""
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _product(axes: Mapping[str, list]) -> Iterable[tuple]:
-    """Return the points of a grid, each once even if a value is listed twice."""
-    distinct = [{_same(value): value for value in values}.values() for values in axes.values()]
-    return itertools.product(*distinct)
-
-
-def _key(values: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_same(values.get(name)) for name in names)
-
-
-def _same(value: Any) -> str:
-    """Return a text that is equal for values that a sweep takes as equal."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, sort_keys=True, default=str)

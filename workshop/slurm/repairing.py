@@ -19,13 +19,8 @@ def gaps(sweep_path: str) -> Gaps:
     Raises:
         WorkshopError: there is no such sweep, or its server does not answer.
     """
-    import wandb
-
-    entity, project, sweep_id = split(sweep_path)
+    split(sweep_path)
     config = sweep.get(sweep_path).config
-    found = wandb.Api().runs(
-        f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=100, lazy=False
-    )
     varied = list(config["parameters"])
     runs = [
         SweepRun(
@@ -33,7 +28,7 @@ def gaps(sweep_path: str) -> Gaps:
             run.state,
             {name: run.config[name] for name in varied if name in run.config},
         )
-        for run in found
+        for run in sweep.runs(sweep_path)
     ]
     tasks = ledger(sweep_path)
     dead = set(tasks.loc[~tasks["kind"].isin(LIVE), "run"].dropna())

@@ -186,14 +186,13 @@ def split(sweep_path: str) -> list[str]:
 def _runs_to_do(sweep_path: str) -> int:
     """Return how many runs agents would be given: new ones, and interrupted ones."""
     registered = sweep.get(sweep_path)
-    states = sweep.states(sweep_path)
-    expected = registered.expected_run_count
-    if expected is None:
+    remaining = sweep.remaining(sweep_path)
+    if remaining is None:
         raise WorkshopError(
             f"sweep {sweep_path} has no end, so the array's size is yours to choose: "
             "give tasks=N (--tasks N), or register the sweep with a `run_cap`"
         )
-    left = max(0, expected - states.total()) + states["preempted"]
+    left = remaining + sweep.states(sweep_path)["preempted"]
     taken = claimed(sweep_path)
     state = registered.state.upper()
     if left and taken >= left:
@@ -203,8 +202,8 @@ def _runs_to_do(sweep_path: str) -> int:
         )
     if left == 0:
         raise WorkshopError(
-            f"sweep {sweep_path} has nothing left to do: all its {expected} runs were handed "
-            "out; analyze them, repeat those that failed with `workshop repair`, or register a "
+            f"sweep {sweep_path} has nothing left to do: all its runs were handed out; "
+            "analyze them, repeat those that failed with `workshop repair`, or register a "
             "new sweep"
         )
     if state not in ("PENDING", "RUNNING"):

@@ -13,7 +13,8 @@ import yaml
 from workshop import sweep
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
-from workshop.lint import GOALS, METHODS, lint
+from workshop.lint import lint
+from workshop.server.search import GOALS, METHODS
 from workshop.style import count
 from workshop.widgets.base import NO_WIDTH, SCROLLING, WRAPPING, Shown, button, paragraph
 from workshop.widgets.parameter import ParameterRow

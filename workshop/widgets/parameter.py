@@ -8,11 +8,11 @@ import ipywidgets
 import yaml
 
 from workshop.config import TrainingConfig
-from workshop.lint import DISTRIBUTIONS
+from workshop.server import search
 from workshop.widgets.base import WRAPPING, button
 
 VALUE, VALUES, RANGE = "one value", "a list of values", "a range"
-_KINDS = (VALUE, VALUES, RANGE, *DISTRIBUTIONS)
+_KINDS = (VALUE, VALUES, RANGE, *search.DISTRIBUTIONS)
 
 _FIELDS = ("value", "values", "probabilities", "min", "max", "mu", "sigma", "q", "a", "b")
 _INITIAL = {"style": {"description_width": "initial"}}
@@ -115,20 +115,9 @@ def _kind(specification: Mapping[str, Any]) -> str:
 
 def _keys(kind: str) -> tuple[str, ...]:
     """Return the fields of a kind of choice."""
-    plain = {
-        VALUE: ("value",),
-        VALUES: ("values",),
-        RANGE: ("min", "max"),
-        "constant": ("value",),
-        "categorical": ("values",),
-        "categorical_w_probabilities": ("values", "probabilities"),
-    }
-    if kind in plain:
-        return plain[kind]
-    step = ("q",) if kind.startswith("q_") else ()
-    if "uniform" in kind:
-        return ("min", "max", *step)
-    return (("a", "b") if "beta" in kind else ("mu", "sigma")) + step
+    kind = {VALUE: "constant", VALUES: "categorical", RANGE: "uniform"}.get(kind, kind)
+    needed, optional = search.keys_of(kind)
+    return needed + optional
 
 
 def _written(value: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workshop.server import lines, search
+from workshop.server import lines
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
 from workshop.server.pages import tables
@@ -13,6 +13,7 @@ from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
 from workshop.server.store import Store
+from workshop.server.trials import expected_runs
 
 ROWS_PER_PAGE = 200
 MOST_METRICS = 8
@@ -72,7 +73,7 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
     rows = []
     for sweep in sweeps:
         config = sweep.settings
-        runs, expected = store.count(Run, sweep_id=sweep.id), search.expected_runs(config)
+        runs, expected = store.count(Run, sweep_id=sweep.id), expected_runs(store, sweep)
         of = "" if expected is None else f" of {expected}"
         cells = [
             tables.link(

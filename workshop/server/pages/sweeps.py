@@ -21,6 +21,7 @@ from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
 from workshop.server.search.parameters import is_single
 from workshop.server.store import Store
+from workshop.server.trials import expected_runs
 
 
 def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
@@ -29,6 +30,7 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
     with store.reading():
         record, found = find_sweep(store, entity, project, sweep)
         runs = [RunFacts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
+        expected = expected_runs(store, found)
     config = found.settings
     metric = config.get("metric") or {}
     name, maximize = metric.get("name"), metric.get("goal") == "maximize"
@@ -45,7 +47,7 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "method": config["method"],
         "metric": name,
         "goal": "maximize" if maximize else "minimize",
-        "expected": search.expected_runs(config),
+        "expected": expected,
         "ended": len(runs) - len(live),
         "states": count_states(runs),
         "best": best_of(record, runs, name),

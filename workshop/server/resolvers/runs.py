@@ -13,6 +13,7 @@ from workshop.server.resolvers.artifacts.nodes import RunArtifactFields
 from workshop.server.resolvers.context import Context, check_name, global_id
 from workshop.server.resolvers.files import FileFields
 from workshop.server.resolvers.history import HistoryFields
+from workshop.server.trials import locked
 from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
 
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
@@ -101,7 +102,10 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     run = known or create(context, input)
     if known and starting:
         run = context.controller.started(run, resumed=bool(input.get("id")))
-    run = context.store.change(run, **given(input))
+    changes = given(input)
+    if "config" in changes:
+        changes["config"] = locked(run, changes["config"])
+    run = context.store.change(run, **changes)
     return {"bucket": RunNode(run), "inserted": known is None}
 
 

@@ -17,6 +17,7 @@ from workshop.server.resolvers.context import (
     global_id,
     runs_connection,
 )
+from workshop.server.trials import expected_runs
 from workshop.server.values import lookup, new_id, number, parse_object, shorten, timestamp
 
 LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
@@ -68,7 +69,7 @@ class SweepNode:
 
     def run_count_expected(self, context: Context) -> int | None:
         """Return how many runs it will have, None if it goes on for ever."""
-        return search.expected_runs(self.record.settings)
+        return expected_runs(context.store, self.record)
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
@@ -107,12 +108,11 @@ def upsert_sweep(context: Context, input: dict) -> dict:
                 "Launch and its queues are not served by this local server; start agents with "
                 "`wandb agent`."
             )
-    if input.get("config") is not None:
-        check_config(input["config"])
+    warnings = [] if input.get("config") is None else check_config(input["config"])
     if input.get("controller") is not None:
         check_controller(input["controller"])
     sweep = change(context, input) if input.get("id") else create(context, input)
-    return {"sweep": SweepNode(sweep), "config_validation_warnings": []}
+    return {"sweep": SweepNode(sweep), "config_validation_warnings": warnings}
 
 
 def create(context: Context, values: dict) -> Sweep:
@@ -142,13 +142,15 @@ def create(context: Context, values: dict) -> Sweep:
 def prior_runs(context: Context, project: Project, filters: str | None) -> list[Run]:
     """Return the runs that a new sweep shall begin with.
 
+    A run is in one sweep, so it leaves the one that it may have had.
+
     Args:
         context: Who asks.
         project: The sweep's project.
         filters: What the client makes of `wandb sweep -R RUN`: `{"$or": [{"name": RUN}, …]}`.
 
     Raises:
-        RequestError: One of them is not there, has not ended, or belongs to a sweep already.
+        RequestError: One of them is not there, or has not ended.
     """
     if filters is None:
         return []
@@ -170,13 +172,6 @@ def prior_runs(context: Context, project: Project, filters: str | None) -> list[
             )
         if run.is_live:
             raise RequestError(f"The run {name} is {run.state}; wait for its end or stop it first.")
-        if run.sweep_id is not None:
-            sweep = context.store.find(Sweep, id=run.sweep_id)
-            raise RequestError(
-                f"The run {name} belongs to the sweep {sweep.name} already. To go on from there, "
-                f"use `wandb sweep --update {project.entity}/{project.name}/{sweep.name} FILE` and "
-                "`wandb sweep --resume`."
-            )
         found.append(run)
     return found
 
@@ -222,8 +217,8 @@ def is_wrapped(value: object) -> bool:
     return isinstance(value, dict) and "value" in value
 
 
-def check_config(text: str) -> None:
-    """Raise a RequestError if a sweep's YAML cannot be searched."""
+def check_config(text: str) -> list[str]:
+    """Return what in a sweep's YAML is ignored; raise a RequestError if it cannot be searched."""
     try:
         config = yaml.safe_load(text) if len(text) <= LONGEST_CONFIG else None
         # A short text can stand for more than fits into memory: &a [*b, *b], &b [*c, *c] ...
@@ -233,6 +228,7 @@ def check_config(text: str) -> None:
                 f"characters and {MOST_VALUES:,} values: a range of numbers takes `min` and `max`."
             )
         search.check(config)
+        return list(search.warnings(config))
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month

@@ -1,4 +1,4 @@
-"""What a sweep tries next: pure functions from a sweep's configuration and its past to a point.
+"""What a sweep is and what it tries next: pure functions of its configuration and its past.
 
 A *point* is a dictionary from parameter to value; nested parameters make nested dictionaries.
 The rules are those of W&B's own engine (https://github.com/wandb/sweeps), but for the Gaussian
@@ -7,25 +7,52 @@ here.
 """
 
 import random
+from collections.abc import Sequence
 
-from workshop.server.search import grid
-from workshop.server.search.checks import check
-from workshop.server.search.distributions import sample
-from workshop.server.search.parameters import SearchError, flatten
-from workshop.server.search.points import Trial, nest
+from workshop.server.search.checks import GOALS, METHODS, check, problems
+from workshop.server.search.distributions import (
+    DISTRIBUTIONS,
+    extremes,
+    keys_of,
+    quantile,
+    sample,
+    step,
+)
+from workshop.server.search.grid import Grid, axis
+from workshop.server.search.parameter_checks import ON_A_GRID, parameter_problems
+from workshop.server.search.parameters import SearchError, distribution, flatten
+from workshop.server.search.points import Trial, nest, same
+from workshop.server.search.sections import SECTIONS, warnings
 
 __all__ = [
+    "DISTRIBUTIONS",
+    "GOALS",
+    "METHODS",
+    "ON_A_GRID",
+    "SECTIONS",
+    "Grid",
     "SearchError",
     "Trial",
+    "axis",
     "check",
+    "distribution",
     "expected_runs",
+    "extremes",
     "flatten",
     "is_exhausted",
+    "keys_of",
+    "parameter_problems",
+    "problems",
+    "quantile",
+    "remaining_runs",
+    "same",
+    "step",
     "suggest",
+    "warnings",
 ]
 
 
-def suggest(config: dict, trials: list[Trial], rng: random.Random) -> dict | None:
+def suggest(config: dict, trials: Sequence[Trial], rng: random.Random) -> dict | None:
     """Return the next point of a grid or random sweep.
 
     Args:
@@ -38,22 +65,19 @@ def suggest(config: dict, trials: list[Trial], rng: random.Random) -> dict | Non
     """
     if is_done(config, trials):
         return None
-    parameters = dict(flatten(config["parameters"]))
     if config["method"] == "grid":
-        return grid.next_point(parameters, trials)
-    return nest({path: sample(settings, rng) for path, settings in parameters.items()})
+        return next(Grid(config).untried(trials), None)
+    return nest({path: sample(settings, rng) for path, settings in flatten(config["parameters"])})
 
 
-def is_exhausted(config: dict, trials: list[Trial]) -> bool:
+def is_exhausted(config: dict, trials: Sequence[Trial]) -> bool:
     """Tell whether a sweep of any method has nothing left to try."""
     if is_done(config, trials):
         return True
-    if config["method"] != "grid":
-        return False
-    return grid.next_point(dict(flatten(config["parameters"])), trials) is None
+    return config["method"] == "grid" and next(Grid(config).untried(trials), None) is None
 
 
-def is_done(config: dict, trials: list[Trial]) -> bool:
+def is_done(config: dict, trials: Sequence[Trial]) -> bool:
     """Tell whether a sweep has had its `run_cap` of runs, or one that reached `metric.target`."""
     cap = config.get("run_cap")
     if cap is not None and len(trials) >= cap:
@@ -67,10 +91,20 @@ def is_done(config: dict, trials: list[Trial]) -> bool:
 
 
 def expected_runs(config: dict) -> int | None:
-    """Return how many runs the sweep will have, None if it never ends by itself."""
-    sizes = []
+    """Return how many runs a sweep without a past will have, None if it never ends by itself."""
+    return remaining_runs(config, [])
+
+
+def remaining_runs(config: dict, trials: Sequence[Trial]) -> int | None:
+    """Return how many runs a sweep is still to have, None if it never ends by itself.
+
+    A grid lacks the points that nothing tried, whatever else was; a `run_cap` counts every run.
+    """
+    if is_done(config, trials):
+        return 0
+    limits = []
     if config.get("run_cap") is not None:
-        sizes.append(config["run_cap"])
+        limits.append(config["run_cap"] - len(trials))
     if config["method"] == "grid" and config.get("parameters"):
-        sizes.append(grid.size(dict(flatten(config["parameters"]))))
-    return min(sizes, default=None)
+        limits.append(Grid(config).remaining(trials))
+    return min(limits, default=None)

@@ -67,6 +67,21 @@ DISTRIBUTIONS = (
 )  # fmt: skip
 
 
+def keys_of(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what the settings of a distribution must name, and what they may name."""
+    fixed = {
+        "constant": (("value",), ()),
+        "categorical": (("values",), ()),
+        "categorical_w_probabilities": (("values", "probabilities"), ()),
+    }
+    if kind in fixed:
+        return fixed[kind]
+    q = ("q",) if kind.startswith("q_") else ()
+    if "uniform" in kind:
+        return ("min", "max"), q
+    return (), ("a", "b", *q) if kind.endswith("beta") else ("mu", "sigma", *q)
+
+
 def sample(settings: dict, rng: random.Random) -> object:
     """Draw a value of one parameter."""
     kind = distribution(settings)
@@ -80,7 +95,32 @@ def sample(settings: dict, rng: random.Random) -> object:
         value = rng.betavariate(*shape(settings))
     else:
         value = quantile(settings, rng.random())
-    return round(value / step(settings)) * step(settings) if kind.startswith("q_") else value
+    return quantized(settings, value)
+
+
+def quantized(settings: dict, value: float) -> float:
+    """Return the multiple of `q` next to a value for the `q_` forms, the value for the others."""
+    if not distribution(settings).startswith("q_"):
+        return value
+    return round(value / step(settings)) * step(settings)
+
+
+def extremes(settings: dict) -> tuple[float, float] | None:
+    """Return about the smallest and the largest value that are drawn of a distribution.
+
+    An end of a range of real numbers is never drawn, as good as never; values next to it are.
+    None for values that are listed, and for distributions without ends.
+    """
+    kind = distribution(settings)
+    if kind == "int_uniform":
+        return settings["min"], settings["max"]
+    if kind.endswith("beta"):
+        ends = EDGE, 1 - EDGE
+    elif "uniform" in kind:
+        ends = quantile(settings, EDGE), quantile(settings, 1 - EDGE)
+    else:
+        return None
+    return quantized(settings, ends[0]), quantized(settings, ends[1])
 
 
 def quantile(settings: dict, u: float) -> float:

@@ -5,37 +5,70 @@ import math
 from collections.abc import Iterable, Iterator
 
 from workshop.server.search.distributions import step
-from workshop.server.search.parameters import distribution
+from workshop.server.search.parameters import distribution, flatten
 from workshop.server.search.points import MISSING, Trial, at, nest, same
 
+Path = tuple[str, ...]
 
-def next_point(parameters: dict[tuple, dict], trials: list[Trial]) -> dict | None:
-    """Return the first point of the grid that was not tried.
+
+class Grid:
+    """The points of a grid search.
 
     Args:
-        parameters: Path and settings of each parameter, in order.
-        trials: What was tried so far.
+        config: The sweep's configuration, which `check` has passed.
+
+    Attributes:
+        axes: The values of each parameter by its path, in order, each once; constants have one.
     """
-    values = {
-        path: settings["value"] for path, settings in parameters.items() if is_fixed(settings)
-    }
-    axes = {
-        path: {same(value): value for value in axis(settings)}
-        for path, settings in parameters.items()
-        if path not in values
-    }
-    names = {path: names_within(choices.values()) for path, choices in axes.items()}
-    tried = {tuple(keys_of(trial.point, names)) for trial in trials}
-    for keys in itertools.product(*axes.values()):
-        if keys not in tried:
-            values |= {path: axes[path][key] for path, key in zip(axes, keys, strict=True)}
-            return nest({path: values[path] for path in parameters})
-    return None
 
+    def __init__(self, config: dict):
+        parameters = dict(flatten(config["parameters"]))
+        keyed = {
+            path: {same(value): value for value in axis(settings)}
+            for path, settings in parameters.items()
+        }
+        self.axes: dict[Path, list] = {path: [*values.values()] for path, values in keyed.items()}
+        # W&B does not look at the value of a constant in earlier runs.
+        self._varied = {
+            path: keyed[path]
+            for path, settings in parameters.items()
+            if distribution(settings) != "constant"
+        }
+        self._names = {path: names_within(values.values()) for path, values in self._varied.items()}
 
-def is_fixed(settings: dict) -> bool:
-    """Tell whether a parameter is constant; W&B does not look at its value in earlier runs."""
-    return distribution(settings) == "constant"
+    @property
+    def size(self) -> int:
+        """How many points the grid has."""
+        return math.prod(map(len, self.axes.values()))
+
+    def remaining(self, trials: Iterable[Trial]) -> int:
+        """Return how many points were not tried so far."""
+        return self.size - len({self.place(trial.point) for trial in trials if trial.point in self})
+
+    def __contains__(self, point: dict) -> bool:
+        """Tell whether a point is one of the grid."""
+        place = self.place(point)
+        return len(place) == len(self._varied) and all(
+            key in values for key, values in zip(place, self._varied.values(), strict=True)
+        )
+
+    def place(self, point: dict) -> tuple[str, ...]:
+        """Return a key that is equal for what the search takes as one point of the grid.
+
+        It is shorter than those of the grid's own points if the point lacks a parameter.
+        """
+        return tuple(keys_of(point, self._names))
+
+    def untried(self, trials: Iterable[Trial]) -> Iterator[dict]:
+        """Yield the points that were not tried so far, in order."""
+        tried = {self.place(trial.point) for trial in trials}
+        for keys in itertools.product(*self._varied.values()):
+            if keys not in tried:
+                chosen = {
+                    path: self._varied[path][key]
+                    for path, key in zip(self._varied, keys, strict=True)
+                }
+                yield nest({path: chosen.get(path, axis[0]) for path, axis in self.axes.items()})
 
 
 def names_within(values: Iterable) -> set[str]:
@@ -43,7 +76,7 @@ def names_within(values: Iterable) -> set[str]:
     return {name for value in values if isinstance(value, dict) for name in value}
 
 
-def keys_of(point: dict, names: dict[tuple, set[str]]) -> Iterator[str]:
+def keys_of(point: dict, names: dict[Path, set[str]]) -> Iterator[str]:
     """Yield what places a point on each axis of the grid, where it has a value for it.
 
     Args:
@@ -57,11 +90,6 @@ def keys_of(point: dict, names: dict[tuple, set[str]]) -> Iterator[str]:
             value = {name: part for name, part in value.items() if name in known}
         if value is not MISSING:
             yield same(value)
-
-
-def size(parameters: dict[tuple, dict]) -> int:
-    """Return how many points the grid has."""
-    return math.prod(len({same(value) for value in axis(s)}) for s in parameters.values())
 
 
 def axis(settings: dict) -> list:

@@ -6,54 +6,57 @@ value of the metric, not a step.  `strict` is off unless it is asked for, as the
 """
 
 import math
+from collections.abc import Iterator
 
-from workshop.server.search.parameters import SearchError, is_count, is_number
-from workshop.server.values import shorten
+from workshop.server.search.parameters import is_count, is_number
+from workshop.server.values import closest, shorten
 
 ETA = 3
 MOST_BRACKETS = 100  # as many as W&B's engine knows
 KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
-def check(settings: object) -> None:
-    """Raise a SearchError if the settings of `early_terminate` are not those of Hyperband."""
+def problems(settings: object) -> Iterator[str]:
+    """Yield why the settings of `early_terminate` are not those of Hyperband."""
     if not isinstance(settings, dict) or settings.get("type") != "hyperband":
-        raise SearchError(
-            f"early_terminate is {shorten(settings)}, but must be a mapping with type hyperband, "
-            "such as {type: hyperband, min_iter: 3}."
+        yield (
+            f"early_terminate is {shorten(settings)}: it must be a mapping with type: hyperband, "
+            "such as {type: hyperband, min_iter: 3}"
         )
-    for key, value in settings.items():
-        if key not in KEYS:
-            raise SearchError(
-                f"early_terminate has {shorten(key)}, expected one of {', '.join(KEYS)}."
-            )
-        if key in ("min_iter", "max_iter", "s") and not is_count(value):
-            raise SearchError(
-                f"early_terminate has {key} {shorten(value)}, but it must be a whole number of at "
-                "least 1."
-            )
-    if settings.get("s", 1) > MOST_BRACKETS:
-        raise SearchError(
-            f"early_terminate has s {settings['s']}, but it must be at most {MOST_BRACKETS}."
-        )
+        return
+    found = [*key_problems(settings)]
     eta, strict = settings.get("eta", ETA), settings.get("strict", False)
     if not is_number(eta) or eta <= 1:
-        raise SearchError(
-            f"early_terminate has eta {shorten(eta)}, but it must be a number above 1."
-        )
+        found.append(f"early_terminate has eta {shorten(eta)}: it must be a number above 1")
     if not isinstance(strict, bool):
-        raise SearchError(
-            f"early_terminate has strict {shorten(strict)}, but it must be true or false."
+        found.append(f"early_terminate has strict {shorten(strict)}: it must be true or false")
+    if "min_iter" not in settings and not {"max_iter", "s"} <= settings.keys():
+        found.append(
+            "early_terminate needs min_iter, or max_iter and s: how many values of the metric a "
+            "run is spared"
         )
-    if "max_iter" not in settings and "min_iter" not in settings:
-        raise SearchError("early_terminate needs min_iter, or max_iter and s.")
-    if "max_iter" in settings and "s" not in settings:
-        raise SearchError("early_terminate with max_iter needs s, the number of brackets.")
-    if "max_iter" in settings and settings["max_iter"] < eta:
-        raise SearchError(
+    elif "max_iter" in settings and "s" not in settings:
+        found.append("early_terminate with max_iter needs s, the number of brackets")
+    if not found and settings.get("max_iter", math.inf) < eta:
+        found.append(
             f"early_terminate has max_iter {settings['max_iter']}, which is less than eta {eta}, "
-            "so no run would ever be stopped; raise max_iter."
+            "so no run would ever be stopped: raise max_iter"
         )
+    yield from found
+
+
+def key_problems(settings: dict) -> Iterator[str]:
+    """Yield which of Hyperband's settings are not known, or are no counts of iterations."""
+    for key, value in settings.items():
+        if key not in KEYS:
+            hint = closest(str(key), KEYS) or f": expected {', '.join(KEYS)}"
+            yield f"early_terminate has the key {shorten(key)}, which is not known{hint}"
+        elif key in ("min_iter", "max_iter", "s") and not is_count(value):
+            yield (
+                f"early_terminate has {key} {shorten(value)}: it must be a whole number, 1 or more"
+            )
+        elif key == "s" and value > MOST_BRACKETS:
+            yield f"early_terminate has s {value}: it must be at most {MOST_BRACKETS}"
 
 
 def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> set[str]:

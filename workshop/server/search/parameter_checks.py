@@ -2,152 +2,155 @@
 
 import json
 import math
+from collections.abc import Iterator
 
-from workshop.server.search.distributions import DISTRIBUTIONS, quantile, step
-from workshop.server.search.parameters import SearchError, distribution, is_number
-from workshop.server.values import shorten
+from workshop.server.search.distributions import DISTRIBUTIONS, keys_of, quantile, step
+from workshop.server.search.parameters import distribution, is_number
+from workshop.server.values import closest, shorten
 
 ON_A_GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 LONGEST_AXIS = 10_000
 LARGEST_SHAPE = 1_000_000  # of a beta distribution, whose quantiles can be reckoned up to there
 MOST_STEPS = 2**53  # neighbours beyond are the same number
+KEYS = (
+    "distribution", "value", "values", "probabilities", "min", "max", "mu", "sigma", "q", "a", "b",
+    "parameters",
+)  # fmt: skip
 
 
-def check_parameter(name: str, settings: object, method: str) -> None:
-    """Raise a SearchError if a parameter's settings cannot be searched by a method."""
+def parameter_problems(settings: object, method: object) -> Iterator[str]:
+    """Yield why a parameter cannot be searched by a method, each to be read after its name."""
     if not isinstance(settings, dict):
-        raise SearchError(
-            f"Parameter {name} is {shorten(settings)}, but must be a mapping such as "
-            "{values: [0.1, 0.01]} or {value: 0.1}."
-        )
+        yield f"is {shorten(settings)}: write value:, values: or min: and max:"
+        return
     kind = distribution(settings)
     if kind not in DISTRIBUTIONS:
-        expected = ", ".join(DISTRIBUTIONS)
-        raise SearchError(
-            f"Parameter {name} has distribution {shorten(kind)}, expected one of {expected}."
-            if kind
-            else f"Parameter {name} needs value, values, min and max, parameters or a distribution."
+        known = closest(str(kind), DISTRIBUTIONS) or f": expected {', '.join(DISTRIBUTIONS)}"
+        yield (
+            f"has the distribution {shorten(kind)}, which is not known{known}"
+            if "distribution" in settings
+            else "has no value, values, or min and max"
         )
+        return
+    found = [*key_problems(settings, kind)]
+    if not found:
+        if kind.startswith("categorical"):
+            found += value_list_problems(settings)
+        elif kind == "constant":
+            found += value_problems(settings["value"])
+        else:
+            found += range_problems(settings, kind)
+    if not found and method == "grid":
+        found += grid_problems(settings, kind)
+    yield from found
+
+
+def key_problems(settings: dict, kind: str) -> Iterator[str]:
+    """Yield that settings lack what their distribution needs, or have what it does not take."""
     needed, optional = keys_of(kind)
     for key in needed:
         if key not in settings:
-            raise SearchError(f"Parameter {name} with distribution {kind} needs {key}.")
+            yield f"has distribution {kind} but no {key}"
+    taken = ("distribution", *needed, *optional)
     for key in settings:
-        if key not in ("distribution", *needed, *optional):
-            raise SearchError(
-                f"Parameter {name} has {shorten(key)}, but distribution {kind} takes "
-                f"{', '.join(needed + optional)} alone."
+        if key not in taken:
+            hint = "" if key in KEYS else closest(str(key), KEYS)
+            yield (
+                f"has the key {shorten(key)}, but distribution {kind} takes "
+                f"{', '.join(taken[1:])} alone{hint}"
             )
-    if kind.startswith("categorical"):
-        check_values(name, settings)
-    elif kind == "constant":
-        check_value(name, settings["value"])
-    else:
-        check_range(name, settings, kind)
-    if method == "grid":
-        check_on_grid(name, settings, kind)
 
 
-def keys_of(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what the settings of a distribution must name, and what they may name."""
-    fixed = {
-        "constant": (("value",), ()),
-        "categorical": (("values",), ()),
-        "categorical_w_probabilities": (("values", "probabilities"), ()),
-    }
-    if kind in fixed:
-        return fixed[kind]
-    q = ("q",) if kind.startswith("q_") else ()
-    if "uniform" in kind:
-        return ("min", "max"), q
-    return (), ("a", "b", *q) if kind.endswith("beta") else ("mu", "sigma", *q)
-
-
-def check_value(name: str, value: object) -> None:
-    """Raise a SearchError if a value cannot be told to a program: dates, for instance."""
+def value_problems(value: object) -> Iterator[str]:
+    """Yield that a value cannot be told to a program: dates, for instance."""
     try:
         json.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SearchError(
-            f"Parameter {name} has value {shorten(value)}, but must have numbers, texts, lists or "
-            "mappings; put it in quotes."
-        ) from error
-
-
-def check_values(name: str, settings: dict) -> None:
-    """Raise a SearchError if the values of a categorical parameter cannot be drawn from."""
-    values, odds = settings["values"], settings.get("probabilities")
-    if not isinstance(values, list) or not values:
-        raise SearchError(
-            f"Parameter {name} has values {shorten(values)}, but must have a list of them."
+    except (TypeError, ValueError, RecursionError):
+        yield (
+            f"has the value {shorten(value)}: it must be a number, a text, a list or a mapping, so "
+            "put it in quotes"
         )
+
+
+def value_list_problems(settings: dict) -> Iterator[str]:
+    """Yield why the values of a categorical parameter cannot be drawn from."""
+    values, odds = settings["values"], settings.get("probabilities")
+    if not isinstance(values, list):
+        given = shorten(values)
+        yield f"has values: {given}, which is no list: write [{given}], or value: {given}"
+        return
+    if not values:
+        yield "has values: [], an empty list: give it one value at least"
+        return
     for value in values:
-        check_value(name, value)
+        yield from value_problems(value)
     if odds is None:
         return
     numbers = isinstance(odds, list) and all(is_number(odd) and odd >= 0 for odd in odds)
-    if not numbers or len(odds) != len(values) or not math.isclose(sum(odds), 1, rel_tol=1e-5):
-        raise SearchError(
-            f"Parameter {name} needs as many probabilities as values, with a sum of 1."
+    if not numbers or len(odds) != len(values):
+        yield (
+            f"has probabilities: {shorten(odds)}: it must be a list with a number for each of its "
+            f"{len(values)} values"
         )
+    elif not math.isclose(sum(odds), 1, rel_tol=1e-5):
+        yield f"has probabilities whose sum is {sum(odds):g}: it must be 1"
 
 
-def check_range(name: str, settings: dict, kind: str) -> None:
-    """Raise a SearchError if a parameter's numbers describe no distribution."""
-    for key in settings.keys() - {"distribution"}:
-        number = settings[key]
-        if not is_number(number):
-            raise SearchError(
-                f"Parameter {name} has {key} {shorten(number)}, but it must be a finite number."
-            )
-    for key in ("q", "sigma", "a", "b"):
-        if settings.get(key, 1) <= 0:
-            raise SearchError(
-                f"Parameter {name} has {key} {settings[key]}, but it must be above 0."
-            )
-    for key in ("a", "b"):
-        if settings.get(key, 1) > LARGEST_SHAPE:
-            raise SearchError(
-                f"Parameter {name} has {key} {settings[key]}, but it must be at most "
-                f"{LARGEST_SHAPE}."
-            )
-    if "min" in settings:
-        low, high = settings["min"], settings["max"]
-        if not low < high:
-            raise SearchError(f"Parameter {name} has min {low}, which is not less than max {high}.")
-        if kind.endswith("log_uniform_values") and low <= 0:
-            raise SearchError(f"Parameter {name} has min {low}, but {kind} needs it above 0.")
-        if kind == "int_uniform" and not (isinstance(low, int) and isinstance(high, int)):
-            raise SearchError(f"Parameter {name} has distribution {kind}: min, max must be whole.")
-    if kind != "int_uniform":
-        check_size(name, settings, kind)
+def range_problems(settings: dict, kind: str) -> Iterator[str]:
+    """Yield why a parameter's numbers describe no distribution."""
+    found = [
+        f"has {key} {shorten(number)}: it must be a finite number"
+        for key, number in settings.items()
+        if key != "distribution" and not is_number(number)
+    ]
+    found = found or [
+        f"has {key} {settings[key]}: it must be a number above 0"
+        for key in ("q", "sigma", "a", "b")
+        if settings.get(key, 1) <= 0
+    ]
+    found += [
+        f"has {key} {settings[key]}: it must be at most {LARGEST_SHAPE}"
+        for key in ("a", "b")
+        if is_number(settings.get(key)) and settings[key] > LARGEST_SHAPE
+    ]
+    if not found and "min" in settings:
+        found += end_problems(settings["min"], settings["max"], kind)
+    if not found and kind != "int_uniform":
+        found += size_problems(settings, kind)
+    yield from found
 
 
-def check_size(name: str, settings: dict, kind: str) -> None:
-    """Raise a SearchError if a distribution has values that are too large or too small."""
+def end_problems(low: float, high: float, kind: str) -> Iterator[str]:
+    """Yield why two numbers are not the ends of a range."""
+    if not low < high:
+        yield f"has min {low} and max {high}: min must be a number below max"
+    elif kind.endswith("log_uniform_values") and low <= 0:
+        yield f"has min {low}: it must be above 0 with distribution {kind}"
+    elif kind == "int_uniform" and not (isinstance(low, int) and isinstance(high, int)):
+        yield f"has min {low} and max {high}: they must be whole numbers with distribution {kind}"
+
+
+def size_problems(settings: dict, kind: str) -> Iterator[str]:
+    """Yield that a distribution has values that are too large or too small."""
     try:
         ends = [0, 1] if kind.endswith("beta") else [quantile(settings, u) for u in (0, 1)]
     except OverflowError:
         ends = [math.inf]
     if not all(map(is_number, ends)) or ("log" in kind and min(ends) <= 0):
-        hint = "; min and max are exponents of e here" if kind.endswith("log_uniform") else ""
-        raise SearchError(f"Parameter {name} has values too large or small for a number{hint}.")
-    if kind.startswith("q_") and max(map(abs, ends)) > MOST_STEPS * step(settings):
-        raise SearchError(
-            f"Parameter {name} has q {step(settings)}, which is too small for its values."
-        )
+        hint = ": its min and max are exponents of e" if kind.endswith("log_uniform") else ""
+        yield f"has values that are too large or too small for a number{hint}"
+    elif kind.startswith("q_") and max(map(abs, ends)) > MOST_STEPS * step(settings):
+        yield f"has q {step(settings)}, which is too small for its values"
 
 
-def check_on_grid(name: str, settings: dict, kind: str) -> None:
-    """Raise a SearchError if a grid cannot list a parameter's values."""
+def grid_problems(settings: dict, kind: str) -> Iterator[str]:
+    """Yield why a grid cannot list a parameter's values."""
     if kind not in ON_A_GRID:
-        raise SearchError(
-            f"Parameter {name} has distribution {kind}, which a grid cannot list: give it values, "
-            "or use method random."
+        yield (
+            f"has distribution {kind}, which a grid cannot enumerate: list its values, or use "
+            "method random"
         )
-    ends = settings.get("min", 0), settings.get("max", 0)
-    if (ends[1] - ends[0]) / step(settings) > LONGEST_AXIS:
-        raise SearchError(
-            f"Parameter {name} has more than {LONGEST_AXIS} values on a grid: give it fewer, or "
-            "use method random."
+    elif "min" in settings and (settings["max"] - settings["min"]) / step(settings) > LONGEST_AXIS:
+        yield (
+            f"has more than {LONGEST_AXIS} values on a grid: give it fewer, or use method random"
         )

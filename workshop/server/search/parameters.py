@@ -18,10 +18,10 @@ def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tu
             no text.
     """
     if len(prefix) > DEEPEST:
-        raise SearchError(f"parameters are nested in more than {DEEPEST} levels; use fewer.")
+        raise SearchError(f"parameters are nested in more than {DEEPEST} levels: use fewer")
     for name in parameters:
         if not isinstance(name, str):
-            raise SearchError(f"Parameter {name!r} has no text as its name; put it in quotes.")
+            raise SearchError(f"parameter {name!r} has no text as its name: put it in quotes")
     for name, settings in sorted(parameters.items()):
         path = (*prefix, name)
         nested = settings.get("parameters") if isinstance(settings, dict) else None

@@ -48,15 +48,10 @@ def key(point: dict, paths: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None
 
 
 def same(value: object) -> str:
-    """Return a text that is equal for values that a sweep takes as equal: 3 and 3.0 are."""
-    value = whole(value)
-    return repr(value) if type(value) in (int, float) else ENCODER.encode(value)
+    """Return a text that is equal for values that a sweep takes as equal: 3 and 3.0 are.
 
-
-def whole(value: object) -> object:
-    """Return a value with whole numbers as integers and all keys as texts."""
+    Within lists and mappings, 3 and 3.0 are two, as W&B's engine has it.
+    """
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {str(name): whole(part) for name, part in value.items()}
-    return [whole(part) for part in value] if isinstance(value, list) else value
+        value = int(value)
+    return repr(value) if type(value) in (int, float) else ENCODER.encode(value)

@@ -1,0 +1,37 @@
+"""The sections of a sweep's configuration, and what in them has no effect.
+
+The names are those of W&B's schema (`schema.json` of https://github.com/wandb/sweeps).
+"""
+
+from collections.abc import Iterator
+
+from workshop.server.values import closest, shorten
+
+SECTIONS = (
+    "program", "method", "metric", "metrics", "parameters", "command", "name", "description",
+    "project", "entity", "run_cap", "early_terminate", "controller", "scheduler", "job",
+    "image_uri", "kind", "apiVersion",
+)  # fmt: skip
+METRIC_KEYS = ("name", "goal", "target", "impute", "impute_while_running")
+
+
+def warnings(config: object) -> Iterator[str]:
+    """Yield what in a configuration is ignored, as W&B warns of it when a sweep is registered."""
+    if not isinstance(config, dict):
+        return
+    for section in config:
+        if section not in SECTIONS:
+            yield f"section {shorten(section)} is not known{closest(str(section), SECTIONS)}"
+    metric = config.get("metric")
+    if isinstance(metric, dict):
+        for key in metric:
+            if key not in METRIC_KEYS:
+                yield f"metric has the key {shorten(key)}, which is not known" + closest(
+                    str(key), METRIC_KEYS
+                )
+    if metric is not None and config.get("metrics") is not None:
+        yield "metric and metrics cannot both count: remove one of them"
+    elif config.get("metrics") is not None and config.get("method") != "custom":
+        yield "metrics are for method custom with a scheduler: name one metric instead"
+    if config.get("scheduler") is not None and config.get("early_terminate") is not None:
+        yield "early_terminate is ignored: a scheduler stops runs by rules of its own"
