@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from workshop import backend, sweep
+from workshop import backend, mode, sweep
 from workshop.batch.index import write_index
 from workshop.batch.parameters import checked, declared
 from workshop.batch.record import Execution, Result, held
@@ -46,9 +46,11 @@ def start(
         The folder, after printing what came out.
 
     Raises:
-        WorkshopError: no notebook declares one of the parameters, a value has a wrong type, or
-            a cell failed.  After a failure the folder holds what was executed.
+        WorkshopError: the client's mode keeps runs from the server, no notebook declares one of
+            the parameters, a value has a wrong type, or a cell failed.  After a failure the folder
+            holds what was executed.
     """
+    mode.check(mode.find())
     names = [notebook.stem for notebook in notebooks]
     for name in names:
         if names.count(name) > 1:
@@ -75,9 +77,11 @@ def resume(folder: Path) -> Path:
     """Go on with an execution that was interrupted, or whose notebook failed.
 
     Raises:
-        WorkshopError: there is none in the folder, it has finished already, somebody else is at
-            it, a notebook no longer takes its parameters, or a cell failed.
+        WorkshopError: the client's mode keeps runs from the server, there is no execution in the
+            folder, it has finished already, somebody else is at it, a notebook no longer takes its
+            parameters, or a cell failed.
     """
+    mode.check(mode.find())
     execution = Execution.load(folder.absolute())
     if execution.outcome == "finished":
         raise WorkshopError(f"the execution in {shown(folder)} has finished already")
