@@ -85,7 +85,7 @@ def run_processes(
         WorkshopError: the client's mode keeps runs from the server, or an agent itself failed (a
             failed run is not the agent's failure).
     """
-    mode.check(mode.find())
+    mode.check(mode.find(folder=ROOT))
     folder = log_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [folder / f"agent-{number}.log" for number in range(tasks, 0, -1)]

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from workshop import client_settings
 from workshop.errors import WorkshopError, exit_status
@@ -64,9 +65,9 @@ class Mode:
         return f"mode {self.name} (set by {self.place}) {_MEANINGS[self.name]}: {step}"
 
 
-def find(environment: Mapping[str, str] = os.environ) -> Mode:
-    """Return the mode of a client that starts with this environment."""
-    setting = client_settings.find("mode", environment)
+def find(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Mode:
+    """Return the mode of a client that starts with this environment, in a folder or the current."""
+    setting = client_settings.find("mode", environment, folder)
     if setting is None:
         return Mode()
     mode = Mode(setting.value, setting.place)

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
@@ -50,7 +50,7 @@ def start(
             the parameters, a value has a wrong type, or a cell failed.  After a failure the folder
             holds what was executed.
     """
-    mode.check(mode.find())
+    _check_mode(notebooks)
     names = [notebook.stem for notebook in notebooks]
     for name in names:
         if names.count(name) > 1:
@@ -81,15 +81,21 @@ def resume(folder: Path) -> Path:
             folder, it has finished already, somebody else is at it, a notebook no longer takes its
             parameters, or a cell failed.
     """
-    mode.check(mode.find())
     execution = Execution.load(folder.absolute())
     if execution.outcome == "finished":
         raise WorkshopError(f"the execution in {shown(folder)} has finished already")
     left = [result for result in execution.results if result.outcome != "finished"]
     for result in left:
         checked(result.parameters, {result.source: declared(result.source)})
+    _check_mode([result.source for result in left])
     with backend.session(execution.parameters.get("backend", "local")):
         return _go_on(execution)
+
+
+def _check_mode(notebooks: Iterable[Path]) -> None:
+    """See that runs reach the server: those of notebooks' own kernels, and of agents' processes."""
+    for folder in dict.fromkeys([ROOT, *(notebook.parent for notebook in notebooks)]):
+        mode.check(mode.find(folder=folder))
 
 
 def _go_on(execution: Execution) -> Path:

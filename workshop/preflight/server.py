@@ -12,7 +12,7 @@ from workshop.config import closest
 from workshop.credentials import API_KEY, Key, account_url, find_key, netrc_file
 from workshop.errors import WorkshopError
 from workshop.links import is_this_machine
-from workshop.paths import shown
+from workshop.paths import ROOT, shown
 from workshop.preflight.finding import Finding
 from workshop.reach import check_reachable
 
@@ -72,9 +72,8 @@ def _server(url: str) -> Iterator[Finding]:
 
 
 def _mode() -> Iterator[Finding]:
-    """Find a mode in which nothing reaches the server, in notebooks or in this terminal."""
-    folder = os.environ.get("WANDB_DIR") or str(Path.cwd())
-    modes = (mode.here(), mode.find({**os.environ, "WANDB_DIR": folder}))
+    """Find a mode in which nothing reaches the server: from here, or from agents and tasks."""
+    modes = (mode.here(), mode.find(folder=ROOT))
     if problem := next((found.problem for found in modes if found.problem), ""):
         meaning, _, step = problem.partition(": ")
         yield Finding("mode of the client", meaning, "problem", step)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from workshop import mode
 from workshop.credentials import find_key, netrc_file, server_url
 from workshop.errors import WorkshopError
-from workshop.paths import shown
-from workshop.slurm import notes
+from workshop.paths import ROOT, shown
 
 # What a task must not take over from the shell, notebook or job that it is submitted from:
 _FOREIGN = re.compile(
@@ -40,8 +39,7 @@ def check_mode(environment: Mapping[str, str]) -> None:
     Raises:
         WorkshopError: they do not.
     """
-    # Each task has a folder of its own in there, where nobody has left settings for the client.
-    mode.check(mode.find({**environment, "WANDB_DIR": str(notes.logs())}))
+    mode.check(mode.find(environment, ROOT))
 
 
 def check_key(environment: Mapping[str, str]) -> None:
