@@ -56,7 +56,7 @@ print(json.dumps([vars(finding) for finding in server.findings(sys.argv[1])]))
 def test_the_client_speaks_to_the_server_that_the_documents_name():
     told = (
         f"this client's own server is {account_url()}, and no longer {NOW}: say so in README.md, "
-        "docs/local_server.md, notebook 00 and maintenance/links.py, look again at how the client "
+        "docs/local_server.md, docs/slurm.md and notebook 00, look again at how the client "
         "finds keys (workshop/credentials.py), and then change this test"
     )
     assert account_url() == f"https://{NOW}", told

@@ -1,7 +1,7 @@
 """Find what is wrong with a sweep configuration before an agent does.
 
-The form is W&B's (https://docs.wandb.ai/models/sweeps/define-sweep-configuration); names of
-parameters and metrics are checked against what the trainer knows.
+The form is W&B's (https://docs.coreweave.com/products/wandb/sweeps/define-sweep-configuration);
+names of parameters and metrics are checked against what the trainer knows.
 """
 
 import math
