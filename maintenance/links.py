@@ -19,8 +19,6 @@ ROOT = Path(__file__).parents[1]
 SUFFIXES = {".md", ".ipynb", ".py", ".yaml", ".yml", ".toml", ".slrm", ".css", ".js", ".html"}
 ATTEMPTS = 3
 SECONDS = 30
-NO_PAGES = {"https://api.wandb.ai"}
-"""Where the client sends to."""
 # Hosts that keep programs out say so with these; a reader may well get in.
 KEEPING_OUT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 # Numbers, such as this machine's; names reserved for examples (RFC 2606, RFC 6761); `the.server`.
@@ -71,7 +69,7 @@ def _addresses(text: str) -> set[str]:
             address = address[:-1].rstrip(".,;:")
         if _is_elsewhere(address):
             found.add(urldefrag(address).url)
-    return found - NO_PAGES
+    return found
 
 
 def _is_elsewhere(address: str) -> bool:

@@ -1,10 +1,16 @@
-"""A proxy between the wandb client and a real server that notes, delays or fails requests."""
+"""Proxies between the wandb client and a real server.
 
+`Proxy` notes, delays or fails requests; `Tunnel` makes a server answer to names of other ones.
+"""
+
+import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 HOP = {"host", "accept-encoding", "connection"}
 
@@ -70,3 +76,55 @@ class Proxy:
         self._closed.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+class Tunnel:
+    """An HTTP proxy that leads some names to a server of the tests; use it in a `with` block.
+
+    It leads nowhere else, so that nothing leaves this machine.
+
+    Attributes:
+        url: Where it listens, for `HTTPS_PROXY`.
+        reached: The names that were asked for so far, refused ones included.
+    """
+
+    def __init__(self, names: Collection[str], port: int):
+        self.reached: set[str] = set()
+        tunnel = self
+
+        class Handler(StreamRequestHandler):
+            def handle(self):
+                name = self.rfile.readline().split()[1].decode().partition(":")[0]
+                tunnel.reached.add(name)
+                while self.rfile.readline().strip():
+                    pass  # headers
+                if name not in names:
+                    self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+                    return
+                with socket.create_connection(("127.0.0.1", port)) as server:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                    back = threading.Thread(target=pass_on, args=(server, self.connection))
+                    back.start()
+                    pass_on(self.connection, server)
+                    back.join()
+
+        self._server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "Tunnel":
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Send what one end of a tunnel says to the other, until it has said everything."""
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

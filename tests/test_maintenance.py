@@ -106,7 +106,7 @@ def test_addresses_of_the_kit_are_those_of_others():
     found = links.addresses(ROOT)
     assert found["https://openondemand.org"] == ["docs/open_ondemand.md"]
     hosts = {urlsplit(address).hostname for address in found}
-    assert "docs.wandb.ai" in hosts
+    assert "docs.coreweave.com" in hosts
     assert [host for host in hosts if re.search(r"example|localhost|^[\d.]+$|\W$", host)] == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from workshop import reach
-from workshop.credentials import ACCOUNT_URL
+from workshop.credentials import account_url
 from workshop.errors import WorkshopError
 
 
@@ -12,7 +12,7 @@ from workshop.errors import WorkshopError
     [
         ("http://127.0.0.1:9", "start it with `workshop server`, or correct WANDB_BASE_URL"),
         ("http://the.server.invalid:9", "ask whoever runs it whether it is up, or correct WAN"),
-        (ACCOUNT_URL, "this machine needs the internet, or a proxy to it; the backend 'local'"),
+        (account_url(), "this machine needs the internet, or a proxy to it; the backend 'local'"),
     ],
 )
 def test_silence_is_a_sentence_with_the_next_step(url, step, monkeypatch):

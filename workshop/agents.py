@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workshop import progress, threads
+from workshop import mode, progress, threads
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
 
@@ -34,8 +34,13 @@ def run_in_process(
 
     Returns:
         The number of runs that failed; each has said why in its output.
+
+    Raises:
+        WorkshopError: the client's mode keeps runs from the server.
     """
     import wandb
+
+    mode.check(mode.here())
 
     if program is None:
         # Not at the top: with it come PyTorch and seconds, which agents' processes pay themselves.
@@ -77,8 +82,10 @@ def run_processes(
         The processes' log files.
 
     Raises:
-        WorkshopError: an agent itself failed (a failed run is not the agent's failure).
+        WorkshopError: the client's mode keeps runs from the server, or an agent itself failed (a
+            failed run is not the agent's failure).
     """
+    mode.check(mode.find(folder=ROOT))
     folder = log_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [folder / f"agent-{number}.log" for number in range(tasks, 0, -1)]

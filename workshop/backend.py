@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workshop import links, local_server
-from workshop.credentials import ACCOUNT_URL
+from workshop import links, local_server, mode
+from workshop.credentials import account_url, is_account
 from workshop.errors import WorkshopError
 from workshop.paths import home, shown
 from workshop.reach import check_reachable
@@ -66,21 +66,24 @@ def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
             earlier one.
 
     Returns:
-        The backend, after printing it as one line.  Its entity is empty if it did not answer.
+        The backend, after printing it as one line, and a warning if the client's mode keeps runs
+        from it.  Its entity is empty if it did not answer.
 
     Raises:
-        WorkshopError: the choice is none of these, the server cannot be reached or started,
-            or it refuses the key.
+        WorkshopError: the choice is none of these, the client does not know its mode, the server
+            cannot be reached or started, or it refuses the key.
     """
     if choice == "auto":
         choice = os.environ.get("WANDB_BASE_URL") or "local"
     if choice == "local":
         kind, url = "local server", local_server.start()
     elif choice == "wandb":
-        kind, url = "account", ACCOUNT_URL
+        kind, url = "account", account_url()
     elif choice.startswith(("http://", "https://")):
         url = choice.rstrip("/")
-        kind = "local server" if local_server.serves(url) else "server"
+        kind = "account" if is_account(url) else "server"
+        if local_server.serves(url):
+            kind = "local server"
     else:
         raise WorkshopError(
             f"backend {choice!r} is not known: use 'auto', 'local', 'wandb' or a server's URL"
@@ -94,8 +97,13 @@ def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
         print(f"offline: {silence}")
         return Backend(kind, url, entity="")
     _set_environment(kind, url)
+    found = mode.here()
+    if not found.is_known:
+        raise WorkshopError(found.problem)
     backend = Backend(kind, url, _entity(url))
     print(backend)
+    if found.problem:
+        print(f"warning: {found.problem}")
     return backend
 
 

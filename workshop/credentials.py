@@ -1,31 +1,101 @@
-"""Where the client's keys are: in a netrc file, an entry per server."""
+"""Where W&B's own server is, and where the keys for servers are: as the `wandb` client does it."""
 
 import netrc
+import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ACCOUNT_URL = "https://api.wandb.ai"
-"""The server of W&B itself, which the client speaks to unless it is told otherwise."""
+from workshop import client_settings
+from workshop.paths import shown
+
+API_KEY = "WANDB_API_KEY"
 
 
-def netrc_file(environment: Mapping[str, str]) -> Path:
-    """Return the netrc file that a process with this environment reads."""
-    return Path(environment.get("NETRC", "~/.netrc")).expanduser()
+def account_url() -> str:
+    """Return the address of W&B itself, which the client speaks to unless it is told otherwise."""
+    import wandb
+
+    return wandb.Settings.model_fields["base_url"].default
 
 
-def login(file: Path, url: str) -> tuple[str, str, str] | None:
-    """Return login, account and password (the key) that a netrc file has for a server's URL.
+def is_account(url: str) -> bool:
+    """Tell whether a URL is one of W&B's own: it has had other names, which still work."""
+    from wandb.sdk.lib import urls
 
-    It is None if there is no such entry, or no such file that can be read.
+    return urls.is_forge_host(url)
+
+
+def server_url(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the address of the server that a client with this environment speaks to."""
+    setting = client_settings.find("base_url", environment)
+    return setting.value.rstrip("/") if setting else account_url()
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key.
+
+    Attributes:
+        value: the key itself.
+        place: where it is, for a reader.
+        file: the file that it is in; None if it is in the environment.
     """
-    try:
-        return netrc.netrc(file).authenticators(urlsplit(url).netloc)
-    except (OSError, netrc.NetrcParseError):
-        return None
+
+    value: str
+    place: str
+    file: Path | None = None
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether anybody but the owner of its file can use it."""
+        return self.file is not None and is_open_to_others(self.file)
+
+
+def find_key(url: str, environment: Mapping[str, str] = os.environ) -> Key | None:
+    """Return the key that a client with this environment uses for a server; None if it has none.
+
+    The client asks `WANDB_API_KEY`, then the netrc file, then its own settings files.
+    """
+    if value := environment.get(API_KEY):
+        return Key(value, API_KEY)
+    file = netrc_file(environment)
+    if (entry := _netrc_entry(file, url)) and entry[1]:
+        return Key(entry[1], f"{shown(file)} (machine {entry[0]})", file)
+    if setting := client_settings.in_files("api_key", environment):
+        return Key(setting.value, setting.place, setting.file)
+    return None
+
+
+def netrc_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the netrc file that a client with this environment reads."""
+    if named := environment.get("NETRC"):
+        return Path(named).expanduser()
+    usual, windows = Path("~/.netrc").expanduser(), Path("~/_netrc").expanduser()
+    return windows if windows.exists() and not usual.exists() else usual
 
 
 def is_open_to_others(file: Path) -> bool:
     """Tell whether anybody but its owner may use a file."""
     return bool(file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _netrc_entry(file: Path, url: str) -> tuple[str, str] | None:
+    """Return the machine and the password of a server's entry in a netrc file.
+
+    W&B's own server has two names there: `wandb login` writes the one that it has today, and the
+    client still takes the one that it had before W&B moved.
+    """
+    from wandb.sdk.lib.urls import forge_upstream_url
+
+    try:
+        entries = netrc.netrc(file)
+    except (OSError, netrc.NetrcParseError):
+        return None
+    for address in (url, forge_upstream_url(url)):
+        machine = urlsplit(address).netloc
+        if entry := entries.authenticators(machine):
+            return machine if machine in entries.hosts else "default", entry[2]
+    return None

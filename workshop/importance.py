@@ -120,9 +120,9 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
     side, see `workshop.forest`; for correlations Fisher's transformation of Pearson's
     coefficient.  It does not hold the bias that a forest has with so many runs.
 
-    Sources: https://docs.wandb.ai/models/app/features/panels/parameter-importance; for the
-    bias of such importances, Strobl et al., BMC Bioinformatics 8:25, 2007; for the range of a
-    correlation, Fisher, Metron 1, 1921.
+    Sources: https://docs.coreweave.com/products/wandb/app/features/panels/parameter-importance;
+    for the bias of such importances, Strobl et al., BMC Bioinformatics 8:25, 2007; for the range
+    of a correlation, Fisher, Metron 1, 1921.
 
     Args:
         frame: runs as `fetch_runs` returns them; those that `rank` accepts are used.

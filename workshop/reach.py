@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import wandb
 
-from workshop.credentials import ACCOUNT_URL
+from workshop import mode
+from workshop.credentials import is_account
 from workshop.errors import WorkshopError
 from workshop.links import is_this_machine
 from workshop.preemption import Preempted
@@ -48,7 +49,7 @@ def check_reachable(url: str) -> None:
 def _next_step(url: str) -> str:
     if is_this_machine(url):
         return "start it with `workshop server`, or correct WANDB_BASE_URL"
-    if url == ACCOUNT_URL:
+    if is_account(url):
         return "this machine needs the internet, or a proxy to it; the backend 'local' needs none"
     return "ask whoever runs it whether it is up, or correct WANDB_BASE_URL"
 
@@ -58,7 +59,7 @@ def starting() -> Iterator[None]:
     """Turn what keeps a run from starting into a `WorkshopError`."""
     settings = wandb.setup().settings
     url = settings.base_url
-    if settings.mode == "online":
+    if settings.mode in mode.SENT:
         check_reachable(url)
     try:
         yield

@@ -1,5 +1,6 @@
 """Every command and file that the documents name exists, and what they promise is so."""
 
+import netrc
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from tests.repository.documents import documents, markdown
 from tests.waiting import patience
 from workshop.config import TrainingConfig
-from workshop.credentials import is_open_to_others, login
+from workshop.credentials import is_open_to_others
 from workshop.paths import CONFIGS, ROOT
 from workshop.server.keys import key_file, provide_key
 
@@ -127,8 +128,9 @@ def test_guide_hands_a_key_out_beside_those_that_are_there(tmp_path):
             ["sh", "-c", command.replace("FILE", str(key_file(tmp_path, "ada")))],
             input=key_file(tmp_path, "ada").read_bytes(), env={"HOME": str(tmp_path)}, check=True,
         )  # fmt: skip
-        assert login(mine, url) == ("ada", "", key)
-        assert login(mine, "https://other.org") == ("ada", "", "old")
+        keys = netrc.netrc(mine)
+        assert keys.authenticators("the.server:8999") == ("ada", "", key)
+        assert keys.authenticators("other.org") == ("ada", "", "old")
         assert not is_open_to_others(mine)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.certificates import Certificate, certify
 from tests.fixtures.server import RunningServer, launch
 from tests.waiting import patience
 from workshop import local_server
@@ -48,22 +48,9 @@ print([[run.state, run.summary["Validation Accuracy"]] for run in runs])
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[Path, Path, Path]:
+def certificate(tmp_path_factory) -> Certificate:
     """A certificate for 127.0.0.1, its key, and the class's own authority that signed it."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificate")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Class")
-    openssl("req", *new_key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
-    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", *signer)
-    return folder / "server.pem", folder / "server.key", folder / "ca.pem"
+    return certify(tmp_path_factory.mktemp("certificate"), "IP:127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +71,7 @@ def of(class_server, certificate):
     """Returns the environment that a person adds to reach the server."""
 
     def environment(name: str) -> dict[str, str]:
-        authority = str(certificate[2])
+        authority = str(certificate.authority)
         return {
             "NETRC": str(key_file(class_server.store, name)),
             "SSL_CERT_FILE": authority,
@@ -97,7 +84,7 @@ def of(class_server, certificate):
 @pytest.fixture
 def browser(class_server, certificate) -> Iterator[httpx2.Client]:
     """Asks the server over TLS."""
-    trust = ssl.create_default_context(cafile=certificate[2])
+    trust = ssl.create_default_context(cafile=certificate.authority)
     with httpx2.Client(base_url=class_server.url, verify=trust) as client:
         yield client
 

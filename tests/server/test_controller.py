@@ -78,6 +78,46 @@ def test_the_point_of_an_agent_that_vanished_before_it_began_goes_to_another(wor
     assert again == first
 
 
+def test_a_run_that_its_agent_listed_was_computed_and_is_not_given_out_again(world: World):
+    """In offline mode the server hears of a run by its agent alone."""
+    one, two = world.agent("a"), world.agent("b")
+    (first,) = world.beat(one)
+    assert world.beat(one, first["run_id"]) == []
+    world.clock.seconds += AGENT_SILENCE + 1
+    (second,) = world.beat(two)
+    assert second["run_id"] != first["run_id"]
+    assert second["args"] != first["args"]
+    world.wait(AGENT_SILENCE + 2)  # the first look takes the jump above for the machine's sleep
+    assert world.run(first["run_id"]).state == "crashed"
+    # What `wandb sync` sends later is the same as what a run sends in time.
+    world.controller.started(world.run(first["run_id"]), resumed=False)
+    world.post(second["run_id"], complete=True, exitcode=0)
+    assert world.sweep.state == "RUNNING"
+    world.post(first["run_id"], complete=True, exitcode=0)
+    assert world.run(first["run_id"]).state == "finished"
+    assert world.sweep.state == "FINISHED"
+
+
+def test_a_run_that_was_listed_before_the_server_died_is_not_given_out_again(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.beat(agent, first["run_id"])
+    world.clock.seconds += 10
+    world.restart()
+    (second,) = world.beat(agent)
+    assert second["run_id"] != first["run_id"]
+    assert world.run(first["run_id"]).state == "failed"
+
+
+def test_a_listed_run_that_is_to_stop_is_killed_though_its_agent_is_gone(world: World):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.beat(agent, first["run_id"])
+    world.controller.order_stop(world.run(first["run_id"]))
+    world.wait(AGENT_SILENCE + 1)
+    assert world.run(first["run_id"]).state == "killed"
+
+
 def test_silence_makes_a_run_crashed_and_a_post_makes_it_running_again(world: World):
     agent = world.agent()
     (first,) = world.beat(agent)

@@ -18,6 +18,7 @@ from workshop import slurm, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
+from workshop.slurm import commands
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
@@ -148,6 +149,23 @@ def test_a_sweep_and_a_module_that_nodes_do_not_find_are_said_by_the_probe(path)
     wrong = submission.environment | {"WORKSHOP_MODULES": "cuda/99"}
     with pytest.raises(WorkshopError, match=r"probe.*failed: .*cuda/99"):
         slurm.submit(dataclasses.replace(submission, environment=wrong))
+
+
+def test_a_task_whose_run_would_not_reach_the_server_takes_none(tmp_path, monkeypatch):
+    """The script checks it too, since it can be submitted by hand, and a node can set the mode."""
+    alone = sweep.register(sweep.load("configs/sweep_config.yaml"), "offline")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    environment = slurm.plan(alone, site="test_cluster").environment
+    log = tmp_path / "log"
+    options = ["--array=1", "--mem=1G", f"--chdir={ROOT}", f"--output={log}"]
+    commands.run(["sbatch", *options, str(slurm.SCRIPT), alone], environment)
+    (row,) = wait_for(
+        lambda: [row for row in slurm.ledger(alone).itertuples() if row.kind not in slurm.LIVE]
+    )
+    assert "error: mode offline (set by WANDB_MODE) keeps what runs log" in log.read_text()
+    assert (row.kind, row.slurm) == ("no run", "FAILED")
+    assert "mode offline (set by WANDB_MODE) keeps what runs log" in row.cause
+    assert sweep.states(alone).total() == 0
 
 
 def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from workshop import backend, sweep
+from workshop import backend, mode, sweep
 from workshop.batch.index import write_index
 from workshop.batch.parameters import checked, declared
 from workshop.batch.record import Execution, Result, held
@@ -46,9 +46,11 @@ def start(
         The folder, after printing what came out.
 
     Raises:
-        WorkshopError: no notebook declares one of the parameters, a value has a wrong type, or
-            a cell failed.  After a failure the folder holds what was executed.
+        WorkshopError: the client's mode keeps runs from the server, no notebook declares one of
+            the parameters, a value has a wrong type, or a cell failed.  After a failure the folder
+            holds what was executed.
     """
+    _check_mode(notebooks)
     names = [notebook.stem for notebook in notebooks]
     for name in names:
         if names.count(name) > 1:
@@ -75,8 +77,9 @@ def resume(folder: Path) -> Path:
     """Go on with an execution that was interrupted, or whose notebook failed.
 
     Raises:
-        WorkshopError: there is none in the folder, it has finished already, somebody else is at
-            it, a notebook no longer takes its parameters, or a cell failed.
+        WorkshopError: the client's mode keeps runs from the server, there is no execution in the
+            folder, it has finished already, somebody else is at it, a notebook no longer takes its
+            parameters, or a cell failed.
     """
     execution = Execution.load(folder.absolute())
     if execution.outcome == "finished":
@@ -84,8 +87,15 @@ def resume(folder: Path) -> Path:
     left = [result for result in execution.results if result.outcome != "finished"]
     for result in left:
         checked(result.parameters, {result.source: declared(result.source)})
+    _check_mode([result.source for result in left])
     with backend.session(execution.parameters.get("backend", "local")):
         return _go_on(execution)
+
+
+def _check_mode(notebooks: Iterable[Path]) -> None:
+    """See that runs reach the server: those of notebooks' own kernels, and of agents' processes."""
+    for folder in dict.fromkeys([ROOT, *(notebook.parent for notebook in notebooks)]):
+        mode.check(mode.find(folder=folder))
 
 
 def _go_on(execution: Execution) -> Path:

@@ -3,31 +3,30 @@
 import os
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workshop import local_server
+from workshop import local_server, mode
 from workshop.config import closest
-from workshop.credentials import ACCOUNT_URL, is_open_to_others, login, netrc_file
+from workshop.credentials import API_KEY, Key, account_url, find_key, netrc_file
 from workshop.errors import WorkshopError
 from workshop.links import is_this_machine
-from workshop.paths import shown
+from workshop.paths import ROOT, shown
 from workshop.preflight.finding import Finding
 from workshop.reach import check_reachable
-
-_VARIABLE = "WANDB_API_KEY"
 
 
 def findings(choice: str) -> Iterator[Finding]:
     """Look at the W&B that a choice of backend means (`workshop.backend.connect`)."""
     yield from _misspelt()
+    yield from _mode()
     if choice == "auto":
         choice = os.environ.get("WANDB_BASE_URL") or "local"
     if choice == "local":
         yield from _local()
     elif choice == "wandb":
-        yield from _server(ACCOUNT_URL)
+        yield from _server(account_url())
     elif choice.startswith(("http://", "https://")):
         yield from _server(choice.rstrip("/"))
     else:
@@ -56,8 +55,8 @@ def _local() -> Iterator[Finding]:
 
 def _server(url: str) -> Iterator[Finding]:
     yield _proxy(url)
-    key, place = _stored_key(url)
-    wrong = _wrong_key(url, key, place)
+    key = find_key(url, _environment(url))
+    wrong = _wrong_key(url, key)
     try:
         check_reachable(url)
     except WorkshopError as error:
@@ -66,10 +65,18 @@ def _server(url: str) -> Iterator[Finding]:
         if wrong and (key or not is_this_machine(url)):  # a local server brings its key
             yield wrong
         elif key:
-            yield Finding("key", f"in {place}, well formed; nobody could be asked whose it is")
+            yield Finding("key", f"in {key.place}, well formed; nobody could be asked whose it is")
         return
     yield Finding("W&B", f"{url} answers")
-    yield wrong or _accepted_key(url, key, place)
+    yield wrong or _accepted_key(url, key)
+
+
+def _mode() -> Iterator[Finding]:
+    """Find a mode in which nothing reaches the server: from here, or from agents and tasks."""
+    modes = (mode.here(), mode.find(folder=ROOT))
+    if problem := next((found.problem for found in modes if found.problem), ""):
+        meaning, _, step = problem.partition(": ")
+        yield Finding("mode of the client", meaning, "problem", step)
 
 
 def _misspelt() -> Iterator[Finding]:
@@ -117,54 +124,47 @@ def _without_password(proxy: str) -> str:
     return re.sub(r"//[^@/]*@", "//", proxy)
 
 
-def _stored_key(url: str) -> tuple[str, str]:
-    """Return the key that the client would use, empty if there is none, and where it is."""
-    key = os.environ.get("WANDB_API_KEY")
-    if key and not local_server.serves(url):
-        return key, _VARIABLE
-    file = _netrc(url)
-    found = login(file, url)
-    return found[2] if found else "", shown(file)
+def _environment(url: str) -> Mapping[str, str]:
+    """Return what the client's environment will be once `connect` has chosen the server."""
+    if local_server.serves(url):
+        return {**os.environ, "NETRC": str(local_server.netrc_file()), API_KEY: ""}
+    return os.environ
 
 
-def _wrong_key(url: str, key: str, place: str) -> Finding | None:
+def _wrong_key(url: str, key: Key | None) -> Finding | None:
     """Return what is wrong with a key that no server needs to be asked about."""
     from wandb.sdk.lib.wbauth.validation import check_api_key
 
-    if not key:
+    if key is None:
         return Finding("key", f"none for {url}", "problem", f"run `wandb login --host {url}` once")
-    if problem := check_api_key(key):
+    if problem := check_api_key(key.value):
         return Finding(
-            "key", f"the one in {place} is none: {problem}", "problem",
+            "key", f"the one in {key.place} is none: {problem}", "problem",
             f"copy it again: `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if place != _VARIABLE and is_open_to_others(_netrc(url)):
+    if key.is_open_to_others:
         return Finding(
-            "key", f"{place} can be read by others", "problem", f"run `chmod 600 {place}`"
-        )
+            "key", f"{key.place} can be read by others", "problem",
+            f"run `chmod 600 {shown(key.file)}`",
+        )  # fmt: skip
     return None
 
 
-def _accepted_key(url: str, key: str, place: str) -> Finding:
+def _accepted_key(url: str, key: Key) -> Finding:
     """Ask the server whose key it is."""
     import wandb
 
     try:
-        entity = wandb.Api(overrides={"base_url": url}, api_key=key).default_entity
+        entity = wandb.Api(overrides={"base_url": url}, api_key=key.value).default_entity
     except (wandb.errors.Error, ValueError):
         return Finding(
-            "key", f"{url} refuses the one in {place}", "problem",
+            "key", f"{url} refuses the one in {key.place}", "problem",
             f"run `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if place == _VARIABLE:
+    if key.file is None:
+        file = shown(netrc_file(_environment(url)))
         return Finding(
-            "key", f"of {entity}, in a variable that SLURM's tasks do not get", "note",
-            f"for arrays run `wandb login --host {url}`, which stores it in {shown(_netrc(url))}",
+            "key", f"of {entity}, in {key.place}, a variable that SLURM's tasks do not get", "note",
+            f"for arrays run `wandb login --host {url}`, which stores it in {file}",
         )  # fmt: skip
-    return Finding("key", f"of {entity}, in {place}")
-
-
-def _netrc(url: str) -> Path:
-    if local_server.serves(url):
-        return local_server.netrc_file()
-    return netrc_file(os.environ)
+    return Finding("key", f"of {entity}, in {key.place}")

@@ -10,7 +10,7 @@ Every method that changes something is to be called inside `Store.writing`.
 
 import json
 
-from workshop.server.lifecycle import AGENT_SILENCE, GRACE, Lifecycle
+from workshop.server.lifecycle import GRACE, Lifecycle, alive
 from workshop.server.names import run_name
 from workshop.server.proposals import Nothing, Prepared, wrap
 from workshop.server.records import Agent, Run, Sweep
@@ -41,7 +41,7 @@ class Controller(Lifecycle):
         repeated = now - agent.heartbeat_at < REPEAT and run_state == agent.run_state
         if repeated and agent.commands is not None:
             return agent.commands
-        listed = {run_id for run_id, alive in json.loads(run_state).items() if alive}
+        listed = alive(run_state)
         self._account_for(agent, listed)
         commands = json.dumps(self._commands(agent, listed, prepared))
         self._store.change(agent, heartbeat_at=now, run_state=run_state, commands=commands)
@@ -58,7 +58,8 @@ class Controller(Lifecycle):
             elif run.preempting:
                 self._end(run, "preempted")
             elif run.state == "pending":
-                if agent.heartbeat_at < self._hearing_since:
+                was_away = agent.heartbeat_at < self._hearing_since
+                if was_away and run.name not in alive(agent.run_state):
                     # The server was restarted after it had given the run away: the agent has
                     # probably never heard of it.
                     self._store.change(run, agent_id=None)
@@ -119,7 +120,7 @@ class Controller(Lifecycle):
         }
 
     def _left_behind(self, sweep: Sweep) -> Run | None:
-        """Return a run for any agent: preempted, enqueued, or given to an agent that vanished."""
+        """Return a run for any agent: preempted, enqueued, or one that its agent never started."""
         for run in self._store.all(Run, "id", sweep_id=sweep.id, state="preempted"):
             return run
         for run in self._store.all(Run, "id", sweep_id=sweep.id, state="pending"):
@@ -165,7 +166,7 @@ class Controller(Lifecycle):
     def agent_state(self, agent: Agent) -> str:
         """Return the state of an agent as the API shows it."""
         told_to_exit = agent.commands == json.dumps([EXIT])
-        if not told_to_exit and not self._is_silent(agent.heartbeat_at, AGENT_SILENCE):
+        if not told_to_exit and not self._is_gone(agent):
             return "RUNNING"
         runs = self._store.all(Run, agent_id=agent.id)
         lost = any(run.is_live or run.state == "crashed" for run in runs)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from workshop.server.errors import StartError
 
-# What the client demands: https://docs.wandb.ai says 40 characters, a prefix may precede them.
+# What the client demands, in `wandb.sdk.lib.wbauth.validation`; a prefix may precede them.
 SHORTEST_KEY = 40
 
 TEXT = """\

@@ -20,7 +20,8 @@ any                    … with another one, and its stop was ordered        kil
 any                    … with another one, preempting                      preempted
 any                    … with another one                                  failed
 pending                its agent does not list it                          failed
-pending                its agent is silent for 75 s                        (goes to another agent)
+pending                its agent is silent for 75 s and has not listed it  (goes to another agent)
+pending                its agent is silent for 75 s, but has listed it     crashed
 pending                no agent has it, and its stop is ordered or its     killed
                        sweep has ended
 running, preempting    its agent does not list it, and its stop was        killed
@@ -51,9 +52,14 @@ any                    a user orders it, or its scheduler                  PAUSE
 Paused sweeps give out nothing, and their runs go on.  Finished ones let their runs end; canceled
 ones kill them.  Every one of the three goes on after `wandb sweep --resume`.
 
+A pending run that its agent has listed has had a process, which the server never heard: it has
+computed in offline mode, or ended before `wandb.init`.  It may be synced later, so it is not given
+out again.
+
 Every method that changes something is to be called inside `Store.writing`.
 """
 
+import json
 import time
 from collections.abc import Callable
 
@@ -229,25 +235,38 @@ class Lifecycle:
         self._tended = now
         for run in self._live_runs():
             if run.state == "pending":
-                self._drop_if_unwanted(run)
+                self._end_pending(run)
             elif run.stop_ordered:
                 if self._is_silent(run.heartbeat_at, STOPPED_RUN_SILENCE):
                     self._end(run, "killed")
             elif self._is_silent(run.heartbeat_at, RUN_SILENCE):
                 self._end(run, "preempted" if run.preempting else "crashed")
 
-    def _drop_if_unwanted(self, run: Run) -> None:
-        """End a run of a sweep that nobody will start: no agent has it, and none will."""
+    def _end_pending(self, run: Run) -> None:
+        """End a pending run that no process works on, and that no agent will start."""
         sweep = self._sweep_of(run)
-        if sweep and (run.stop_ordered or sweep.state in ENDED) and self._is_unattended(run):
+        if self._has_vanished(run):
+            self._end(run, "killed" if run.stop_ordered else "crashed")
+        elif sweep and (run.stop_ordered or sweep.state in ENDED) and self._is_unattended(run):
             self._end(run, "killed")
 
     def _is_unattended(self, run: Run) -> bool:
-        """Tell whether a run is pending without an agent that will start it."""
+        """Tell whether a run is pending without an agent that has started it, or will."""
         if run.state != "pending":
             return False
-        agent = run.agent_id and self._store.find(Agent, id=run.agent_id)
-        return not agent or self._is_silent(agent.heartbeat_at, AGENT_SILENCE)
+        agent = self._agent_of(run)
+        return agent is None or (self._is_gone(agent) and run.name not in alive(agent.run_state))
+
+    def _has_vanished(self, run: Run) -> bool:
+        """Tell whether an agent that had started a pending run is gone."""
+        agent = self._agent_of(run)
+        return agent is not None and self._is_gone(agent) and run.name in alive(agent.run_state)
+
+    def _agent_of(self, run: Run) -> Agent | None:
+        return self._store.find(Agent, id=run.agent_id) if run.agent_id else None
+
+    def _is_gone(self, agent: Agent) -> bool:
+        return self._is_silent(agent.heartbeat_at, AGENT_SILENCE)
 
     def _end(self, run: Run, state: str) -> Run:
         run = self._store.change(run, state=state, missing_since=None)
@@ -269,3 +288,8 @@ class Lifecycle:
     def _is_silent(self, heartbeat_at: float, seconds: float) -> bool:
         """Tell whether nothing came for a while, during which this server was there to hear."""
         return self.now() - max(heartbeat_at, self._hearing_since) > seconds
+
+
+def alive(run_state: str | None) -> set[str]:
+    """Return the IDs of the runs that a heartbeat's `runState` lists as alive."""
+    return {run_id for run_id, is_alive in json.loads(run_state or "{}").items() if is_alive}

@@ -75,9 +75,10 @@ def submit(
 
     Raises:
         WorkshopError: there is no SLURM, it refuses the array, the sweep is somebody else's, the
-            tasks would find no key, or a node does not reach the server.  Nothing is left in
-            the queue.
+            tasks would find no key or log offline, or a node does not reach the server.  Nothing
+            is left in the queue.
     """
+    environment.check_mode(submission.environment)
     environment.check_key(submission.environment)
     largest = commands.largest_array()
     _check_owner(submission.sweep)

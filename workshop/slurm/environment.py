@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 
-from workshop.credentials import ACCOUNT_URL, is_open_to_others, login, netrc_file
+from workshop import mode
+from workshop.credentials import find_key, netrc_file, server_url
 from workshop.errors import WorkshopError
-from workshop.paths import shown
+from workshop.paths import ROOT, shown
 
 # What a task must not take over from the shell, notebook or job that it is submitted from:
 _FOREIGN = re.compile(
@@ -32,22 +33,31 @@ def scrubbed() -> tuple[dict[str, str], list[str]]:
     return {name: value for name, value in os.environ.items() if name not in removed}, removed
 
 
+def check_mode(environment: Mapping[str, str]) -> None:
+    """See whether the runs of tasks with this environment reach their server.
+
+    Raises:
+        WorkshopError: they do not.
+    """
+    mode.check(mode.find(environment, ROOT))
+
+
 def check_key(environment: Mapping[str, str]) -> None:
     """See whether tasks with this environment find a key for their server.
 
     Raises:
         WorkshopError: they do not, or others may read the file with it.
     """
-    url = environment.get("WANDB_BASE_URL", ACCOUNT_URL)
-    file = netrc_file(environment)
-    if not login(file, url):
+    url = server_url(environment)
+    key = find_key(url, environment)
+    if key is None:
         raise WorkshopError(
-            f"the tasks would have no key for {url}: they get it from {shown(file)} alone, since "
-            "SLURM keeps a job's variables where others may read them; run "
-            f"`wandb login --host {url}` once, which stores the key there"
+            f"the tasks would have no key for {url}: they get it from "
+            f"{shown(netrc_file(environment))} alone, since SLURM keeps a job's variables where "
+            f"others may read them; run `wandb login --host {url}` once, which stores the key there"
         )
-    if is_open_to_others(file):
+    if key.is_open_to_others:
         raise WorkshopError(
-            f"the key in {shown(file)} can be read by others, who could write to your runs: run "
-            f"`chmod 600 {shown(file)}`"
+            f"the key in {shown(key.file)} can be read by others, who could write to your runs: "
+            f"run `chmod 600 {shown(key.file)}`"
         )

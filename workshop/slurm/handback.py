@@ -2,8 +2,8 @@
 
 W&B's sweeps never repeat a run that failed or vanished.  A run that was marked as preempting
 before it ended, though, is given to the next agent under its own ID and with its own values
-(https://docs.wandb.ai/guides/runs/resuming, "preemptible sweeps").  So a run is opened again,
-marked, and ended.
+(https://docs.coreweave.com/products/wandb/runs/resuming, "preemptible Sweeps runs").
+So a run is opened again, marked, and ended.
 """
 
 import os

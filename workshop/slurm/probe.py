@@ -1,10 +1,11 @@
-"""What the probe asks on a compute node: does it reach the server, with the key, for the sweep?"""
+"""What the probe asks on a compute node: do runs reach the server, with the key, for the sweep?"""
 
 import os
 import sys
 from urllib.parse import urlsplit
 
-from workshop.credentials import ACCOUNT_URL
+from workshop import mode
+from workshop.credentials import server_url
 from workshop.errors import WorkshopError, exit_status
 from workshop.links import is_this_machine
 
@@ -19,8 +20,9 @@ def main(sweep_path: str) -> None:
     from workshop.reach import check_reachable
 
     node = os.environ["SLURMD_NODENAME"]
-    url = os.environ.get("WANDB_BASE_URL", ACCOUNT_URL)
+    url = server_url()
     try:
+        mode.check(mode.find())
         check_reachable(url)
     except WorkshopError as error:
         raise WorkshopError(f"from node {node}, {error}{_advice(url)}") from None

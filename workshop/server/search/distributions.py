@@ -1,6 +1,6 @@
 """The distributions that W&B documents, and how a value is drawn from each.
 
-https://docs.wandb.ai/models/sweeps/sweep-config-keys#distribution-options-for-random-and-bayesian-search
+https://docs.coreweave.com/products/wandb/sweeps/sweep-config-keys#distribution-options-for-random-and-bayesian-search
 
 `min` and `max` of `log_uniform` and `inv_log_uniform` are exponents; the `_values` forms take the
 values themselves.  The `q_` forms round to the nearest multiple of `q`, which may lie a little

@@ -1,8 +1,9 @@
 """Early termination by the rule of W&B's Hyperband.
 
-https://docs.wandb.ai/models/sweeps/sweep-config-keys#stopping-algorithms-for-early_terminate and
-`hyperband_stopping.py` of https://github.com/wandb/sweeps.  What counts as an iteration is a logged
-value of the metric, not a step.  `strict` is off unless it is asked for, as the documentation says.
+https://docs.coreweave.com/products/wandb/sweeps/sweep-config-keys#stopping-algorithms-for-early_terminate
+and `hyperband_stopping.py` of https://github.com/wandb/sweeps.  What counts as an iteration is a
+logged value of the metric, not a step.  `strict` is off unless it is asked for, as the
+documentation says.
 """
 
 import math
