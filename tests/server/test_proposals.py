@@ -28,6 +28,7 @@ SWEEP = """
 query Sweep($name: String!) {
   project(name: "p") { sweep(sweepName: $name) {
     id state bestLoss scheduler runs { edges { node { name state config sweepName } } }
+    priorRuns { edges { node { name sweepName } } }
   } }
 }"""
 CREATE_AGENT = """
@@ -176,7 +177,12 @@ def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):
     (command,) = api.beat(agent)
     assert command["args"] == {"x": {"value": 2}}
     api.finish(command["run_id"])
-    assert api.sweep(sweep["name"])["state"] == "FINISHED"
+    api.run("synced", sweep=sweep["name"])
+    found = api.sweep(sweep["name"])
+    assert found["state"] == "FINISHED"
+    assert found["priorRuns"] == {
+        "edges": [{"node": {"name": name, "sweepName": sweep["name"]}} for name in ("one", "three")]
+    }
 
 
 def test_a_prior_run_that_cannot_join_is_told_and_no_sweep_is_registered(api: Api):

@@ -1,5 +1,6 @@
 """Versions of artifacts, and their files."""
 
+import hashlib
 import json
 from functools import partial
 
@@ -23,13 +24,13 @@ class ArtifactNode:
     """A version of an artifact, or one that is still arriving."""
 
     digest_algorithm = DIGEST_ALGORITHM
-    commit_hash = None
 
     def __init__(self, artifact: Artifact):
         self.record = artifact
         self.id = global_id(artifact)
         self.version_index = artifact.version
         self.state = "PENDING" if artifact.version is None else "COMMITTED"
+        self.commit_hash = None if artifact.version is None else commit_hash(artifact)
         self.digest = artifact.digest
         self.description = artifact.description
         self.metadata = artifact.metadata
@@ -176,6 +177,14 @@ def lineage(context: Context, run: Run, direction: str) -> list[Artifact]:
         direction,
     )
     return [Artifact(**dict(row)) for row in rows]
+
+
+def commit_hash(artifact: Artifact) -> str:
+    """Return what tells a version from all others, also from one with the same content.
+
+    W&B's server has such a hash as well, and does not say of what.
+    """
+    return hashlib.sha256(f"{artifact.id} {artifact.digest}".encode()).hexdigest()[:20]
 
 
 def tags(text: str) -> list[dict]:
