@@ -25,16 +25,30 @@ def register(project: str, **parameters: object) -> str:
     return sweep.register(config, project)
 
 
-def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(server, capfd):
+def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(
+    server, capfd, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)  # where the client writes if no variable names a folder
+    monkeypatch.setenv("WANDB_PROJECT", "of the user")
+    for name in ("WANDB_ENTITY", "WANDB_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    before = client_variables()
     path = register("in-process", learning_rate=[0.1, 0.001])
-    before = {name: os.environ[name] for name in os.environ if name != "WANDB_SERVICE"}
+    assert client_variables() == before
     assert agents.run_in_process(path) == 0
-    assert {name for name in os.environ if "SWEEP" in name or "RUN_ID" in name} == set()
-    assert {name: os.environ[name] for name in before} == before
+    assert client_variables() == before
     runs = fetch_runs(path)
     assert sorted(runs["Effective Learning Rate"]) == [0.001, 0.1]
     assert set(runs["state"]) == {"finished"}
     assert "epoch 1/1" in capfd.readouterr().out
+
+
+def client_variables() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("WANDB_") and name != "WANDB_SERVICE"
+    }
 
 
 def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, capfd):

@@ -50,6 +50,7 @@ class TestParameters:
             "project = 'p'  # where",
             "quick = False",
             "limit = None",
+            "names = ['a']",
             "both = (1, 2)",
             "home = str(len('x'))",
         ]
@@ -74,29 +75,39 @@ class TestParameters:
     )
     def test_values_are_yaml_of_the_default_s_type(self, notebook, text, value):
         types = {notebook: declared(notebook)}
-        name, read = batch.assignment(text)
+        name, read, _ = batch.assignment(text)
         assert repr(checked({name: read}, types)[notebook][name]) == repr(value)
 
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ("rates=0.1", "parameter rates of 00_typed is 0.1, but it must be a valid list, in "),
+            (
+                "rates=1e-3",
+                "parameter rates of 00_typed is 0.001, but it must be a valid list, in brackets: "
+                "-p rates='[1e-3]'",
+            ),
             ("rates=[fast]", "parameter rates[0] of 00_typed is 'fast', but it must be a valid nu"),
             ("sizes=[8, 1.5]", "sizes[1] of 00_typed is 1.5, but it must be a valid integer"),
             ("at_once=two", "at_once of 00_typed is 'two', but it must be a valid integer"),
             ("at_once=true", "is True, but it must be a valid integer"),
             (
-                "project=12",
-                "is 12, but it must be a valid string, in quotes of its own: -p pro",
+                "project=no",
+                "is False, but it must be a valid string, in quotes of its own: -p "
+                "project='\"no\"'",
+            ),
+            (
+                "names=[a, no]",
+                "names[1] of 00_typed is False, but it must be a valid string, in quotes of its "
+                'own: -p names=\'["a", "no"]\'',
             ),
             ("quick=1", "is 1, but it must be a valid boolean"),
             ("rate=[1]", "no notebook has the parameter 'rate' (did you mean 'rates'?): there are"),
         ],
     )
     def test_what_does_not_fit_is_one_sentence(self, notebook, text, words):
-        name, value = batch.assignment(text)
+        name, value, typed = batch.assignment(text)
         with pytest.raises(WorkshopError) as raised:
-            checked({name: value}, {notebook: declared(notebook)})
+            checked({name: value}, {notebook: declared(notebook)}, {name: typed})
         assert words in str(raised.value)
         assert "\n" not in str(raised.value)
 
@@ -192,9 +203,11 @@ class TestExecution:
             (["--resume", "X", "-p", "rate=1"], "--resume goes on with the notebooks and param"),
             (["--resume", "X"], "X holds no execution"),
             (["--scale", "smoke", "-p", "scale=full"], "--scale smoke and -p scale=full differ"),
+            (["--scale", "tiny", "-p", "scale=no"], "--scale tiny and -p scale=no differ"),
             (["--scale", "clas"], "scale is 'clas', but it must be one of class, full"),
             (["--folder", "."], "cannot be made (File exists)"),
             (["-p", "scale=tiny", "-p", "scale=tiny"], "-p scale is given more than once: keep"),
+            (["-p", "project=no"], "in quotes of its own: -p project='\"no\"'"),
         ],
     )
     def test_options_that_make_no_sense_are_a_sentence(self, server, arguments, words, capsys):

@@ -101,10 +101,15 @@ def test_wrong_answers_about_analysis(paths):
     runs = fetch_runs(paths["done"])
     ranking = rank(runs, METRIC)
     loss = "Validation Loss"
-    assert "their own order" in wrong("4.1", runs)
-    assert "highest loss" in wrong("4.1", rank(runs, loss))
-    shuffled = rank(runs, loss, "minimize").iloc[[1, 0, *range(2, len(runs))]]
-    assert "which metric are they ranked by" in wrong("4.1", shuffled)
+    assert "their own order" in wrong("4.1", (runs, runs))
+    assert "highest loss" in wrong("4.1", (runs, rank(runs, loss)))
+    whole = rank(runs, loss, "minimize")
+    assert all(finding.right for finding in findings("4.1", (runs, whole)))
+    assert "2 of the runs that finished with a number are not in it" in wrong(
+        "4.1", (runs, whole.iloc[:-2])
+    )
+    shuffled = whole.iloc[[1, 0, *range(2, len(runs))]]
+    assert "which metric are they ranked by" in wrong("4.1", (runs, shuffled))
 
     # The first rate wins on average, the second has the single best run, the third is the worst.
     runs[METRIC] = [50.0, 50.0, 10.0, 60.0, 5.0, 15.0]
@@ -154,5 +159,5 @@ def test_wrong_answers_about_analysis(paths):
 
 def test_tables_without_a_run_that_counts(paths):
     failed = fetch_runs(paths["broken"])
-    for number, answer in (("4.1", failed), ("4.2", (failed, 0.1)), ("4.3", (failed, []))):
-        assert "no run of this table has finished" in wrong(number, answer)
+    for number, answer in (("4.1", failed), ("4.2", 0.1), ("4.3", [])):
+        assert "no run of this table has finished" in wrong(number, (failed, answer))

@@ -14,12 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workshop import mode, progress, threads
+from workshop import client_variables, mode, progress, threads
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
-
-# What the client's in-process agent sets for a run, and does not take back at its end.
-_RUN_VARIABLES = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 
 def run_in_process(
@@ -153,18 +150,14 @@ def _end(agent: subprocess.Popen) -> None:
 @contextmanager
 def _agent_in_this_process() -> Iterator[None]:
     """Keep the client from changing this process, and from drowning the trial's own lines."""
-    before = os.environ.copy()
     hook = threading.excepthook
-    os.environ["WANDB_SILENT"] = "true"
     threading.excepthook = lambda failure: _is_harmless(failure) or hook(failure)
     try:
-        yield
+        with client_variables.restored():
+            os.environ["WANDB_SILENT"] = "true"
+            yield
     finally:
         threading.excepthook = hook
-        for variable in (*_RUN_VARIABLES, "WANDB_SILENT"):
-            os.environ.pop(variable, None)
-            if variable in before:
-                os.environ[variable] = before[variable]
 
 
 def _is_harmless(failure: threading.ExceptHookArgs) -> bool:

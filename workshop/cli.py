@@ -42,18 +42,18 @@ def run(
     """Execute notebooks (without names: 00 to 05) into a folder, and say what came out."""
     from workshop import batch
 
-    parameters = {}
-    for name, value in map(batch.assignment, parameter):
+    parameters, typed = {}, {}
+    for name, value, text in map(batch.assignment, parameter):
         if name in parameters:
             raise WorkshopError(f"-p {name} is given more than once: keep one of them")
-        parameters[name] = value
+        parameters[name], typed[name] = value, text
     for name, value in (("scale", scale), ("backend", backend)):
         if value is not None:
             if parameters.get(name, value) != value:
-                raise WorkshopError(f"--{name} {value} and -p {name}={parameters[name]} differ")
+                raise WorkshopError(f"--{name} {value} and -p {name}={typed[name]} differ")
             parameters[name] = value
     if not resume:
-        batch.start(batch.find(notebook), parameters, folder)
+        batch.start(batch.find(notebook), parameters, folder, typed)
     elif notebook or parameters or folder:
         raise WorkshopError(
             f"--resume goes on with the notebooks and parameters of {shown(resume)}: give nothing "

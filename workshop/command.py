@@ -1,7 +1,7 @@
 """The `command` of a sweep: how its agents start the program.
 
 The rules are those of the client's agent (`wandb/wandb_agent.py`, and
-https://docs.wandb.ai/models/sweeps/define-sweep-configuration#command-macros).
+https://docs.coreweave.com/products/wandb/sweeps/define-sweep-configuration#command-macros).
 """
 
 import re

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workshop import agents, sweep
+from workshop import agents, client_variables, sweep
 from workshop.config import closest
 from workshop.errors import WorkshopError
 from workshop.slurm.cause import last_words
@@ -126,7 +126,8 @@ def register(failure: str, project: str) -> str:
     definition |= _known(failure).changes
     definition["command"] = ["${env}", "python", "-m", PROGRAM, failure, "${args}"]
     # As `wandb sweep` does it, without the linter, which would find some of what is wrong.
-    sweep_id = wandb.sweep(definition, project=project)
+    with client_variables.restored():
+        sweep_id = wandb.sweep(definition, project=project)
     return f"{wandb.Api().default_entity}/{project}/{sweep_id}"
 
 

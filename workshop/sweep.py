@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop import client_variables
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
@@ -95,7 +96,8 @@ def register(config: Mapping, project: str) -> str:
 
     check(config)
     try:
-        sweep_id = wandb.sweep(dict(config), project=project)
+        with client_variables.restored():
+            sweep_id = wandb.sweep(dict(config), project=project)
     except (wandb.errors.Error, ValueError) as error:
         raise WorkshopError(f"the sweep was not registered: {error}") from None
     return f"{wandb.Api().default_entity}/{project}/{sweep_id}"

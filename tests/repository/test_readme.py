@@ -111,21 +111,25 @@ def test_guide_gives_the_notebooks_own_times():
         assert told.partition(",")[0] == own, notebook
 
 
-def test_guide_hands_a_key_out_beside_those_that_are_there(tmp_path):
+def test_a_key_is_handed_out_beside_those_that_are_there(tmp_path):
     url = "https://the.server:8999"
     key = provide_key(tmp_path, "ada", [url])
     mine = tmp_path / ".netrc"
-    mine.write_text("machine other.org login ada password old")  # and no end of line
-    mine.chmod(0o644)
-    texts = [path.read_text() for path in (GUIDE, ROOT / "docs" / "handout.md")]
+    documents = (GUIDE, ROOT / "docs" / "handout.md", ROOT / "docs" / "local_server.md")
+    texts = [path.read_text() for path in documents]
     commands = [
         *re.findall(r"runuser -l ada -c '(.+)' < KEYS/ada.netrc", texts[0]),
         *re.findall(r"`(\{ echo; grep -v \^# FILE.+?)`", texts[1]),
+        *re.findall(r"    (\{ echo; grep -v \^# ada.netrc; .+)", texts[2]),
+        *re.findall(r"#   (\{ echo; .+)", key_file(tmp_path, "ada").read_text()),
     ]
-    assert len(commands) == 2
+    assert len(commands) == 4
+    assert not any("export NETRC" in text for text in texts)
     for command in commands:
+        mine.write_text("machine other.org login ada password old")  # and no end of line
+        mine.chmod(0o644)
         subprocess.run(
-            ["sh", "-c", command.replace("FILE", str(key_file(tmp_path, "ada")))],
+            ["sh", "-c", command.replace("FILE", "ada.netrc")], cwd=tmp_path / "keys",
             input=key_file(tmp_path, "ada").read_bytes(), env={"HOME": str(tmp_path)}, check=True,
         )  # fmt: skip
         keys = netrc.netrc(mine)

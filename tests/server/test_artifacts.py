@@ -1,6 +1,7 @@
 """Artifacts with the unmodified wandb client: logged, used, read, edited and deleted."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -102,6 +103,7 @@ print(json.dumps({
         api.artifact_collection_exists("artifacts/none", "dataset"),
     ],
     "digest": first.manifest.digest(),
+    "commits": [found.commit_hash for found in api.artifacts("dataset", "artifacts/data")],
 }))
 """
 
@@ -235,6 +237,8 @@ def test_an_artifact_tells_what_it_is_and_where_it_comes_from(read, logged):
     assert (description, metadata, tags) == ("the first", {"rows": 3}, ["blue"])
     assert (ttl, kind, digest) == (None, "dataset", read["digest"])
     assert [read["logged by"], *read["used by"]] == logged["runs"]
+    assert len(set(read["commits"])) == 4
+    assert all(re.fullmatch("[0-9a-f]{20}", commit) for commit in read["commits"])
     assert read["logged"] == ["data:v0", f"run-{logged['runs'][0]}-table:v0"]
     assert read["used"] == ["data:v0"]
 

@@ -6,6 +6,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from tests.repository.documents import Page, are_in_order
+from workshop.server.pages.assets import PLOTLY
 
 EVIL = "<script>alert('x')</script>\"'"
 
@@ -217,8 +218,28 @@ def test_plotly_comes_from_the_installed_package_and_stays(client, pages):
     (script,) = re.findall(r'src="([^"]*plotly[^"]*)"', page.text)
     reply = client.get(str(client.base_url.join(pages["run"]).join(script)))
     assert "immutable" in reply.headers["cache-control"]
-    assert reply.headers["content-encoding"] == "gzip"
     assert reply.text == get_plotlyjs()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br", "gzip"),
+        ("br;q=1.0, GZIP;q=0.5", "gzip"),
+        ("*", "gzip"),
+        ("identity", None),
+        ("gzip;q=0, *", None),
+        ("*; q=0.000", None),
+        ("", None),
+    ],
+)
+def test_large_answers_are_compressed_for_those_who_take_it(client, pages, accepted, encoding):
+    addresses = [f"{pages['run']}/curves.json", f"{pages['sweep']}/figures.json", f"/{PLOTLY}"]
+    for address in addresses:
+        reply = client.get(address, headers={"Accept-Encoding": accepted})
+        assert reply.headers.get("content-encoding") == encoding
+        assert reply.headers["vary"] == "Accept-Encoding"
+        assert reply.text[0] in "{/"
 
 
 def test_scripts_are_files_of_the_server_and_styles_stay_fresh(client, pages):

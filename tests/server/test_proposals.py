@@ -30,6 +30,7 @@ query Sweep($name: String!) {
   project(name: "p") { sweep(sweepName: $name) {
     id state bestLoss scheduler runCount runCountExpected
     runs { edges { node { name state config sweepName } } }
+    priorRuns { edges { node { name sweepName } } }
   } }
 }"""
 CREATE_AGENT = """
@@ -178,7 +179,12 @@ def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):
     (command,) = api.beat(agent)
     assert command["args"] == {"x": {"value": 2}}
     api.finish(command["run_id"])
-    assert api.sweep(sweep["name"])["state"] == "FINISHED"
+    api.run("synced", sweep=sweep["name"])
+    found = api.sweep(sweep["name"])
+    assert found["state"] == "FINISHED"
+    assert found["priorRuns"] == {
+        "edges": [{"node": {"name": name, "sweepName": sweep["name"]}} for name in ("one", "three")]
+    }
 
 
 def test_a_prior_run_of_another_sweep_leaves_it(api: Api):
@@ -189,6 +195,7 @@ def test_a_prior_run_of_another_sweep_leaves_it(api: Api):
     second = api.register(GRID, priorRunsFilters=prior)
     assert (second["runCount"], second["runCountExpected"]) == (1, 3)
     assert api.sweep(first["name"])["runs"] == []
+    assert len(api.sweep(second["name"])["priorRuns"]["edges"]) == 1
     assert api.beat(api.agent(second))[0]["args"] == {"x": {"value": 2}}
 
 

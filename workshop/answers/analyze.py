@@ -14,12 +14,15 @@ METRIC = "Validation Accuracy"
 LOSS = "Validation Loss"
 RATE = "learning_rate"
 MOST_RUNS = 8  # of the sweep that 4.5 designs
-COLUMNS = {"name", "state", RATE, "optimizer", METRIC, LOSS}  # that the exercises look at
+COLUMNS = {"run", "name", "state", RATE, "optimizer", METRIC, LOSS}  # that the exercises look at
 
 
 @judge("4.1")
-def ranked(ranking: Any) -> Judgement:
+def ranked(answer: Any) -> Judgement:
     """Rank runs by the lowest validation loss."""
+    if not (yield from _with_runs(answer, (pd.DataFrame, "the ranked table"))):
+        return
+    runs, ranking = answer
     if not (yield from _are_runs(ranking)):
         return
     counts = ranking["state"].eq("finished") & ranking[LOSS].notna()
@@ -28,6 +31,13 @@ def ranked(ranking: Any) -> Judgement:
         "only runs that finished with a number compete",
         "this is the table of all runs, in their own order: `rank` leaves out those that do not "
         "count, and sorts the others",
+    )
+    missing = set(rank(runs, LOSS, "minimize")["run"]) - set(ranking["run"])
+    yield (
+        not missing,
+        "none of them is missing",
+        f"{len(missing)} of the runs that finished with a number are not in it: rank the whole "
+        "table, and give the whole ranking",
     )
     losses = ranking[LOSS]
     upside_down = losses.is_monotonic_decreasing and losses.nunique() > 1

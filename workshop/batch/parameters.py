@@ -5,15 +5,18 @@ in some cell, minutes later.
 """
 
 import ast
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import papermill
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from workshop.config import closest, expectation
 from workshop.errors import WorkshopError
@@ -33,7 +36,15 @@ _Loader.add_implicit_resolver(
 )
 
 
-def assignment(text: str) -> tuple[str, Any]:
+class Assignment(NamedTuple):
+    """A parameter on the command line: its name, the value that YAML reads, and what was typed."""
+
+    name: str
+    value: Any
+    text: str
+
+
+def assignment(text: str) -> Assignment:
     """Read `name=value`, whose value is YAML.
 
     Raises:
@@ -43,7 +54,7 @@ def assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
     try:
-        return name, yaml.load(value, _Loader)  # noqa: S506 (a safe loader)
+        return Assignment(name, yaml.load(value, _Loader), value)  # noqa: S506 (a safe loader)
     except yaml.YAMLError:
         raise WorkshopError(
             f"parameter {name!r} has the value {value!r}, which is no YAML: close its brackets "
@@ -64,9 +75,16 @@ def declared(notebook: Path) -> Declared:
 
 
 def checked(
-    values: Mapping[str, Any], types: Mapping[Path, Declared]
+    values: Mapping[str, Any],
+    types: Mapping[Path, Declared],
+    typed: Mapping[str, str] | None = None,
 ) -> dict[Path, dict[str, Any]]:
     """Return the values that each notebook gets: those of the parameters that it declares.
+
+    Args:
+        values: the parameters.
+        types: what each notebook declares.
+        typed: for parameters from the command line, what was typed there.
 
     Raises:
         WorkshopError: no notebook declares one of the parameters, or a value has another type
@@ -81,7 +99,7 @@ def checked(
             )
     return {
         notebook: {
-            name: _value(name, value, parameters[name], notebook)
+            name: _value(name, value, parameters[name], notebook, (typed or {}).get(name))
             for name, value in values.items()
             if name in parameters
         }
@@ -89,19 +107,28 @@ def checked(
     }
 
 
-def _value(name: str, value: Any, kind: TypeAdapter, notebook: Path) -> Any:
+def _value(name: str, value: Any, kind: TypeAdapter, notebook: Path, text: str | None) -> Any:
     try:
         return kind.validate_python(value)
     except ValidationError as problem:
         first = problem.errors()[0]
         place = "".join(f"[{index}]" for index in first["loc"])
-        advice = {
-            "string_type": f", in quotes of its own: -p {name}='\"{value}\"'",
-            "list_type": f", in brackets: -p {name}='[{value}]'",
-        }.get(first["type"], "")
+        advice = "" if text is None else _advice(name, text, first)
         raise WorkshopError(
             f"parameter {name}{place} of {notebook.stem} {expectation(first)}{advice}"
         ) from None
+
+
+def _advice(name: str, text: str, error: ErrorDetails) -> str:
+    """Return what to type instead, where brackets or quotes are all that is missing."""
+    if error["type"] == "list_type":
+        return f", in brackets: -p {name}={shlex.quote(f'[{text}]')}"
+    if error["type"] != "string_type":
+        return ""
+    # The items of a list as they were typed: to this loader, everything is text.
+    meant = yaml.load(text, yaml.BaseLoader) if error["loc"] else text  # noqa: S506
+    quoted = json.dumps(meant, ensure_ascii=False)
+    return f", in quotes of its own: -p {name}={shlex.quote(quoted)}"
 
 
 def _type(annotation: str, default: str) -> TypeAdapter:

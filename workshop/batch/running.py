@@ -32,6 +32,7 @@ def start(
     notebooks: Sequence[Path],
     parameters: Mapping[str, Any] | None = None,
     folder: Path | None = None,
+    typed: Mapping[str, str] | None = None,
 ) -> Path:
     """Execute notebooks one after the other, each from a fresh kernel.
 
@@ -41,6 +42,7 @@ def start(
             those that it declares.  `backend` is `local` unless given, and `project` one of
             this execution's own.
         folder: is made; `executed/<time>` if not given.
+        typed: for parameters from the command line, what was typed there, which errors quote.
 
     Returns:
         The folder, after printing what came out.
@@ -57,7 +59,7 @@ def start(
             raise WorkshopError(f"two notebooks are named {name}: execute them one at a time")
     types = {notebook: declared(notebook) for notebook in notebooks}
     parameters = dict(parameters or {})
-    checked(parameters, types)
+    checked(parameters, types, typed)
     if "scale" in parameters:
         resolve({"scale": parameters["scale"]})
     with backend.session(parameters.get("backend", "local")):

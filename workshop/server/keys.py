@@ -1,8 +1,10 @@
 """The files in which users find their keys: `keys/NAME.netrc` in the store's folder, mode 0600.
 
-Such a file can be handed out as it is: it is a netrc, which `wandb` reads where the variable
-`NETRC` names it, and says so itself.  A key is made once and kept; the addresses beside it follow
-the server.  To give somebody a new key, delete the file and start the server again.
+Such a file can be handed out as it is, and says what to do with it: its entries belong in the
+user's `~/.netrc`, where `wandb` looks for keys in every notebook, terminal and job.  (A variable
+`NETRC` would have to be set in each of them, and would hide the keys of other servers.)  A key is
+made once and kept; the addresses beside it follow the server.  To give somebody a new key, delete
+the file and start the server again.
 """
 
 import netrc
@@ -18,8 +20,9 @@ SHORTEST_KEY = 40
 
 TEXT = """\
 # The key of {name} for the workshop's W&B server.  Nobody else should read this file.
-# Save it, then tell wandb where it is and where the server is:
-#   export NETRC=/path/to/{file} WANDB_BASE_URL={url}
+# Add it to ~/.netrc, where notebooks, terminals and jobs find it, and say where the server is:
+#   {{ echo; grep -v ^# {file}; }} >> ~/.netrc; chmod 600 ~/.netrc
+#   export WANDB_BASE_URL={url}
 """
 ENTRY = """\
 machine {host}

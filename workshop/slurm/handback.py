@@ -26,10 +26,15 @@ def hand_back(sweep_path: str, run_id: str) -> None:
         x_save_requirements=False, disable_git=True, disable_code=True,
     )  # fmt: skip
     try:
-        run = wandb.init(entity=entity, project=project, id=run_id, resume="allow", settings=quiet)
+        # What the sweep gave the run: if its program never reached `wandb.init`, the client takes
+        # it for a new one and would replace its config by an empty one.
+        config = wandb.Api().run(f"{entity}/{project}/{run_id}").config
+        run = wandb.init(
+            entity=entity, project=project, id=run_id, resume="allow", config=config, settings=quiet
+        )
         run.mark_preempting()
         run.finish(exit_code=os.EX_TEMPFAIL)
-    except wandb.errors.Error as error:
+    except (wandb.errors.Error, ValueError) as error:
         raise WorkshopError(
             f"run {run_id} was not handed back to sweep {sweep_path} ({error}): check that the "
             "server runs and that the run is yours"

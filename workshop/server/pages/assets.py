@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from workshop.server.pages.compression import gzipped
+
 # The version is in the address, so that browsers may keep the script for ever.
 PLOTLY = f"static/plotly-{version('plotly')}.js"
 
@@ -38,13 +40,11 @@ def zipped_plotly() -> bytes:
 
 def plotly_script(request: Request) -> Response:
     """Serve plotly's script."""
-    script = zipped_plotly()
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable",
-        "Content-Encoding": "gzip",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(script, headers=headers, media_type="text/javascript")
+    return gzipped(request, zipped_plotly(), headers, "text/javascript")
 
 
 ROUTES = [

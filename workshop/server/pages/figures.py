@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from workshop.server import lines, search
 from workshop.server.compute import Compute, ComputeError
+from workshop.server.pages.compression import gzipped
 from workshop.server.pages.curves import history_curves, system_curves
 from workshop.server.pages.rendering import HEADERS, Visit, tagged, visit_of
 from workshop.server.pages.runs import find_run
@@ -206,5 +207,4 @@ def curves_reply(request: Request, found: dict) -> Response:
 
 def json_reply(request: Request, zipped: bytes) -> Response:
     """Return gzipped JSON, or that the browser has it already."""
-    headers = HEADERS | {"Content-Encoding": "gzip"}
-    return tagged(request, Response(zipped, headers=headers, media_type="application/json"))
+    return tagged(request, gzipped(request, zipped, HEADERS, "application/json"))

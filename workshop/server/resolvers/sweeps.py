@@ -87,6 +87,19 @@ class SweepNode:
             after,
         )
 
+    def prior_runs(
+        self, context: Context, after: str | None = None, first: int | None = None
+    ) -> dict:
+        """Return a page of the runs that the sweep began with, the oldest first."""
+        rows = context.store.execute(
+            "SELECT * FROM runs WHERE sweep_id = ? AND suggestion IS NULL AND created_at <= ? "
+            "ORDER BY id",
+            self.record.id,
+            self.record.created_at,
+        )
+        found = [Run(**dict(row)) for row in rows]
+        return connection(found, lambda run: runs.RunNode(run, self.name), first, after)
+
     def agents(self, context: Context) -> dict:
         """Return the sweep's agents."""
         found = context.store.all(Agent, sweep_id=self.record.id)
@@ -134,7 +147,7 @@ def create(context: Context, values: dict) -> Sweep:
         updated_at=now,
     )
     for run in prior_runs(context, project, values.get("prior_runs_filters")):
-        context.store.change(run, sweep_id=sweep.id)
+        context.store.change(run, sweep_id=sweep.id, suggestion=None)
     context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
     return sweep
 

@@ -8,9 +8,9 @@ from workshop.server.filters import TIMES, Field, Fields, Filter, Order
 from workshop.server.records import Alias, Artifact, Collection, Project
 from workshop.server.resolvers import projects
 from workshop.server.resolvers.artifacts import nodes
-from workshop.server.resolvers.artifacts.find import newest, split, version_of
 from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import lookup, timestamp
+from workshop.server.versions import newest, split, version_of
 
 
 class TypeNode:
@@ -94,12 +94,12 @@ class CollectionNode:
 
     def artifact_membership(self, context: Context, alias_name: str) -> "MembershipNode | None":
         """Return the version that an alias points to."""
-        found = version_of(context, self.record, alias_name)
+        found = version_of(context.store, self.record, alias_name)
         return found and MembershipNode(self.record, found)
 
     def latest_artifact(self, context: Context) -> "nodes.ArtifactNode | None":
         """Return the version with the highest number."""
-        found = newest(context, self.record.id)
+        found = newest(context.store, self.record.id)
         return found and nodes.ArtifactNode(found)
 
 

@@ -6,10 +6,10 @@ from functools import partial
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.records import Alias, Artifact, Collection, Run
 from workshop.server.resolvers.artifacts.collections import CollectionNode
-from workshop.server.resolvers.artifacts.find import LATEST, VERSION, newest
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, tags
 from workshop.server.resolvers.context import Context, check_name
 from workshop.server.values import parse_object, shorten
+from workshop.server.versions import LATEST, VERSION, newest
 
 
 def use_artifact(context: Context, input: dict) -> dict:
@@ -110,7 +110,7 @@ def delete_artifact(context: Context, input: dict) -> dict:
         )
     remove(context, artifact)
     if LATEST in names:
-        left = newest(context, artifact.collection_id)
+        left = newest(context.store, artifact.collection_id)
         if left:
             point(context, left, [LATEST])
     return {"artifact": ArtifactNode(artifact)}

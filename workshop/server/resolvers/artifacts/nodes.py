@@ -1,15 +1,15 @@
 """Versions of artifacts, and their files."""
 
+import hashlib
 import json
 from functools import partial
 
-from workshop.server import manifests
+from workshop.server import manifests, versions
 from workshop.server.blobs import blob_path
 from workshop.server.files import mimetype
 from workshop.server.records import Alias, Artifact, Run
 from workshop.server.resolvers import runs, users
 from workshop.server.resolvers.artifacts import collections
-from workshop.server.resolvers.artifacts.find import collection_of
 from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.resolvers.files import file_to_come
 from workshop.server.values import timestamp
@@ -23,13 +23,13 @@ class ArtifactNode:
     """A version of an artifact, or one that is still arriving."""
 
     digest_algorithm = DIGEST_ALGORITHM
-    commit_hash = None
 
     def __init__(self, artifact: Artifact):
         self.record = artifact
         self.id = global_id(artifact)
         self.version_index = artifact.version
         self.state = "PENDING" if artifact.version is None else "COMMITTED"
+        self.commit_hash = None if artifact.version is None else commit_hash(artifact)
         self.digest = artifact.digest
         self.description = artifact.description
         self.metadata = artifact.metadata
@@ -44,7 +44,7 @@ class ArtifactNode:
 
     def artifact_sequence(self, context: Context) -> "collections.CollectionNode":
         """Return the collection of which this is a version."""
-        return collections.CollectionNode(collection_of(context, self.record))
+        return collections.CollectionNode(versions.collection_of(context.store, self.record))
 
     def artifact_type(self, context: Context) -> "collections.TypeNode":
         """Return its type."""
@@ -52,7 +52,7 @@ class ArtifactNode:
 
     def artifact_memberships(self, context: Context) -> dict:
         """Return in which collections it is: the one that it was logged to."""
-        collection = collection_of(context, self.record)
+        collection = versions.collection_of(context.store, self.record)
         return connection(
             [self.record], partial(collections.MembershipNode, collection), None, None
         )
@@ -69,12 +69,8 @@ class ArtifactNode:
 
     def used_by(self, context: Context) -> dict:
         """Return the runs that used it."""
-        rows = context.store.execute(
-            "SELECT runs.* FROM lineage JOIN runs ON runs.id = run_id "
-            "WHERE artifact_id = ? AND direction = 'input' ORDER BY run_id",
-            self.record.id,
-        )
-        return connection([Run(**dict(row)) for row in rows], runs.RunNode, None, None)
+        found = versions.runs_of(context.store, self.record, "input")
+        return connection(found, runs.RunNode, None, None)
 
     def current_manifest(self, context: Context) -> "ManifestNode | None":
         """Return the manifest, once everything has arrived."""
@@ -103,7 +99,7 @@ class AliasNode:
 
     def artifact_collection(self, context: Context) -> "collections.CollectionNode":
         """Return the collection in which the name stands."""
-        return collections.CollectionNode(collection_of(context, self.record))
+        return collections.CollectionNode(versions.collection_of(context.store, self.record))
 
 
 class ArtifactFileNode:
@@ -158,24 +154,23 @@ class RunArtifactFields:
         self, context: Context, after: str | None = None, first: int | None = None
     ) -> dict:
         """Return a page of the versions that the run logged, the first one first."""
-        return connection(lineage(context, self.record, "output"), ArtifactNode, first, after)
+        found = versions.of_run(context.store, self.record, "output")
+        return connection(found, ArtifactNode, first, after)
 
     def input_artifacts(
         self, context: Context, after: str | None = None, first: int | None = None
     ) -> dict:
         """Return a page of the versions that the run used, the first one first."""
-        return connection(lineage(context, self.record, "input"), ArtifactNode, first, after)
+        found = versions.of_run(context.store, self.record, "input")
+        return connection(found, ArtifactNode, first, after)
 
 
-def lineage(context: Context, run: Run, direction: str) -> list[Artifact]:
-    """Return the versions that a run logged ("output") or used ("input")."""
-    rows = context.store.execute(
-        "SELECT artifacts.* FROM lineage JOIN artifacts ON artifacts.id = artifact_id "
-        "WHERE lineage.run_id = ? AND direction = ? AND version IS NOT NULL ORDER BY artifact_id",
-        run.id,
-        direction,
-    )
-    return [Artifact(**dict(row)) for row in rows]
+def commit_hash(artifact: Artifact) -> str:
+    """Return what tells a version from all others, also from one with the same content.
+
+    W&B's server has such a hash as well, and does not say of what.
+    """
+    return hashlib.sha256(f"{artifact.id} {artifact.digest}".encode()).hexdigest()[:20]
 
 
 def tags(text: str) -> list[dict]:

@@ -10,11 +10,11 @@ from workshop.server import manifests
 from workshop.server.errors import RequestError
 from workshop.server.records import Artifact, Collection, Manifest, Project
 from workshop.server.resolvers.artifacts.edits import check_aliases, point, record_use
-from workshop.server.resolvers.artifacts.find import LATEST, collection_of
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
 from workshop.server.resolvers.context import Context, check_name, connection, global_id
 from workshop.server.resolvers.files import file_to_come
 from workshop.server.values import parse_object
+from workshop.server.versions import LATEST, collection_of
 
 
 def create_artifact(context: Context, input: dict) -> dict:
@@ -162,7 +162,7 @@ def commit_artifact(context: Context, input: dict) -> dict:
         if not here:
             raise RequestError(f"The file {name} of the artifact has not arrived.")
     context.blobs.need(artifact.id, [md5, *manifests.contents_of(manifest)])
-    collection = collection_of(context, artifact)
+    collection = collection_of(context.store, artifact)
     now = context.controller.now()
     context.store.change(collection, next_version=collection.next_version + 1, updated_at=now)
     artifact = context.store.change(
