@@ -9,6 +9,7 @@ import pytest
 from workshop import backend, local_server, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import home
+from workshop.preflight import server as preflight
 
 
 def test_local_server_is_announced_and_its_key_kept_in_a_private_file(server, capsys):
@@ -51,6 +52,18 @@ def test_key_of_an_account_is_not_sent_to_the_local_server(server, monkeypatch):
 def test_unknown_choice_names_the_possible_ones():
     with pytest.raises(WorkshopError, match="'locale' is not known: use 'auto', 'local'"):
         backend.connect("locale")
+
+
+@pytest.mark.parametrize("page", ["https://wandb.ai/me", "https://forge.coreweave.com/wandb"])
+def test_the_address_of_pages_is_told_from_that_of_the_server(page):
+    told = f"{page} is not the address of a W&B server ("
+    with pytest.raises(WorkshopError) as caught:
+        backend.connect(page)
+    assert str(caught.value).startswith(told)
+    (finding,) = preflight.findings(page)
+    assert finding.found.startswith(told)
+    assert finding.verdict == "problem"
+    assert finding.next_step.endswith("for an account, the backend 'wandb'")
 
 
 def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path):

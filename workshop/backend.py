@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop import links, local_server, mode
-from workshop.credentials import account_url, is_account
+from workshop.credentials import account_url, api_url, is_account
 from workshop.errors import WorkshopError
 from workshop.paths import home, shown
 from workshop.reach import check_reachable
@@ -80,7 +80,7 @@ def connect(choice: str = "auto", must_answer: bool = True) -> Backend:
     elif choice == "wandb":
         kind, url = "account", account_url()
     elif choice.startswith(("http://", "https://")):
-        url = choice.rstrip("/")
+        url = api_url(choice)
         kind = "account" if is_account(url) else "server"
         if local_server.serves(url):
             kind = "local server"

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop import client_settings
+from workshop.errors import WorkshopError
 from workshop.paths import shown
 
 API_KEY = "WANDB_API_KEY"
@@ -26,6 +27,23 @@ def is_account(url: str) -> bool:
     from wandb.sdk.lib import urls
 
     return urls.is_forge_host(url)
+
+
+def api_url(address: str) -> str:
+    """Return a server's address as the client writes it.
+
+    Raises:
+        WorkshopError: the client takes no such address, as that of W&B's pages.
+    """
+    from wandb.sdk.lib.wbauth import HostUrl
+
+    try:
+        return HostUrl(address).url
+    except ValueError as error:
+        raise WorkshopError(
+            f"{address} is not the address of a W&B server ({str(error).splitlines()[0]}): give "
+            "the one that a client sends to, or, for an account, the backend 'wandb'"
+        ) from None
 
 
 def server_url(environment: Mapping[str, str] = os.environ) -> str:

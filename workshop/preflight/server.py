@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from workshop import local_server, mode
 from workshop.config import closest
-from workshop.credentials import API_KEY, Key, account_url, find_key, netrc_file
+from workshop.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
 from workshop.errors import WorkshopError
 from workshop.links import is_this_machine
 from workshop.paths import ROOT, shown
@@ -28,7 +28,13 @@ def findings(choice: str) -> Iterator[Finding]:
     elif choice == "wandb":
         yield from _server(account_url())
     elif choice.startswith(("http://", "https://")):
-        yield from _server(choice.rstrip("/"))
+        try:
+            url = api_url(choice)
+        except WorkshopError as error:
+            found, _, step = str(error).rpartition(": ")
+            yield Finding("W&B", found, "problem", step)
+        else:
+            yield from _server(url)
     else:
         yield Finding(
             "W&B", f"backend {choice!r} is not known", "problem",
