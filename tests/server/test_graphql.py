@@ -160,7 +160,7 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "add a metric"),
+        ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "section 'metric' is missing"),
         ("{method: [", "is no YAML"),
         pytest.param("{method: grid, name: %s}" % ("x" * 200_000), "is too large", id="long"),
         pytest.param(BOMB, "is too large", id="bomb"),
