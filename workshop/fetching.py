@@ -10,7 +10,6 @@ from workshop.asking import Asker
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.importance import hyperparameters
-from workshop.server import search
 
 if TYPE_CHECKING:
     import wandb
@@ -90,7 +89,7 @@ def history(run_paths: Iterable[str], keys: Sequence[str]) -> pd.DataFrame:
         steps = asker.ask("history", path, partial(_steps, path=path))
         run = path.rsplit("/", 1)[-1]
         rows += [
-            {"run": run, "step": step["_step"]} | {key: search.in_row(step, key) for key in keys}
+            {"run": run, "step": step["_step"]} | {key: step.get(key) for key in keys}
             for step in steps
         ]
     frame = pd.DataFrame(rows, columns=["run", "step", *keys])
@@ -150,7 +149,7 @@ def _row(run: "wandb.apis.public.Run", metrics: Iterable[str]) -> dict[str, Any]
         "array_task": summary.get("Array Task"),
         "path": "/".join(run.path),
     }
-    known |= {metric: search.in_summary(summary, metric) for metric in metrics}
+    known |= {metric: summary.get(metric) for metric in metrics}
     config = _flatten(run.config)
     return known | {
         f"config.{key}" if key in known else key: value for key, value in config.items()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
 from workshop.progress import ENDED
-from workshop.server import search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +173,7 @@ def _row(node: Mapping, varied: list[str], metric: str | None) -> dict[str, Any]
     row = {name: _inner(config, name) for name in varied}
     row |= {"run": node["name"], "name": node["displayName"], "state": node["state"]}
     row |= {"epoch": summary.get("Epoch"), "epochs": config.get("num_epochs")}
-    return row | ({metric: search.in_summary(summary, metric)} if metric else {})
+    return row | ({metric: summary.get(metric)} if metric else {})
 
 
 def _inner(config: Any, name: str) -> Any:

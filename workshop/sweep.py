@@ -171,32 +171,14 @@ def states(path: str) -> Counter:
     return Counter(run.state for run in runs(path, whole=False))
 
 
-def judge(metric: Mapping, run: "wandb.apis.public.Run") -> float | None:
-    """Return the best value of a sweep's metric that a run has, as far as its server tells it.
-
-    The kit's server tells the extremes of what was logged; of W&B's the summary alone counts.
-    """
-    logged = (run.history_keys or {}).get("keys") or {}
-    return search.judge(metric, run.summary_metrics, logged)
-
-
 def remaining(path: str) -> int | None:
     """Return how many new runs the sweep will still hand out; None if it has no end.
 
     They are the points that no run was given, as W&B's search counts them.  A run that failed
     counts as handed out: W&B does not repeat it.
     """
-    config = get(path).config
-    metric = config.get("metric")
-    trials = [
-        search.Trial(
-            point=dict(run.config),
-            value=metric and judge(metric, run),
-            is_live=False,
-        )
-        for run in runs(path)
-    ]
-    return search.remaining_runs(config, trials)
+    trials = [search.Trial(dict(run.config), None, is_live=False) for run in runs(path)]
+    return search.remaining_runs(get(path).config, trials)
 
 
 def stop(path: str) -> None:

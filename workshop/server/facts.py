@@ -6,7 +6,6 @@ from operator import attrgetter
 
 from workshop.server.filters import PLAIN, TIMES, Field, Fields, Plain
 from workshop.server.records import Run
-from workshop.server.search import in_summary
 from workshop.server.values import lookup, unwrap
 
 
@@ -51,7 +50,7 @@ def config_field(path: str) -> Field:
 
 def summary_field(path: str) -> Field:
     """Return the field of an item of a run's summary."""
-    return Field(lambda facts: in_summary(facts.summary, path), ("summary",))
+    return Field(lambda facts: lookup(facts.summary, path), ("summary",))
 
 
 def tag_field(tag: str) -> Field:

@@ -6,12 +6,11 @@ A history row is the client's own JSON text.
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
 from workshop.server.errors import RequestError
 from workshop.server.records import Run
-from workshop.server.search.parameters import is_number
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
@@ -218,22 +217,19 @@ def count_keys(known: dict, rows: list[dict]) -> dict:
     """Add what rows hold to what is known of a run's keys, in the form in which W&B tells it.
 
     Args:
-        known: {key: {"typeCounts": [{"type": …, "count": …}], "previousValue": …, "min": …,
-            "max": …}}; keys of nested dictionaries are dotted, only numbers and short texts are
-            remembered, and extremes are those of finite numbers.
+        known: {key: {"typeCounts": [{"type": …, "count": …}], "previousValue": …}}; keys of
+            nested dictionaries are dotted, and only numbers and short texts are remembered.
         rows: The rows to add.
 
     Returns:
         `known`, changed.
     """
     counted: Counter[tuple[str, str]] = Counter()
-    latest, finite = {}, defaultdict(list)
+    latest = {}
     for row in rows:
         for key, value in flat(row):
             kind = kind_of(value)
             counted[key, kind] += 1
-            if is_number(value):
-                finite[key].append(value)
             if kind == "number" or (kind == "string" and len(value) <= 100):
                 latest[key] = value
     for (key, kind), number in counted.items():
@@ -246,9 +242,6 @@ def count_keys(known: dict, rows: list[dict]) -> dict:
             counts.append({"type": kind, "count": number})
     for key, value in latest.items():
         known[key]["previousValue"] = value
-    for key, values in finite.items():
-        for name, extreme in (("min", min), ("max", max)):
-            known[key][name] = extreme([*values, known[key].get(name, values[0])])
     return known
 
 

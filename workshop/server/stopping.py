@@ -8,9 +8,9 @@ import json
 
 from workshop.server import lines
 from workshop.server.records import Run, Sweep
-from workshop.server.search import hyperband, in_row
+from workshop.server.search import hyperband
 from workshop.server.store import Store
-from workshop.server.values import number
+from workshop.server.values import lookup, number
 
 
 class MetricValues:
@@ -28,7 +28,7 @@ class MetricValues:
         if history_lines > next_line:
             run = store.find(Run, id=run_id)
             for line, row in lines.read_rows(store, "history", run, next_line):
-                value = number(in_row(json.loads(row), self.metric))
+                value = number(lookup(json.loads(row), self.metric))
                 if value is not None:
                     values.append(value)
                 next_line = line + 1

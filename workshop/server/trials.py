@@ -5,27 +5,25 @@ import json
 from workshop.server import search
 from workshop.server.records import LIVE_STATES, Run, Sweep
 from workshop.server.store import Store
-from workshop.server.values import unwrap
+from workshop.server.values import lookup, number, unwrap
 
 
 def trials(store: Store, sweep: Sweep) -> list[search.Trial]:
     """Return the points that a sweep has tried or tries, in the order of its runs."""
     rows = store.execute(
-        "SELECT suggestion, config, state, summary, history_keys FROM runs "
-        "WHERE sweep_id = ? ORDER BY id",
+        "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
         sweep.id,
     )
     settings = sweep.settings
-    metric = settings.get("metric")
-    if settings["method"] != "bayes" and "target" not in (metric or ()):
-        metric = None  # nobody asks for the values
+    needed = settings["method"] == "bayes" or "target" in (settings.get("metric") or ())
+    metric = sweep.metric if needed else None
     return [
         search.Trial(
             point=point_of(suggestion, config),
-            value=metric and search.judge(metric, json.loads(summary), json.loads(logged)),
+            value=metric and number(lookup(json.loads(summary), metric)),
             is_live=state in LIVE_STATES,
         )
-        for suggestion, config, state, summary, logged in rows
+        for suggestion, config, state, summary in rows
     ]
 
 

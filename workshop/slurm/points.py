@@ -12,12 +12,11 @@ _LIVE = ("pending", "running", "preempting")
 
 
 class SweepRun(NamedTuple):
-    """A run of a sweep: its ID, its state, the values that it was given, and what it reached."""
+    """A run of a sweep: its ID, its state, and the values that it was given."""
 
     id: str
     state: str
     values: Mapping[str, Any]
-    reached: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str
             interrupted.append(next(run for run in tried if run.state == "preempted"))
         else:
             failed.append(tried[-1])
-    trials = [search.Trial(run.values, run.reached, run.state in _LIVE) for run in runs]
+    trials = [search.Trial(run.values, None, run.state in _LIVE) for run in runs]
     missing = search.remaining_runs(config, trials) or 0
     return Gaps(
         expected=search.expected_runs(config),

@@ -21,13 +21,12 @@ def gaps(sweep_path: str) -> Gaps:
     """
     split(sweep_path)
     config = sweep.get(sweep_path).config
-    varied, metric = list(config["parameters"]), config.get("metric")
+    varied = list(config["parameters"])
     runs = [
         SweepRun(
             run.id,
             run.state,
             {name: run.config[name] for name in varied if name in run.config},
-            metric and sweep.judge(metric, run),
         )
         for run in sweep.runs(sweep_path)
     ]

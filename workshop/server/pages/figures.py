@@ -20,7 +20,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workshop.server import lines, search
+from workshop.server import lines
 from workshop.server.compute import Compute, ComputeError
 from workshop.server.pages.compression import gzipped
 from workshop.server.pages.curves import history_curves, system_curves
@@ -29,7 +29,7 @@ from workshop.server.pages.runs import find_run
 from workshop.server.pages.sweeps import find_sweep
 from workshop.server.records import Sweep
 from workshop.server.store import Store
-from workshop.server.values import unwrap
+from workshop.server.values import lookup, unwrap
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def runs_of(store: Store, sweep: Sweep) -> list[dict]:
 def trial(row: dict, metric: str) -> dict:
     """Return a run as `drawing.draw_sweep` takes it, with the parameters that it really had."""
     point = json.loads(row["suggestion"] or "{}") | unwrap(json.loads(row["config"]))
-    value = search.in_summary(json.loads(row["summary"]), metric)
+    value = lookup(json.loads(row["summary"]), metric)
     return {
         "run": row["name"],
         "name": row["display_name"],

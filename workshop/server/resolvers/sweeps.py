@@ -18,7 +18,7 @@ from workshop.server.resolvers.context import (
     runs_connection,
 )
 from workshop.server.trials import expected_runs
-from workshop.server.values import new_id, parse_object, shorten, timestamp
+from workshop.server.values import lookup, new_id, number, parse_object, shorten, timestamp
 
 LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
@@ -53,14 +53,14 @@ class SweepNode:
 
     def best_loss(self, context: Context) -> float | None:
         """Return the best value of the sweep's metric in the summaries of its runs."""
-        metric = self.record.settings.get("metric")
-        if not metric:
+        metric = self.record.metric
+        if metric is None:
             return None
         summaries = context.store.execute(
             "SELECT summary FROM runs WHERE sweep_id = ?", self.record.id
         )
-        values = (search.judge(metric, json.loads(summary)) for (summary,) in summaries)
-        best = max if metric.get("goal") == "maximize" else min
+        values = (number(lookup(json.loads(summary), metric)) for (summary,) in summaries)
+        best = max if self.record.settings["metric"].get("goal") == "maximize" else min
         return best((value for value in values if value is not None), default=None)
 
     def run_count(self, context: Context) -> int:

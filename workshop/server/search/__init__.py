@@ -19,7 +19,6 @@ from workshop.server.search.distributions import (
     step,
 )
 from workshop.server.search.grid import Grid, axis
-from workshop.server.search.metric import in_row, in_summary, judge
 from workshop.server.search.parameter_checks import ON_A_GRID, parameter_problems
 from workshop.server.search.parameters import SearchError, distribution, flatten
 from workshop.server.search.points import Trial, nest, same
@@ -40,10 +39,7 @@ __all__ = [
     "expected_runs",
     "extremes",
     "flatten",
-    "in_row",
-    "in_summary",
     "is_exhausted",
-    "judge",
     "keys_of",
     "parameter_problems",
     "problems",
