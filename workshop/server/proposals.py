@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from workshop.server import search
+from workshop.server import lines, search
 from workshop.server.compute import Compute, ComputeError
 from workshop.server.records import LIVE_STATES, Run, Sweep
 from workshop.server.store import Store
-from workshop.server.values import lookup, number, unwrap
+from workshop.server.values import unwrap
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,8 @@ class Proposals:
     def trials(self, sweep: Sweep) -> list[search.Trial]:
         """Return the points that a sweep has tried or tries, in the order of its runs."""
         rows = self._store.execute(
-            "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
+            "SELECT suggestion, config, state, summary, extremes FROM runs "
+            "WHERE sweep_id = ? ORDER BY id",
             sweep.id,
         )
         settings = sweep.settings
@@ -153,10 +154,10 @@ class Proposals:
         return [
             search.Trial(
                 point=point_of(suggestion, config),
-                value=metric and number(lookup(json.loads(summary), metric)),
+                value=metric and lines.value_of(metric, summary, extremes),
                 is_live=state in LIVE_STATES,
             )
-            for suggestion, config, state, summary in rows
+            for suggestion, config, state, summary, extremes in rows
         ]
 
     def _entry(self, sweep: Sweep) -> dict | None:
