@@ -1,6 +1,6 @@
 """Look at a sweep while agents work on it, wherever they run: how far is it, what is best so far.
 
-Everything is one query, so that a view that follows a sweep may look every few seconds.
+Everything is two queries, so that a view that follows a sweep may look every few seconds.
 """
 
 import json
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
+from workshop.logged import logged_values
 from workshop.progress import ENDED
+from workshop.server.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +48,7 @@ class Look:
         varied: the parameters that the sweep varies.
         runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and `epochs`
             (done and planned, NaN if unknown), a column per parameter that the sweep varies, and
-            the metric as the run logged it last (NaN if it did not yet).
+            the run's value of the metric so far (NaN if it has none yet).
     """
 
     state: str
@@ -121,7 +123,7 @@ class Look:
 
 
 def look(path: str, api: "wandb.Api | None" = None) -> Look:
-    """Look once at a sweep and its runs (the first 1,000), with one query.
+    """Look once at a sweep and its runs (the first 1,000).
 
     Args:
         path: the sweep, `entity/project/ID`.
@@ -141,17 +143,18 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
         found = wandb.apis.public.Sweep.get(api, entity, project, sweep_id, query=_QUERY)
         if found is None:
             raise ValueError("the server knows none of this name")
+        metric = Metric.of(found.config)
+        logged = logged_values(api, path, metric.name) if metric else {}
     except (wandb.errors.Error, ValueError) as error:
         raise WorkshopError(
             f"sweep {path!r} could not be looked at ({error}): give entity/project/ID as "
             "`wandb sweep` printed it, or try again in a minute"
         ) from None
     nodes = [edge["node"] for edge in found.seen["edges"]]
-    metric = found.config.get("metric") or {}
     varied = list(hyperparameters(found.config))
-    numbers = ["epoch", "epochs", *([metric["name"]] if metric else [])]
+    numbers = ["epoch", "epochs", *([metric.name] if metric else [])]
     rows = [
-        _row(node, varied, metric.get("name"))
+        _row(node, varied, metric, logged.get(node["name"], []))
         for node in sorted(nodes, key=lambda node: node["createdAt"])
     ]
     runs = pd.DataFrame(rows, columns=["run", "name", "state", *varied, *numbers])
@@ -160,20 +163,22 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     return Look(
         state=found.state.upper(),
         expected=found.expected_run_count,
-        metric=metric.get("name"),
-        goal=metric.get("goal", "minimize"),
+        metric=metric and metric.name,
+        goal=metric.goal if metric else "minimize",
         varied=varied,
         runs=runs,
     )
 
 
-def _row(node: Mapping, varied: list[str], metric: str | None) -> dict[str, Any]:
+def _row(
+    node: Mapping, varied: list[str], metric: Metric | None, logged: list[Any]
+) -> dict[str, Any]:
     config = {key: entry["value"] for key, entry in json.loads(node["config"] or "{}").items()}
     summary = json.loads(node["summaryMetrics"] or "{}")
     row = {name: _inner(config, name) for name in varied}
     row |= {"run": node["name"], "name": node["displayName"], "state": node["state"]}
     row |= {"epoch": summary.get("Epoch"), "epochs": config.get("num_epochs")}
-    return row | ({metric: summary.get(metric)} if metric else {})
+    return row | ({metric.name: metric.value(summary, logged)} if metric else {})
 
 
 def _inner(config: Any, name: str) -> Any:

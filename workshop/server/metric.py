@@ -49,6 +49,11 @@ class Metric:
         """`maximize` or `minimize`."""
         return "maximize" if self.maximize else "minimize"
 
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by to make a loss, of which less is better."""
+        return -1 if self.maximize else 1
+
     def value(self, summary: Mapping, logged: Iterable[object] = ()) -> float | None:
         """Return a run's value of the metric, None if it has none.
 

@@ -65,14 +65,13 @@ class Standings:
 
         Of equal runs, the earlier one is better.  With each comes its value.
         """
-        sign = -1 if metric.maximize else 1
         found = [
             (entry, value)
             for entry in self._current()
             if (value := metric.value(entry.summary, entry.extremes.get(metric.name, ())))
             is not None
         ]
-        found.sort(key=lambda pair: (sign * pair[1], pair[0].created_at))
+        found.sort(key=lambda pair: (metric.sign * pair[1], pair[0].created_at))
         best: dict[str, tuple[Entry, float]] = {}
         for entry, value in found:
             best.setdefault(entry.entity, (entry, value))

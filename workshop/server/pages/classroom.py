@@ -65,14 +65,10 @@ def leaderboard(visit: Visit) -> dict:
     state = visit.state
     if not state.has_leaderboard:
         raise NotFoundError("There is no leaderboard on this server.")
-    metric = Metric(
-        visit.query.get("metric") or METRIC.name, visit.query.get("goal") != "minimize"
-    )
+    metric = Metric(visit.query.get("metric") or METRIC.name, visit.query.get("goal") != "minimize")
     entities = {user.entity for user in state.gate.people if not user.is_admin}
     found = [
-        (entry, value)
-        for entry, value in state.standings.best(metric)
-        if entry.entity in entities
+        (entry, value) for entry, value in state.standings.best(metric) if entry.entity in entities
     ]
     order = "descending" if metric.maximize else "ascending"
     columns = [Column("Place"), Column("Best", "number", order), Column("Run"), Column("Started")]

@@ -8,6 +8,7 @@ here.
 
 import random
 
+from workshop.server.metric import Metric
 from workshop.server.search import grid
 from workshop.server.search.checks import check
 from workshop.server.search.distributions import sample
@@ -58,11 +59,11 @@ def is_done(config: dict, trials: list[Trial]) -> bool:
     cap = config.get("run_cap")
     if cap is not None and len(trials) >= cap:
         return True
-    metric = config.get("metric") or {}
-    target = metric.get("target")
+    metric = Metric.of(config)
+    target = metric and config["metric"].get("target")
     if target is None:
         return False
-    sign = -1 if metric.get("goal") == "maximize" else 1
+    sign = metric.sign
     return any(trial.value is not None and sign * trial.value <= sign * target for trial in trials)
 
 

@@ -7,6 +7,7 @@ value of the metric, not a step.  `strict` is off unless it is asked for, as the
 
 import math
 
+from workshop.server.metric import Metric
 from workshop.server.search.parameters import SearchError, is_count, is_number
 from workshop.server.values import shorten
 
@@ -70,7 +71,7 @@ def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> 
         live: The names of the runs that could be stopped.
     """
     settings = config["early_terminate"]
-    sign = -1 if config["metric"].get("goal") == "maximize" else 1
+    sign = Metric.of(config).sign
     losses = {
         name: [sign * value for value in values if math.isfinite(value)]
         for name, values in histories.items()
