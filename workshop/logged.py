@@ -1,6 +1,7 @@
-"""What all runs of a sweep have logged of one metric, in a query per 100 runs."""
+"""What the runs of a sweep have logged of one metric, without a query per run."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workshop.server.values import lookup
@@ -31,6 +32,17 @@ query SweepHistories($entity: String, $project: String!, $name: String!, $specs:
 """
 
 
+def history_spec(metric: str) -> str:
+    """Return what a query's `sampledHistory(specs: [...])` is given to get one metric."""
+    return json.dumps({"keys": [metric], "samples": SAMPLES})
+
+
+def values_in(node: Mapping[str, Any], metric: str) -> list[Any]:
+    """Return the values of a metric in a run's `sampledHistory`, in the order of steps."""
+    (rows,) = node["sampledHistory"]
+    return [lookup(row, metric) for row in rows]
+
+
 def logged_values(api: "wandb.Api", sweep_path: str, metric: str) -> dict[str, list[Any]]:
     """Read the values of one metric in the histories of all runs of a sweep.
 
@@ -48,11 +60,7 @@ def logged_values(api: "wandb.Api", sweep_path: str, metric: str) -> dict[str, l
     from wandb.apis.public import Sweep
 
     entity, project, name = sweep_path.split("/")
-    options = {
-        "query": _QUERY,
-        "specs": [json.dumps({"keys": [metric], "samples": SAMPLES})],
-        "first": RUNS_PER_PAGE,
-    }
+    options = {"query": _QUERY, "specs": [history_spec(metric)], "first": RUNS_PER_PAGE}
     values: dict[str, list[Any]] = {}
     after = None
     while True:
@@ -62,8 +70,7 @@ def logged_values(api: "wandb.Api", sweep_path: str, metric: str) -> dict[str, l
         if page is None:
             raise ValueError(f"what the runs have logged of {metric} was not told")
         for node in (edge["node"] for edge in page["edges"]):
-            (rows,) = node["sampledHistory"]
-            values[node["name"]] = [lookup(row, metric) for row in rows]
+            values[node["name"]] = values_in(node, metric)
         if not page["pageInfo"]["hasNextPage"]:
             return values
         after = page["pageInfo"]["endCursor"]
