@@ -8,6 +8,7 @@ import pandas as pd
 from workshop import sweep
 from workshop.analysis import fetch_runs, rank
 from workshop.errors import WorkshopError
+from workshop.server.metric import Metric
 
 
 def people(roster: Path) -> list[str]:
@@ -47,8 +48,8 @@ def results(names: Iterable[str], project: str) -> pd.DataFrame:
             runs = fetch_runs(sweep.newest(f"{name}/{project}"))
         except WorkshopError:
             continue
-        metric = runs.attrs["definition"].get("metric", {})
-        metrics[name] = (metric.get("name"), metric.get("goal", "minimize"))
+        metric = Metric.of(runs.attrs["definition"])
+        metrics[name] = (metric.name, metric.goal) if metric else (None, "minimize")
         runs.attrs = {}  # pandas would compare those of two sweeps
         tables.append(runs)
         runs.insert(0, "person", name)

@@ -10,6 +10,9 @@ from workshop.asking import Asker
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.importance import hyperparameters
+from workshop.logged import logged_values
+from workshop.server.metric import Metric, curve
+from workshop.server.values import lookup
 
 if TYPE_CHECKING:
     import wandb
@@ -22,7 +25,7 @@ RUNS_PER_PAGE = 100
 
 
 def fetch_runs(sweep_path: str) -> pd.DataFrame:
-    """Read all runs of a sweep in one bulk query (a page per 100 runs, no query per run).
+    """Read all runs of a sweep in bulk: two queries per 100 runs, and none per run.
 
     What was read is kept on disk.  If the server does not answer, or fails half-way, the table
     is the one of the last time, and a printed sentence says how old it is.
@@ -35,9 +38,10 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
 
         - `run` (ID), `name`, `state`;
         - a column per parameter that the sweep varies, nested ones as `outer.inner`;
-        - the final values `Train Loss`, `Validation Loss`, `Validation Accuracy` (percent) and
-          `Effective Learning Rate`, and the sweep's own metric if it is another one; floats,
-          NaN where the run logged none;
+        - the run's value of the sweep's metric, which is the best that it logged (see
+          `workshop.server.metric`), and of `Train Loss`, `Validation Loss`, `Validation Accuracy`
+          (percent) and `Effective Learning Rate` the last value, where one of them is not the
+          metric; floats, NaN where the run logged none;
         - `started` (UTC) and `seconds` (from `wandb.init` to the run's end, or to the last value
           logged if it is still running);
         - `host` and `array_task` (`JOB_TASK` as SLURM writes it, None outside SLURM), which the
@@ -54,7 +58,7 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
     asker = Asker()
     answer = asker.ask("runs", sweep_path, lambda api: _sweep_and_rows(api, sweep_path))
     definition, rows = answer["definition"], answer["rows"]
-    metrics = _metrics(definition)
+    metrics = _columns(Metric.of(definition))
     first = ["run", "name", "state", *hyperparameters(definition), *metrics]
     first += ["started", "seconds", "host", "array_task", "path"]
     others = sorted({key for row in rows for key in row} - set(first))
@@ -73,7 +77,7 @@ def history(run_paths: Iterable[str], keys: Sequence[str]) -> pd.DataFrame:
 
     Args:
         run_paths: `entity/project/run` each, the column `path` of `fetch_runs`.
-        keys: the metrics to keep, for example `Epoch` and `Train Loss`.
+        keys: the metrics to keep, for example `Epoch` and `Train Loss`; nested ones dotted.
 
     Returns:
         A row per run and step: `run`, `step`, then the keys; NaN where a step logged another
@@ -88,10 +92,9 @@ def history(run_paths: Iterable[str], keys: Sequence[str]) -> pd.DataFrame:
     for path in run_paths:
         steps = asker.ask("history", path, partial(_steps, path=path))
         run = path.rsplit("/", 1)[-1]
-        rows += [
-            {"run": run, "step": step["_step"]} | {key: step.get(key) for key in keys}
-            for step in steps
-        ]
+        curves = [curve(steps, key) for key in keys]
+        numbers = [step["_step"] for step in steps]
+        rows += zip([run] * len(steps), numbers, *curves, strict=True)
     frame = pd.DataFrame(rows, columns=["run", "step", *keys])
     for key in keys:
         frame[key] = pd.to_numeric(frame[key], errors="coerce")
@@ -109,9 +112,8 @@ def _say(asker: Asker) -> str:
     return note
 
 
-def _metrics(definition: Mapping) -> list[str]:
-    metric = (definition.get("metric") or {}).get("name", SUMMARY[0])
-    return list(dict.fromkeys([*SUMMARY, metric]))
+def _columns(metric: Metric | None) -> list[str]:
+    return list(dict.fromkeys([*SUMMARY, *([metric.name] if metric else [])]))
 
 
 def _sweep_and_rows(api: "wandb.Api", sweep_path: str) -> dict[str, Any]:
@@ -121,8 +123,10 @@ def _sweep_and_rows(api: "wandb.Api", sweep_path: str) -> dict[str, Any]:
     runs = api.runs(
         f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=RUNS_PER_PAGE, lazy=False
     )
-    metrics = _metrics(sweep.config)
-    return {"definition": sweep.config, "rows": [_row(run, metrics) for run in runs]}
+    metric = Metric.of(sweep.config)
+    logged = logged_values(api, sweep_path, metric.name) if metric else {}
+    rows = [_row(run, metric, logged.get(run.id, [])) for run in runs]
+    return {"definition": sweep.config, "rows": rows}
 
 
 def _steps(api: "wandb.Api", path: str) -> list[dict[str, Any]]:
@@ -137,7 +141,7 @@ def _steps(api: "wandb.Api", path: str) -> list[dict[str, Any]]:
     return steps
 
 
-def _row(run: "wandb.apis.public.Run", metrics: Iterable[str]) -> dict[str, Any]:
+def _row(run: "wandb.apis.public.Run", metric: Metric | None, logged: list[Any]) -> dict[str, Any]:
     summary = run.summary_metrics
     known = {
         "run": run.id,
@@ -149,7 +153,9 @@ def _row(run: "wandb.apis.public.Run", metrics: Iterable[str]) -> dict[str, Any]
         "array_task": summary.get("Array Task"),
         "path": "/".join(run.path),
     }
-    known |= {metric: summary.get(metric) for metric in metrics}
+    known |= {name: lookup(summary, name) for name in SUMMARY}
+    if metric:
+        known[metric.name] = metric.value(summary, logged)
     config = _flatten(run.config)
     return known | {
         f"config.{key}" if key in known else key: value for key, value in config.items()

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workshop.config import METRICS
 from workshop.errors import WorkshopError
+from workshop.logged import history_spec, values_in
 from workshop.progress import ENDED
+from workshop.server.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +24,27 @@ _CLOSED = ("FINISHED", "CANCELED", "CRASHED", "FAILED")
 
 # `runs` under its own name would be replaced by the client with a list that asks once more.
 _QUERY = """
-query SweepProgress($entity: String, $project: String!, $name: String!) {
+query SweepProgress($entity: String, $project: String!, $name: String!, $specs: [JSONString!]!) {
   project(name: $project, entityName: $entity) {
     sweep(sweepName: $name) {
       id name state config runCountExpected
       seen: runs(first: 1000) {
-        edges { node { name displayName state createdAt config summaryMetrics } }
+        edges {
+          node {
+            name displayName state createdAt config summaryMetrics
+            sampledHistory(specs: $specs)
+          }
+        }
       }
     }
   }
 }
+"""
+
+_named: dict[str, str] = {}
+"""The metric of each sweep that was looked at, unless it is the one of the workshop's sweeps.
+
+A query must name the metric whose history it asks for, before the sweep has told its own.
 """
 
 
@@ -46,7 +60,7 @@ class Look:
         varied: the parameters that the sweep varies.
         runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and `epochs`
             (done and planned, NaN if unknown), a column per parameter that the sweep varies, and
-            the metric as the run logged it last (NaN if it did not yet).
+            the run's value of the metric so far (NaN if it has none yet).
     """
 
     state: str
@@ -121,7 +135,7 @@ class Look:
 
 
 def look(path: str, api: "wandb.Api | None" = None) -> Look:
-    """Look once at a sweep and its runs (the first 1,000), with one query.
+    """Look once at a sweep and its runs (the first 1,000).
 
     Args:
         path: the sweep, `entity/project/ID`.
@@ -136,23 +150,23 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     from workshop.importance import hyperparameters
 
     try:
-        entity, project, sweep_id = path.split("/")
         api = api or wandb.Api()
-        found = wandb.apis.public.Sweep.get(api, entity, project, sweep_id, query=_QUERY)
-        if found is None:
-            raise ValueError("the server knows none of this name")
+        asked = _named.get(path, METRICS[-1])
+        found = _ask(api, path, asked)
+        metric = Metric.of(found.config)
+        if metric and metric.name != asked:
+            _named[path] = metric.name
+            found = _ask(api, path, metric.name)
     except (wandb.errors.Error, ValueError) as error:
         raise WorkshopError(
             f"sweep {path!r} could not be looked at ({error}): give entity/project/ID as "
             "`wandb sweep` printed it, or try again in a minute"
         ) from None
     nodes = [edge["node"] for edge in found.seen["edges"]]
-    metric = found.config.get("metric") or {}
     varied = list(hyperparameters(found.config))
-    numbers = ["epoch", "epochs", *([metric["name"]] if metric else [])]
+    numbers = ["epoch", "epochs", *([metric.name] if metric else [])]
     rows = [
-        _row(node, varied, metric.get("name"))
-        for node in sorted(nodes, key=lambda node: node["createdAt"])
+        _row(node, varied, metric) for node in sorted(nodes, key=lambda node: node["createdAt"])
     ]
     runs = pd.DataFrame(rows, columns=["run", "name", "state", *varied, *numbers])
     for column in numbers:
@@ -160,20 +174,34 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     return Look(
         state=found.state.upper(),
         expected=found.expected_run_count,
-        metric=metric.get("name"),
-        goal=metric.get("goal", "minimize"),
+        metric=metric and metric.name,
+        goal=metric.goal if metric else "minimize",
         varied=varied,
         runs=runs,
     )
 
 
-def _row(node: Mapping, varied: list[str], metric: str | None) -> dict[str, Any]:
+def _ask(api: "wandb.Api", path: str, metric: str) -> "wandb.apis.public.Sweep":
+    """Ask for a sweep, its runs, and what they have logged of a metric."""
+    from wandb.apis.public import Sweep
+
+    entity, project, sweep_id = path.split("/")
+    specs = [history_spec(metric)]
+    found = Sweep.get(api, entity, project, sweep_id, query=_QUERY, specs=specs)
+    if found is None:
+        raise ValueError("the server knows none of this name")
+    return found
+
+
+def _row(node: Mapping, varied: list[str], metric: Metric | None) -> dict[str, Any]:
     config = {key: entry["value"] for key, entry in json.loads(node["config"] or "{}").items()}
     summary = json.loads(node["summaryMetrics"] or "{}")
     row = {name: _inner(config, name) for name in varied}
     row |= {"run": node["name"], "name": node["displayName"], "state": node["state"]}
     row |= {"epoch": summary.get("Epoch"), "epochs": config.get("num_epochs")}
-    return row | ({metric: summary.get(metric)} if metric else {})
+    if metric:
+        row[metric.name] = metric.value(summary, values_in(node, metric.name))
+    return row
 
 
 def _inner(config: Any, name: str) -> Any:

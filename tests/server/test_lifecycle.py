@@ -183,6 +183,19 @@ def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):
     assert world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
 
 
+def test_a_target_that_was_reached_ends_the_sweep_wherever_the_value_stands(world: World):
+    world.configure(metric={"name": "acc", "goal": "maximize", "target": 0.9})
+    (first,) = world.beat(world.agent())
+    world.log(first["run_id"], acc=[0.5, 0.95, 0.6])
+    assert world.controller.proposals.trials(world.sweep)[0].value == 0.95
+    world.store.change(world.run(first["run_id"]), summary='{"acc": {"min": 0.5}}')
+    run = world.controller.rewound(world.run(first["run_id"]), 0)
+    assert world.controller.proposals.trials(world.sweep)[0].value == 0.5
+    world.store.change(run, summary='{"acc": {"max": 0.95}}')
+    world.post(run.name, complete=True, exitcode=0)
+    assert world.sweep.state == "FINISHED"  # with a point that was not tried
+
+
 @pytest.mark.parametrize("back", ["afresh", "to a step"])
 def test_hyperband_forgets_what_a_run_does_not_have_any_more(world: World, back: str):
     world.configure(**HYPERBAND)

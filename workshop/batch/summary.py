@@ -1,6 +1,7 @@
 """What came out of a sweep, in a few lines."""
 
 from workshop import analysis, sweep
+from workshop.server.metric import Metric
 from workshop.style import UNITS, count, value_text
 
 REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"
@@ -22,10 +23,10 @@ def summary(path: str) -> str:
     if "dataset" in runs:
         lines.insert(0, f"Data: {', '.join(sorted(set(runs['dataset'].dropna())))}")
 
-    metric = (definition.get("metric") or {}).get("name")
-    if metric:
-        # The goal of a sweep that names none is W&B's.
-        finished = analysis.rank(runs, metric, definition["metric"].get("goal", "minimize"))
+    judged = Metric.of(definition)
+    metric = judged and judged.name
+    if judged:
+        finished = analysis.rank(runs, judged.name, judged.goal)
     else:
         finished = runs[runs["state"] == "finished"]
     if finished.empty:

@@ -1,12 +1,17 @@
 """What can be asked of runs and sweeps: by filters, by orders, and by the pages."""
 
 import json
+from dataclasses import replace
 from functools import cached_property
 from operator import attrgetter
 
 from workshop.server.filters import PLAIN, TIMES, Field, Fields, Plain
+from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.values import lookup, unwrap
+
+METRIC_COLUMNS = ("extremes", "sweep_id")
+"""What an order by a sweep's metric needs besides the summary."""
 
 
 class RunFacts:
@@ -16,12 +21,20 @@ class RunFacts:
         run: The run, or those of its columns that are asked for.
         sweep: The ID of its sweep, if it has one.
         entity: Whose project it is in.
+        metric: What its sweep optimizes, for orders.
     """
 
-    def __init__(self, run: Run, sweep: str | None, entity: str | None = None):
+    def __init__(
+        self,
+        run: Run,
+        sweep: str | None,
+        entity: str | None = None,
+        metric: Metric | None = None,
+    ):
         self.run = run
         self.sweep = sweep
         self.entity = entity
+        self._metric = metric
 
     @cached_property
     def config(self) -> dict:
@@ -32,6 +45,20 @@ class RunFacts:
     def summary(self) -> dict:
         """The run's summary."""
         return json.loads(self.run.summary)
+
+    @cached_property
+    def _extremes(self) -> dict:
+        return json.loads(self.run.extremes)
+
+    def value(self, metric: Metric) -> float | None:
+        """Return the run's value of a metric."""
+        return metric.value(self.summary, self._extremes.get(metric.name, ()))
+
+    def ranked_by(self, path: str) -> object:
+        """Return what an order by an item of the summary sorts the run by."""
+        if self._metric and self._metric.name == path:
+            return self.value(self._metric)
+        return lookup(self.summary, path)
 
     def get(self, key: str) -> object:
         """Return the value of a key such as `state`, `config.lr` or `summary_metrics.loss`."""
@@ -51,6 +78,15 @@ def config_field(path: str) -> Field:
 def summary_field(path: str) -> Field:
     """Return the field of an item of a run's summary."""
     return Field(lambda facts: lookup(facts.summary, path), ("summary",))
+
+
+def summary_order(path: str) -> Field:
+    """Return the field by which runs are sorted that an item of the summary is asked for.
+
+    So the client asks for the best run of a sweep, which is the one with the best value of the
+    sweep's metric.
+    """
+    return Field(lambda facts: facts.ranked_by(path), ("summary", *METRIC_COLUMNS))
 
 
 def tag_field(tag: str) -> Field:
@@ -105,6 +141,12 @@ RUN_FIELDS = Fields(
         "summary": "summary_metrics.KEY",
         "config": "config.KEY",
     },
+)
+
+
+RUN_ORDER = replace(
+    RUN_FIELDS,
+    sections=RUN_FIELDS.sections | {"summary_metrics": summary_order, "summary": summary_order},
 )
 
 

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from workshop.server.errors import RequestError
+from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.store import Store
-from workshop.server.values import shorten
+from workshop.server.values import number, shorten
 
 # A key that an even sample would leave with fewer points is rare; so many are looked for at most.
 FEW = 100
@@ -35,6 +36,7 @@ def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict
         "history_lines": max(run.history_lines, offset + len(rows)),
         "last_step": max([run.last_step, *steps]),
         "history_keys": json.dumps(count_keys(json.loads(run.history_keys), fresh)),
+        "extremes": json.dumps(widen(json.loads(run.extremes), fresh)),
     }
 
 
@@ -131,6 +133,7 @@ def derive(store: Store, run: Run) -> Run:
         log_lines=0,
         last_step=max(steps, default=-1),
         history_keys=json.dumps(count_keys({}, rows)),
+        extremes=json.dumps(widen({}, rows)),
         summary=json.dumps(summary),
         system_metrics="{}",
     )
@@ -232,17 +235,46 @@ def count_keys(known: dict, rows: list[dict]) -> dict:
             counted[key, kind] += 1
             if kind == "number" or (kind == "string" and len(value) <= 100):
                 latest[key] = value
-    for (key, kind), number in counted.items():
+    for (key, kind), more in counted.items():
         counts = known.setdefault(key, {"typeCounts": []})["typeCounts"]
         for count in counts:
             if count["type"] == kind:
-                count["count"] += number
+                count["count"] += more
                 break
         else:
-            counts.append({"type": kind, "count": number})
+            counts.append({"type": kind, "count": more})
     for key, value in latest.items():
         known[key]["previousValue"] = value
     return known
+
+
+def widen(known: dict, rows: list[dict]) -> dict:
+    """Add what rows hold to the smallest and the largest finite number of each key.
+
+    Args:
+        known: {key: [smallest, largest]}; keys of nested dictionaries are dotted.
+        rows: The rows to add.
+
+    Returns:
+        `known`, changed.
+    """
+    for row in rows:
+        for key, value in flat(row):
+            if number(value) is None:
+                continue
+            ends = known.get(key)
+            if ends is None:
+                known[key] = [value, value]
+            elif value < ends[0]:
+                ends[0] = value
+            elif value > ends[1]:
+                ends[1] = value
+    return known
+
+
+def value_of(metric: Metric, summary: str, extremes: str) -> float | None:
+    """Return a run's value of a metric from those of its columns that have these names."""
+    return metric.value(json.loads(summary), json.loads(extremes).get(metric.name, ()))
 
 
 def flat(row: dict, prefix: str = "") -> Iterable[tuple[str, object]]:

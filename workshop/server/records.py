@@ -9,6 +9,8 @@ from typing import ClassVar
 
 import yaml
 
+from workshop.server.metric import Metric
+
 LIVE_STATES = ("pending", "running", "preempting")
 
 
@@ -58,9 +60,9 @@ class Sweep:
         return parse_yaml(self.config)
 
     @property
-    def metric(self) -> str | None:
-        """The name of the metric that the sweep optimizes."""
-        return (self.settings.get("metric") or {}).get("name")
+    def metric(self) -> Metric | None:
+        """What the sweep optimizes."""
+        return Metric.of(self.settings)
 
     @property
     def is_scheduled(self) -> bool:
@@ -138,6 +140,7 @@ class Run:
     log_lines: int
     last_step: int
     history_keys: str
+    extremes: str
 
     @property
     def is_live(self) -> bool:

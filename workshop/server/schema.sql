@@ -88,6 +88,7 @@ CREATE TABLE runs (
     log_lines      INTEGER NOT NULL DEFAULT 0,
     last_step      INTEGER NOT NULL DEFAULT -1,
     history_keys   TEXT NOT NULL DEFAULT '{}',  -- as the API tells them, by key
+    extremes       TEXT NOT NULL DEFAULT '{}',  -- [smallest, largest] finite number logged, by key
     UNIQUE (project_id, name)
 );
 CREATE INDEX runs_of_project ON runs (project_id, is_hidden, created_at);

@@ -10,16 +10,17 @@ import threading
 import time
 from dataclasses import dataclass
 
+from workshop.server.metric import Metric
 from workshop.server.store import Store
 from workshop.server.values import number
 
-METRIC = "Validation Accuracy"  # what the workshop's program logs
+METRIC = Metric("Validation Accuracy", maximize=True)  # what the workshop's program logs
 SECONDS = 2.0  # how long at least what was read through counts as new
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run with the numbers in its summary.
+    """A run with the numbers that it logged.
 
     Attributes:
         entity: Whose it is.
@@ -27,7 +28,8 @@ class Entry:
         name: Its ID.
         display_name: Its name.
         created_at: When it began.
-        numbers: The finite numbers in its summary by name.
+        summary: Its summary.
+        extremes: The smallest and the largest finite number that it logged, by name.
     """
 
     entity: str
@@ -35,7 +37,14 @@ class Entry:
     name: str
     display_name: str
     created_at: float
-    numbers: dict[str, float]
+    summary: dict
+    extremes: dict[str, list[float]]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the numbers that it logged, but not of those that W&B adds."""
+        in_summary = {name for name, value in self.summary.items() if number(value) is not None}
+        return {name for name in in_summary | self.extremes.keys() if not name.startswith("_")}
 
 
 class Standings:
@@ -49,26 +58,33 @@ class Standings:
 
     def metrics(self) -> list[str]:
         """Return the names of the numbers that runs logged."""
-        return sorted({name for entry in self._current() for name in entry.numbers})
+        return sorted({name for entry in self._current() for name in entry.names})
 
-    def best(self, metric: str, maximize: bool) -> list[Entry]:
+    def best(self, metric: Metric) -> list[tuple[Entry, float]]:
         """Return the best run of each entity that logged a metric, the best of all first.
 
-        Of equal runs, the earlier one is better.
+        Of equal runs, the earlier one is better.  With each comes its value.
         """
-        sign = -1 if maximize else 1
-        found = [entry for entry in self._current() if metric in entry.numbers]
-        found.sort(key=lambda entry: (sign * entry.numbers[metric], entry.created_at))
-        best: dict[str, Entry] = {}
-        for entry in found:
-            best.setdefault(entry.entity, entry)
+        found = [
+            (entry, value)
+            for entry in self._current()
+            if (value := metric.value(entry.summary, entry.extremes.get(metric.name, ())))
+            is not None
+        ]
+        found.sort(key=lambda pair: (metric.sign * pair[1], pair[0].created_at))
+        best: dict[str, tuple[Entry, float]] = {}
+        for entry, value in found:
+            best.setdefault(entry.entity, (entry, value))
         return list(best.values())
 
     def _current(self) -> list[Entry]:
         with self._lock:
             begin = time.monotonic()
             if begin > self._until:
-                self._entries = [Entry(*run, numbers(text)) for *run, text in self._summaries()]
+                self._entries = [
+                    Entry(*run, json.loads(summary), json.loads(extremes))
+                    for *run, summary, extremes in self._summaries()
+                ]
                 end = time.monotonic()
                 self._until = end + max(SECONDS, 20 * (end - begin))
             return self._entries
@@ -76,16 +92,7 @@ class Standings:
     def _summaries(self) -> list:
         with self._store.reading():
             return self._store.execute(
-                "SELECT entity, projects.name, runs.name, display_name, runs.created_at, summary "
-                "FROM runs JOIN projects ON projects.id = runs.project_id "
-                "WHERE summary != '{}' AND NOT is_hidden"
+                "SELECT entity, projects.name, runs.name, display_name, runs.created_at, summary, "
+                "extremes FROM runs JOIN projects ON projects.id = runs.project_id "
+                "WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden"
             ).fetchall()
-
-
-def numbers(summary: str) -> dict[str, float]:
-    """Return the finite numbers in a run's summary, but not those that W&B adds."""
-    return {
-        name: value
-        for name, value in json.loads(summary).items()
-        if number(value) is not None and not name.startswith("_")
-    }

@@ -7,6 +7,7 @@ They are read from the history once and kept in memory; after a restart they are
 import json
 
 from workshop.server import lines
+from workshop.server.metric import Metric
 from workshop.server.records import Run, Sweep
 from workshop.server.search import hyperband
 from workshop.server.store import Store
@@ -16,7 +17,7 @@ from workshop.server.values import lookup, number
 class MetricValues:
     """The values of one metric in the history of a sweep's runs, read as far as they were kept."""
 
-    def __init__(self, metric: str):
+    def __init__(self, metric: Metric):
         self.metric = metric
         self._values: dict[int, list[float]] = {}
         self._lines: dict[int, int] = {}  # how many lines of each run have been read
@@ -28,7 +29,7 @@ class MetricValues:
         if history_lines > next_line:
             run = store.find(Run, id=run_id)
             for line, row in lines.read_rows(store, "history", run, next_line):
-                value = number(lookup(json.loads(row), self.metric))
+                value = number(lookup(json.loads(row), self.metric.name))
                 if value is not None:
                     values.append(value)
                 next_line = line + 1

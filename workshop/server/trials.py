@@ -2,16 +2,17 @@
 
 import json
 
-from workshop.server import search
+from workshop.server import lines, search
 from workshop.server.records import LIVE_STATES, Run, Sweep
 from workshop.server.store import Store
-from workshop.server.values import lookup, number, unwrap
+from workshop.server.values import unwrap
 
 
 def trials(store: Store, sweep: Sweep) -> list[search.Trial]:
     """Return the points that a sweep has tried or tries, in the order of its runs."""
     rows = store.execute(
-        "SELECT suggestion, config, state, summary FROM runs WHERE sweep_id = ? ORDER BY id",
+        "SELECT suggestion, config, state, summary, extremes FROM runs "
+        "WHERE sweep_id = ? ORDER BY id",
         sweep.id,
     )
     settings = sweep.settings
@@ -20,10 +21,10 @@ def trials(store: Store, sweep: Sweep) -> list[search.Trial]:
     return [
         search.Trial(
             point=point_of(suggestion, config),
-            value=metric and number(lookup(json.loads(summary), metric)),
+            value=metric and lines.value_of(metric, summary, extremes),
             is_live=state in LIVE_STATES,
         )
-        for suggestion, config, state, summary in rows
+        for suggestion, config, state, summary, extremes in rows
     ]
 
 

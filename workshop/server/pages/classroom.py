@@ -1,6 +1,7 @@
 """The pages of a class: how far everybody is, for instructors; whose run is best, for all."""
 
 from workshop.server.errors import ForbiddenError, NotFoundError
+from workshop.server.metric import Metric
 from workshop.server.pages import formats, tables
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
@@ -17,7 +18,7 @@ def classroom(visit: Visit) -> dict:
     state = visit.state
     people = [user for user in state.gate.people if not user.is_admin]
     found = participants(visit.store, state.activity, people)
-    best = {entry.entity: entry for entry in state.standings.best(METRIC, maximize=True)}
+    best = {entry.entity: (entry, value) for entry, value in state.standings.best(METRIC)}
     columns = [
         Column("Participant"),
         Column("Latest step"),
@@ -26,7 +27,7 @@ def classroom(visit: Visit) -> dict:
         Column("Running", "number"),
         Column("Finished", "number"),
         Column("Failed", "number"),
-        Column(f"Best {METRIC}", "number"),
+        Column(f"Best {METRIC.name}", "number"),
         Column("Last heard"),
     ]
     rows = [(one.user.name, line(one, best.get(one.user.entity))) for one in found]
@@ -39,7 +40,7 @@ def classroom(visit: Visit) -> dict:
     }
 
 
-def line(one: Participant, best: Entry | None) -> list[Cell]:
+def line(one: Participant, best: tuple[Entry, float] | None) -> list[Cell]:
     """Return the line about a participant."""
     entity = one.user.entity
     name = tables.link(entity, entity, one.project) if one.project else tables.text(entity)
@@ -54,7 +55,7 @@ def line(one: Participant, best: Entry | None) -> list[Cell]:
         tables.value(one.running),
         tables.value(one.finished),
         failed,
-        linked(best.numbers[METRIC], address_of(best)) if best else tables.value(None),
+        linked(best[1], address_of(best[0])) if best else tables.value(None),
         tables.moment(one.heard_at),
     ]
 
@@ -64,20 +65,16 @@ def leaderboard(visit: Visit) -> dict:
     state = visit.state
     if not state.has_leaderboard:
         raise NotFoundError("There is no leaderboard on this server.")
-    metric = visit.query.get("metric") or METRIC
-    goal = visit.query.get("goal")
-    goal = goal if goal in GOALS else GOALS[0]
+    metric = Metric(visit.query.get("metric") or METRIC.name, visit.query.get("goal") != "minimize")
     entities = {user.entity for user in state.gate.people if not user.is_admin}
     found = [
-        entry
-        for entry in state.standings.best(metric, goal == "maximize")
-        if entry.entity in entities
+        (entry, value) for entry, value in state.standings.best(metric) if entry.entity in entities
     ]
-    order = "descending" if goal == "maximize" else "ascending"
+    order = "descending" if metric.maximize else "ascending"
     columns = [Column("Place"), Column("Best", "number", order), Column("Run"), Column("Started")]
-    values = [entry.numbers[metric] for entry in found]
+    values = [value for _, value in found]
     rows = []
-    for entry, value in zip(found, values, strict=True):
+    for entry, value in found:
         place = values.index(value) + 1
         you = " (you)" if entry.entity == visit.user.entity else ""
         cells = [
@@ -89,9 +86,9 @@ def leaderboard(visit: Visit) -> dict:
         rows.append((entry.entity, cells))
     return {
         "board": Table("leaderboard", "Best runs", columns, rows),
-        "metric": metric,
-        "metrics": sorted({metric, METRIC, *state.standings.metrics()}),
-        "goal": goal,
+        "metric": metric.name,
+        "metrics": sorted({metric.name, METRIC.name, *state.standings.metrics()}),
+        "goal": metric.goal,
         "goals": GOALS,
         "without": len(entities) - len(rows),
         "is_live": True,

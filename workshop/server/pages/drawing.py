@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workshop import importance, plots
+from workshop.server.metric import Metric
 from workshop.server.pages.numbers import as_float
 from workshop.style import DARK, LIGHT
 
@@ -48,7 +49,7 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
     )
     frame[metric] = pd.to_numeric(frame[metric], errors="coerce").astype(float)
     table = importance.importance(frame, metric, scales)
-    goal = config["metric"].get("goal", "minimize")
+    goal = Metric.of(config).goal
     drawn = {}
     for theme, colours in (("light", LIGHT), ("dark", DARK)):
         parallel = plots.parallel_coordinates(frame, scales, metric, goal, colours)

@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from workshop.server import lines
 from workshop.server.compute import Compute, ComputeError
+from workshop.server.metric import Metric
 from workshop.server.pages.compression import gzipped
 from workshop.server.pages.curves import history_curves, system_curves
 from workshop.server.pages.rendering import HEADERS, Visit, tagged, visit_of
@@ -29,7 +30,7 @@ from workshop.server.pages.runs import find_run
 from workshop.server.pages.sweeps import find_sweep
 from workshop.server.records import Sweep
 from workshop.server.store import Store
-from workshop.server.values import lookup, unwrap
+from workshop.server.values import unwrap
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ LONGEST_REST = 10
 HISTORY_ROWS = 2000
 EVENT_ROWS = 500
 
-COLUMNS = "name, display_name, state, suggestion, config, summary"
+COLUMNS = "name, display_name, state, suggestion, config, summary, extremes"
 NOTHING = gzip.compress(b"{}")
 FAILED = {"message": "This figure could not be drawn; the log of the server says why."}
 
@@ -143,15 +144,16 @@ def sweep_figures(request: Request, visit: Visit) -> Response:
     with visit.store.reading():
         _, sweep = find_sweep(visit.store, **request.path_params)
         rows = runs_of(visit.store, sweep)
-    metric = (sweep.settings.get("metric") or {}).get("name")
+    metric = sweep.metric
     if metric is None:
         return json_reply(request, NOTHING)
     # What running runs have logged so far is in no figure.
-    seen = [row if row["state"] == "finished" else row | {"summary": ""} for row in rows]
+    hidden = {"summary": "", "extremes": ""}
+    seen = [row if row["state"] == "finished" else row | hidden for row in rows]
     version = hashlib.blake2b(repr((sweep.config, seen)).encode()).hexdigest()
 
     def arguments() -> tuple:
-        return sweep.settings, metric, [trial(row, metric) for row in rows]
+        return sweep.settings, metric.name, [trial(row, metric) for row in rows]
 
     figures, is_right = visit.state.figures.get(sweep.id, version, arguments)
     theme = "dark" if visit.query.get("theme") == "dark" else "light"
@@ -167,16 +169,15 @@ def runs_of(store: Store, sweep: Sweep) -> list[dict]:
     return [dict(row) for row in store.execute(statement, sweep.id)]
 
 
-def trial(row: dict, metric: str) -> dict:
+def trial(row: dict, metric: Metric) -> dict:
     """Return a run as `drawing.draw_sweep` takes it, with the parameters that it really had."""
     point = json.loads(row["suggestion"] or "{}") | unwrap(json.loads(row["config"]))
-    value = lookup(json.loads(row["summary"]), metric)
     return {
         "run": row["name"],
         "name": row["display_name"],
         "state": row["state"],
         "point": dict(lines.flat(point)),
-        "value": value if isinstance(value, (int, float)) else None,
+        "value": lines.value_of(metric, row["summary"], row["extremes"]),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from workshop.server import lines
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
+from workshop.server.metric import Metric
 from workshop.server.pages import tables
 from workshop.server.pages.numbers import is_number
 from workshop.server.pages.progress import latest
@@ -94,8 +95,7 @@ def runs_table(
     project: Project,
     found: list[RunFacts],
     parameters: Iterable[str] = (),
-    metric: str | None = None,
-    maximize: bool = False,
+    metric: Metric | None = None,
 ) -> Table:
     """Return a row per run, with a column per parameter and per number in the summaries.
 
@@ -103,18 +103,18 @@ def runs_table(
         project: Where the runs are.
         found: The runs.
         parameters: Dotted names of parameters to show.
-        metric: The number that the runs are sorted by, the best first; its column is the first.
-        maximize: Whether more is better.
+        metric: What the runs are sorted by, the best first; its column is the first of numbers.
     """
     metrics = metric_names(found, metric)
     has_sweep = metric is None and any(facts.sweep for facts in found)
-    order = "descending" if maximize else "ascending"
+    order = "descending" if metric and metric.maximize else "ascending"
     columns = [
         Column("Run"),
         Column("State"),
         *([Column("Sweep")] if has_sweep else []),
         *(Column(name, "parameter") for name in parameters),
-        *(Column(name, "number", order if name == metric else None) for name in metrics),
+        *([Column(metric.name, "number", order)] if metric else []),
+        *(Column(name, "number") for name in metrics),
         Column("Started"),
         Column("Duration", "number"),
     ]
@@ -126,6 +126,7 @@ def runs_table(
             tables.state(run.state),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
             *(tables.value(facts.get(f"config.{name}")) for name in parameters),
+            *([tables.value(facts.value(metric))] if metric else []),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(run.heartbeat_at - run.created_at),
@@ -141,12 +142,10 @@ def sweep_cell(project: Project, sweep: str | None) -> Cell:
     return tables.link(sweep, project.entity, project.name, "sweeps", sweep)
 
 
-def metric_names(found: list[RunFacts], first: str | None = None) -> list[str]:
-    """Return the names of numbers in the summaries of runs, at most `MOST_METRICS` of them.
+def metric_names(found: list[RunFacts], metric: Metric | None) -> list[str]:
+    """Return the names of numbers in the summaries of runs besides the metric that has a column.
 
-    Args:
-        found: The runs.
-        first: The name that comes first, found or not.
+    Together they are at most `MOST_METRICS`.
     """
     names = {
         name
@@ -154,5 +153,6 @@ def metric_names(found: list[RunFacts], first: str | None = None) -> list[str]:
         for name, value in lines.flat(facts.summary)
         if is_number(value) and name[:1] != "_"
     }
-    others = sorted(names - {first})
-    return [*([first] if first else []), *others][:MOST_METRICS]
+    if metric is None:
+        return sorted(names)[:MOST_METRICS]
+    return sorted(names - {metric.name})[: MOST_METRICS - 1]

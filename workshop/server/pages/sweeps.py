@@ -6,6 +6,7 @@ from workshop.server import search
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
 from workshop.server.filters import ranked
+from workshop.server.metric import Metric
 from workshop.server.pages import tables
 from workshop.server.pages.formats import count
 from workshop.server.pages.listing import (
@@ -32,10 +33,9 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         runs = [RunFacts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
         expected = expected_runs(store, found)
     config = found.settings
-    metric = config.get("metric") or {}
-    name, maximize = metric.get("name"), metric.get("goal") == "maximize"
-    if name:
-        runs = ranked(runs, lambda facts: facts.get(f"summary_metrics.{name}"), maximize)
+    metric = found.metric
+    if metric:
+        runs = ranked(runs, lambda facts: facts.value(metric), metric.maximize)
     live = [facts for facts in runs if facts.run.is_live]
     part = part_of(visit, len(runs))
     on_page = runs[part.start : part.start + ROWS_PER_PAGE]
@@ -45,14 +45,14 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "title": sweep_title(found, config),
         "config": found.config,
         "method": config["method"],
-        "metric": name,
-        "goal": "maximize" if maximize else "minimize",
+        "metric": metric and metric.name,
+        "goal": metric and metric.goal,
         "expected": expected,
         "ended": len(runs) - len(live),
         "states": count_states(runs),
-        "best": best_of(record, runs, name),
-        "live": live_table(record, live, name) if live else None,
-        "runs": runs_table(record, on_page, varied(config), name, maximize),
+        "best": best_of(record, runs, metric) if metric else None,
+        "live": live_table(record, live, metric and metric.name) if live else None,
+        "runs": runs_table(record, on_page, varied(config), metric),
         "part": part,
         "is_live": found.state in ("PENDING", "RUNNING", "PAUSED") or bool(live),
     }
@@ -82,11 +82,17 @@ def count_states(runs: list[RunFacts]) -> str:
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
 
 
-def best_of(project: Project, runs: list[RunFacts], metric: str | None) -> Cell | None:
-    """Return the best value that a finished run reached, and the way to that run."""
-    for facts in runs if metric else ():
-        value = tables.value(facts.get(f"summary_metrics.{metric}"))
-        if facts.run.state == "finished" and isinstance(value.sort, (int, float)):
+def best_of(project: Project, runs: list[RunFacts], metric: Metric) -> Cell | None:
+    """Return the best value that a finished run reached, and the way to that run.
+
+    Args:
+        project: Where the runs are.
+        runs: The runs, the best first.
+        metric: What they are compared by.
+    """
+    for facts in runs:
+        value = tables.value(facts.value(metric))
+        if facts.run.state == "finished" and value.sort is not None:
             href = tables.address(project.entity, project.name, "runs", facts.run.name)
             return Cell(value.text, value.sort, href, title=facts.run.display_name)
     return None

@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable, Iterable
 
 from workshop.server.auth import may_write
 from workshop.server.errors import RequestError
-from workshop.server.facts import RUN_FIELDS, SWEEP_FIELDS, RunFacts
+from workshop.server.facts import METRIC_COLUMNS, RUN_FIELDS, RUN_ORDER, SWEEP_FIELDS, RunFacts
 from workshop.server.filters import Filter, Order, narrowed
+from workshop.server.metric import Metric
 from workshop.server.records import Project, Run, Sweep, User
 from workshop.server.resolvers import runs, sweeps
 from workshop.server.resolvers.artifacts.collections import ProjectArtifactFields
@@ -60,7 +61,7 @@ class ProjectNode(ProjectArtifactFields):
         """Return how many runs pass the filters."""
         wanted = Filter(filters, RUN_FIELDS)
         # In the order that the client asks for by default, so that both look at one list.
-        key, find = self._listing(context, wanted, Order("+created_at", RUN_FIELDS))
+        key, find = self._listing(context, wanted, Order("+created_at", RUN_ORDER))
         if wanted.condition or context.listings.known(key):
             return len(context.listings.current(key, find).ids)
         return context.store.count(Run, project_id=self.record.id, is_hidden=0)
@@ -74,7 +75,7 @@ class ProjectNode(ProjectArtifactFields):
         order: str | None = None,
     ) -> dict:
         """Return a page of the runs that pass the filters, the oldest first by default."""
-        listing = self._listing(context, Filter(filters, RUN_FIELDS), Order(order, RUN_FIELDS))
+        listing = self._listing(context, Filter(filters, RUN_FIELDS), Order(order, RUN_ORDER))
         names = sweep_names(context, self.record)
         return runs_connection(
             context, *listing, lambda run: runs.RunNode(run, names.get(run.sweep_id)), first, after
@@ -97,9 +98,12 @@ class ProjectNode(ProjectArtifactFields):
                 return context.store.ids(Run, **where)
             seen = {"id", *wanted.columns, *order.columns}
             found = context.store.columns(Run, seen, **where)
+            sweep_ids = [getattr(run, "sweep_id", None) for run in found]
+            needs_metrics = order.columns.issuperset(METRIC_COLUMNS)
+            metrics = sweep_metrics(context, sweep_ids) if needs_metrics else {}
             facts = [
-                RunFacts(run, names.get(getattr(run, "sweep_id", None)), self.entity_name)
-                for run in found
+                RunFacts(run, names.get(number), self.entity_name, metrics.get(number))
+                for run, number in zip(found, sweep_ids, strict=True)
             ]
             return [passed.run.id for passed in order.sort(wanted.select(facts))]
 
@@ -137,6 +141,15 @@ def sweep_names(context: Context, project: Project) -> dict[int, str]:
     """Return the IDs of a project's sweeps by their numbers."""
     found = context.store.columns(Sweep, ("id", "name"), project_id=project.id)
     return {sweep.id: sweep.name for sweep in found}
+
+
+def sweep_metrics(context: Context, numbers: Iterable[int | None]) -> dict[int, Metric | None]:
+    """Return what sweeps optimize, by their numbers."""
+    return {
+        number: context.store.find(Sweep, id=number).metric
+        for number in set(numbers)
+        if number is not None
+    }
 
 
 class AnyProjectNode:

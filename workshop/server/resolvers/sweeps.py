@@ -5,7 +5,7 @@ from functools import partial
 
 import yaml
 
-from workshop.server import search
+from workshop.server import lines, search
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
@@ -18,7 +18,7 @@ from workshop.server.resolvers.context import (
     runs_connection,
 )
 from workshop.server.trials import expected_runs
-from workshop.server.values import lookup, new_id, number, parse_object, shorten, timestamp
+from workshop.server.values import new_id, parse_object, shorten, timestamp
 
 LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
@@ -52,16 +52,14 @@ class SweepNode:
         return self.record.settings["method"]
 
     def best_loss(self, context: Context) -> float | None:
-        """Return the best value of the sweep's metric in the summaries of its runs."""
+        """Return the best value that a run of the sweep has of its metric."""
         metric = self.record.metric
         if metric is None:
             return None
-        summaries = context.store.execute(
-            "SELECT summary FROM runs WHERE sweep_id = ?", self.record.id
+        runs = context.store.execute(
+            "SELECT summary, extremes FROM runs WHERE sweep_id = ?", self.record.id
         )
-        values = (number(lookup(json.loads(summary), metric)) for (summary,) in summaries)
-        best = max if self.record.settings["metric"].get("goal") == "maximize" else min
-        return best((value for value in values if value is not None), default=None)
+        return metric.best(lines.value_of(metric, *run) for run in runs)
 
     def run_count(self, context: Context) -> int:
         """Return how many runs the sweep has."""

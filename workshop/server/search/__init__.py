@@ -9,6 +9,7 @@ here.
 import random
 from collections.abc import Sequence
 
+from workshop.server.metric import Metric
 from workshop.server.search.checks import GOALS, METHODS, check, problems
 from workshop.server.search.distributions import (
     DISTRIBUTIONS,
@@ -82,11 +83,11 @@ def is_done(config: dict, trials: Sequence[Trial]) -> bool:
     cap = config.get("run_cap")
     if cap is not None and len(trials) >= cap:
         return True
-    metric = config.get("metric") or {}
-    target = metric.get("target")
+    metric = Metric.of(config)
+    target = metric and config["metric"].get("target")
     if target is None:
         return False
-    sign = -1 if metric.get("goal") == "maximize" else 1
+    sign = metric.sign
     return any(trial.value is not None and sign * trial.value <= sign * target for trial in trials)
 
 

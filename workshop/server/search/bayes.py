@@ -17,6 +17,7 @@ import scipy.stats.qmc  # noqa: F401
 import torch  # noqa: F401
 from optuna.trial import TrialState, create_trial
 
+from workshop.server.metric import Metric
 from workshop.server.search.axes import Axis, axis_of
 from workshop.server.search.distributions import sample
 from workshop.server.search.parameters import flatten
@@ -46,7 +47,7 @@ def suggest(config: dict, trials: list[Trial], seed: int) -> dict:
     parameters = dict(flatten(config["parameters"]))
     axes = {path: axis for path, s in parameters.items() if (axis := axis_of(s))}
     tried = {key(trial.point, axes) for trial in trials}
-    sign = -1 if config["metric"].get("goal") == "maximize" else 1
+    sign = Metric.of(config).sign
     values = draw(parameters, rng)
     values |= ask(axes, trials, sign, rng.getrandbits(32))
     for candidate in itertools.chain([values], others(parameters, axes, len(tried), rng)):

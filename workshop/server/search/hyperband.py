@@ -9,6 +9,7 @@ documentation says.
 import math
 from collections.abc import Iterator
 
+from workshop.server.metric import Metric
 from workshop.server.search.parameters import is_count, is_number
 from workshop.server.values import closest, shorten
 
@@ -74,7 +75,7 @@ def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> 
         live: The names of the runs that could be stopped.
     """
     settings = config["early_terminate"]
-    sign = -1 if config["metric"].get("goal") == "maximize" else 1
+    sign = Metric.of(config).sign
     losses = {
         name: [sign * value for value in values if math.isfinite(value)]
         for name, values in histories.items()

@@ -14,7 +14,7 @@ class Trial:
 
     Attributes:
         point: The value of each parameter; more keys do no harm.
-        value: The sweep's metric in the run's summary where that is a finite number, else None.
+        value: The run's value of the sweep's metric, None if it has none.
         is_live: Whether the run is still to end.
     """
 
