@@ -13,8 +13,10 @@ from workshop import client_variables
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
+from workshop.logged import logged_values
 from workshop.paths import ROOT, shown
 from workshop.server import search
+from workshop.server.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,8 +179,23 @@ def remaining(path: str) -> int | None:
     They are the points that no run was given, as W&B's search counts them.  A run that failed
     counts as handed out: W&B does not repeat it.
     """
-    trials = [search.Trial(dict(run.config), None, is_live=False) for run in runs(path)]
-    return search.remaining_runs(get(path).config, trials)
+    config = get(path).config
+    reached = reached_values(path, config)
+    trials = [
+        search.Trial(dict(run.config), reached.get(run.id), is_live=False) for run in runs(path)
+    ]
+    return search.remaining_runs(config, trials)
+
+
+def reached_values(path: str, config: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the value of a sweep's metric by run ID, where its `target` makes it count."""
+    import wandb
+
+    metric = Metric.of(config)
+    if metric is None or config["metric"].get("target") is None:
+        return {}
+    logged = logged_values(wandb.Api(), path, metric.name)
+    return {run.id: metric.value(run.summary_metrics, logged.get(run.id, ())) for run in runs(path)}
 
 
 def stop(path: str) -> None:

@@ -233,11 +233,11 @@ def test_a_program_cannot_replace_what_its_sweep_picked_and_its_user_can(api: Ap
 
 
 def test_what_is_not_known_in_a_configuration_is_accepted_with_a_warning(api: Api):
-    config = GRID | {"early_stopping": {}, "parametrs": {}, "kind": "sweep"}
+    config = GRID | {"early_stopping": {}, "parameters_": {}, "kind": "sweep"}
     answer = api.graphql(UPSERT, config=json.dumps(config))["upsertSweep"]
     assert answer["configValidationWarnings"] == [
         "section 'early_stopping' is not known (did you mean 'early_terminate'?)",
-        "section 'parametrs' is not known (did you mean 'parameters'?)",
+        "section 'parameters_' is not known (did you mean 'parameters'?)",
     ]
     assert answer["sweep"]["state"] == "PENDING"
 

@@ -12,11 +12,12 @@ _LIVE = ("pending", "running", "preempting")
 
 
 class SweepRun(NamedTuple):
-    """A run of a sweep: its ID, its state, and the values that it was given."""
+    """A run of a sweep: its ID, its state, the values that it was given, and what it reached."""
 
     id: str
     state: str
     values: Mapping[str, Any]
+    reached: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str
             interrupted.append(next(run for run in tried if run.state == "preempted"))
         else:
             failed.append(tried[-1])
-    trials = [search.Trial(run.values, None, run.state in _LIVE) for run in runs]
+    trials = [search.Trial(run.values, run.reached, run.state in _LIVE) for run in runs]
     missing = search.remaining_runs(config, trials) or 0
     return Gaps(
         expected=search.expected_runs(config),

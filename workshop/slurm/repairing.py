@@ -22,11 +22,13 @@ def gaps(sweep_path: str) -> Gaps:
     split(sweep_path)
     config = sweep.get(sweep_path).config
     varied = list(config["parameters"])
+    reached = sweep.reached_values(sweep_path, config)
     runs = [
         SweepRun(
             run.id,
             run.state,
             {name: run.config[name] for name in varied if name in run.config},
+            reached.get(run.id),
         )
         for run in sweep.runs(sweep_path)
     ]
