@@ -149,3 +149,27 @@ class TestEverywhere:
         assert f"{kind}-2" in best
         rows = re.findall(r"<tr data-key.*?</tr>", page, re.DOTALL)
         assert [f"{kind}-2" in row for row in rows] == [True, False]
+
+
+def test_pages_draw_curves_by_the_step_metrics_that_the_client_defines(server):
+    import wandb
+
+    with wandb.init(project="steps", settings=wandb.Settings(silent=True)) as run:
+        run.define_metric("acc", step_metric="epoch")
+        run.define_metric(r"val\.acc", step_metric="epoch")
+        run.define_metric("train/*", step_metric="batch")
+        for epoch in (1, 2):
+            for batch in (10 * epoch, 10 * epoch + 5):
+                run.log({"batch": batch, "train/loss": 1 / batch, "free": batch})
+            run.log({"epoch": epoch, "acc": epoch, "val.acc": epoch, "val": {"loss": epoch}})
+    address = f"{server.url}/{server.entity}/steps/runs/{run.id}/curves.json"
+    curves = httpx2.get(address).json()["curves"]
+    assert {curve["name"]: (curve.get("by"), curve["x"]) for curve in curves} == {
+        "acc": ("epoch", [1, 2]),
+        "val.acc": ("epoch", [1, 2]),
+        "val.loss": (None, [2, 5]),
+        "train/loss": ("batch", [10, 15, 20, 25]),
+        "batch": (None, [0, 1, 3, 4]),
+        "epoch": (None, [2, 5]),
+        "free": (None, [0, 1, 3, 4]),
+    }

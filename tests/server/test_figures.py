@@ -13,6 +13,7 @@ from workshop.server import lines
 from workshop.server.pages import drawing
 from workshop.server.pages.curves import history_curves, system_curves
 from workshop.server.pages.figures import Figures
+from workshop.server.pages.step_metrics import StepMetrics
 from workshop.server.records import Run
 
 METRIC = "Validation Accuracy"
@@ -110,13 +111,16 @@ class TestDrawing:
         assert draw(config, [], evil)["parallel"]["message"].startswith("No run has finished with")
 
 
+BY_STEP = StepMetrics("{}")
+
+
 class TestCurves:
     def test_numbers_by_step(self):
         rows = [
             (0, {"_step": 3, "a": 1, "b": {"c": 2.5}, "text": "x", "_runtime": 1}),
             (1, {"a": 2}),
         ]
-        found = history_curves(rows)
+        found = history_curves(rows, BY_STEP)
         assert found["curves"] == [
             {
                 "name": "a",
@@ -132,16 +136,51 @@ class TestCurves:
             },
         ]
 
+    def test_numbers_by_the_step_metrics_that_a_run_has_defined(self):
+        """The definitions are as client 0.31 sends them; acc has a step metric twice."""
+        definitions = [
+            {"1": "epoch", "6": [3], "7": []},
+            {"1": r"v\.acc", "5": 1, "6": [1, 3], "7": [2]},
+            {"1": "tr/own", "6": [3]},
+            {"1": "never", "5": 7},
+            {"2": "*", "5": 6},
+            {"1": "round"},
+            {"2": "tr/*", "5": 1, "6": [1]},
+            "garbage",
+        ]
+        config = json.dumps({"_wandb": {"value": {"m": definitions}}})
+        rows = [
+            (0, {"_step": 0, "epoch": 2, "v.acc": 0.1, "tr/loss": 3, "tr/own": 1, "other": 4}),
+            (1, {"_step": 1, "epoch": 1, "v.acc": 0.2, "tr/loss": 2, "tr/own": 1, "round": 9}),
+            (2, {"_step": 2, "v.acc": 0.3, "epoch": math.nan}),
+        ]
+        found = history_curves(rows, StepMetrics(config))
+        seen = {curve["name"]: (curve.get("by"), curve["x"]) for curve in found["curves"]}
+        assert seen == {
+            "epoch": (None, [0, 1, 2]),
+            "v.acc": ("epoch", [1, 2]),
+            "tr/loss": ("epoch", [1, 2]),
+            "tr/own": (None, [0, 1]),
+            "other": (None, [0]),  # the round was never logged beside it
+            "round": (None, [1]),
+        }
+        (alt,) = [curve["alt"] for curve in found["curves"] if curve["name"] == "v.acc"]
+        assert alt == "v.acc by epoch, from 1 to 2: between 0.1 and 0.2, at the end 0.1."
+
+    @pytest.mark.parametrize("own", [None, 1, {"value": None}, {"value": {"m": {"1": "a"}}}])
+    def test_a_config_without_definitions_has_no_step_metrics(self, own):
+        assert StepMetrics(json.dumps({"_wandb": own})).of("a") is None
+
     def test_what_is_not_finite_is_a_gap_and_said(self):
         rows = [(i, {"a": y, "b": math.nan}) for i, y in enumerate((1.0, math.inf, 10**400))]
-        a, b = history_curves(rows)["curves"]
+        a, b = history_curves(rows, BY_STEP)["curves"]
         assert a["y"] == [1.0, None, None]
         assert "2 times no finite number" in a["alt"]
         assert b["alt"] == "b was never a finite number."
 
     def test_many_metrics_and_many_points(self):
         rows = [(i, {f"m{n:03}": i for n in range(40)}) for i in range(3000)]
-        found = history_curves(rows)
+        found = history_curves(rows, BY_STEP)
         assert len(found["curves"]) + len(found["left_out"]) == 40
         assert found["left_out"][-1] == "m039"
         assert found["curves"][0]["x"][0] == 0

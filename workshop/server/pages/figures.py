@@ -27,6 +27,7 @@ from workshop.server.pages.compression import gzipped
 from workshop.server.pages.curves import history_curves, system_curves
 from workshop.server.pages.rendering import HEADERS, Visit, tagged, visit_of
 from workshop.server.pages.runs import find_run
+from workshop.server.pages.step_metrics import StepMetrics
 from workshop.server.pages.sweeps import find_sweep
 from workshop.server.records import Sweep
 from workshop.server.store import Store
@@ -187,7 +188,8 @@ def run_curves(request: Request, visit: Visit) -> Response:
     with visit.store.reading():
         _, run = find_run(visit.store, **request.path_params)
         rows = lines.sample_history(visit.store, run, HISTORY_ROWS)
-    return curves_reply(request, history_curves([(line, json.loads(row)) for line, row in rows]))
+    logged = [(line, json.loads(row)) for line, row in rows]
+    return curves_reply(request, history_curves(logged, StepMetrics(run.config)))
 
 
 @data

@@ -22,7 +22,7 @@ export async function drawCurves(place, { x, curves, left_out }) {
     known.delete(curve.name);
     const next = group.children[number] ?? null;
     if (next !== figure) group.insertBefore(figure, next);
-    drawings.push(drawCurve(figure, curve, x));
+    drawings.push(drawCurve(figure, curve, curve.by ?? x));
   }
   await Promise.all(drawings);
   for (const gone of known.values()) {
