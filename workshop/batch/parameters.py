@@ -5,7 +5,6 @@ in some cell, minutes later.
 """
 
 import ast
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,20 +16,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from workshop.config import closest, expectation
 from workshop.errors import WorkshopError
+from workshop.server.search import numerals
 
 Declared = dict[str, TypeAdapter]
 """The parameters of a notebook and the type of each."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-3` is a number, as it is since YAML 1.2, and not text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -43,7 +32,7 @@ def assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
     try:
-        return name, yaml.load(value, _Loader)  # noqa: S506 (a safe loader)
+        return name, yaml.load(value, numerals.Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError:
         raise WorkshopError(
             f"parameter {name!r} has the value {value!r}, which is no YAML: close its brackets "
