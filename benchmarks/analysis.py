@@ -11,14 +11,18 @@ import pandas as pd
 
 from benchmarks.report import Report
 from workshop import analysis, plots
+from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
 SIZES = (10, 100, 1_000)
 REPEATS = 5
 PARAMETERS = {
-    "learning_rate": "log", "weight_decay": "log", "optimizer": "category", "batch_size": "log",
-    "momentum": "linear",
-}  # fmt: skip
+    "learning_rate": Scale("log"),
+    "weight_decay": Scale("log"),
+    "optimizer": Scale("category"),
+    "batch_size": Scale("log"),
+    "momentum": Scale("linear"),
+}
 
 
 def main() -> None:

@@ -6,9 +6,14 @@ import pytest
 
 from workshop import analysis
 from workshop.errors import WorkshopError
+from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
-SCALES = {"learning_rate": "log", "optimizer": "category", "batch_size": "log"}
+SCALES = {
+    "learning_rate": Scale("log"),
+    "optimizer": Scale("category"),
+    "batch_size": Scale("log"),
+}
 
 
 def runs(accuracies, states=None, **columns):
@@ -50,7 +55,8 @@ class TestHyperparameters:
         ],
     )
     def test_each_has_its_scale(self, specification, scale):
-        assert analysis.hyperparameters({"parameters": {"x": specification}}) == {"x": scale}
+        found = analysis.hyperparameters({"parameters": {"x": specification}})
+        assert {name: found[name].kind for name in found} == {"x": scale}
 
     @pytest.mark.parametrize(
         "specification", [{"value": 3}, {"values": [0.1]}, {"values": [1, 1]}, {"min": 2, "max": 2}]
@@ -60,7 +66,9 @@ class TestHyperparameters:
 
     def test_nested_ones_have_dotted_names(self):
         config = {"parameters": {"sgd": {"parameters": {"momentum": {"values": [0.1, 0.9, 1.7]}}}}}
-        assert analysis.hyperparameters(config) == {"sgd.momentum": "linear"}
+        assert analysis.hyperparameters(config) == {
+            "sgd.momentum": Scale("linear", (0.1, 0.9, 1.7))
+        }
 
 
 class TestRank:
@@ -119,14 +127,14 @@ class TestImportance:
         draw = np.random.default_rng(1)
         frame = runs(np.zeros(400), a=draw.uniform(size=400), b=draw.uniform(size=400))
         frame[METRIC] = 2 * frame["a"] - frame["b"]
-        table = analysis.importance(frame, METRIC, {"a": "linear", "b": "linear"})
+        table = analysis.importance(frame, METRIC, dict.fromkeys("ab", Scale("linear")))
         assert table.loc["a", "importance"] == pytest.approx(0.8, abs=0.05)
         assert table.loc["b", "correlation"] == pytest.approx(-math.sqrt(0.2), abs=0.1)
 
     def test_curve_has_importance_without_correlation(self):
         values = np.linspace(-1, 1, 60)
         frame = runs(-(values**2), x=values)
-        table = analysis.importance(frame, METRIC, {"x": "linear"})
+        table = analysis.importance(frame, METRIC, {"x": Scale("linear")})
         assert table.loc["x", "importance"] == pytest.approx(1)
         assert table.loc["x", "correlation"] == pytest.approx(0, abs=1e-9)
 
@@ -187,7 +195,7 @@ class TestImportance:
 def uniform_runs(count, parameters, seed=0):
     draw = np.random.default_rng(seed)
     values = {name: draw.uniform(size=count) for name in parameters}
-    return runs(np.zeros(count), **values), dict.fromkeys(parameters, "linear")
+    return runs(np.zeros(count), **values), dict.fromkeys(parameters, Scale("linear"))
 
 
 class TestKnownImportances:

@@ -54,6 +54,7 @@ def test_the_file_of_defaults_has_every_field_and_no_other():
     ("key", "given", "used"),
     [
         ("learning_rate", "1e-3", 0.001),  # YAML 1.1 reads 1e-3 as text
+        ("learning_rate", ".5E-2", 0.005),
         ("learning_rate", 1, 1.0),
         ("batch_size", 64.0, 64),  # a quantised range yields floats
         ("batch_size", "64", 64),

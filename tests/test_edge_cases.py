@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from workshop import analysis, plots
+from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
-SCALES = {"learning_rate": "log", "optimizer": "category"}
+SCALES = {"learning_rate": Scale("log"), "optimizer": Scale("category")}
 NONE_YET = f"No run has finished with a {METRIC} yet."
 
 

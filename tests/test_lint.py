@@ -237,6 +237,22 @@ def test_what_wandb_documents_is_accepted(change):
         ),
         ({"parameters": {"batch_size": {"min": 16, "max": 64.0}}}, "is 33.76, but it must be"),
         ({"early_stopping": {}}, "'early_stopping' is not known"),
+        (
+            {"parameters": {"learning_rate": {"values": ["1e-1", 0.05, "1E3"]}}},
+            "parameter 'learning_rate' has '1e-1', '1E3', which YAML reads as text, not as a "
+            "number: write 1.0e-1, 1.0e+3",
+        ),
+        ({"parameters": {"learning_rate": {"value": ".5e3"}}}, "write 0.5e+3"),
+        (
+            {"parameters": {"learning_rate": {"min": "1e-5", "max": 0.1}}},
+            "min '1e-5': it must be a finite number; YAML reads it as text, so write 1.0e-5",
+        ),
+        (
+            {"parameters": {"seed": {"values": [1, 2], "probabilities": ["5e-1", 0.5]}}},
+            "values; YAML reads it as text, so write 5.0e-1",
+        ),
+        ({"metric": {"name": "Train Loss", "target": "1e-3"}}, "so write 1.0e-3"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 1, "eta": "1e1"}}, "1.0e+1"),
         ({"command": ["python", "-m", "workshop.wandb_swep", "${args}"]}, "does not exist"),
         ({"parameters": {"optimizer": {"parameters": {"a": {"value": 1}}}}}, "is nested"),
     ],

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from workshop import analysis, plots, style
+from workshop.server.search import Scale
 from workshop.style import DARK
 
 METRIC = "Validation Accuracy"
 RUNS = [f"r{number}" for number in range(8)]
-SCALES = {"learning_rate": "log", "optimizer": "category"}
+SCALES = {"learning_rate": Scale("log"), "optimizer": Scale("category")}
 KINDS = ("importance", "correlation")
 
 
@@ -313,7 +314,7 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
     frame = frame.rename(columns={"optimizer": evil, METRIC: f"{evil} m"})
     frame["name"] = frame["host"] = evil
     frame[evil] = [f"{evil}{number % 2}" for number in range(8)]
-    scales = {evil: "category"}
+    scales = {evil: Scale("category")}
     figures = [
         plots.parallel_coordinates(frame, scales, f"{evil} m"),
         plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),

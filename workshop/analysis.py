@@ -12,7 +12,9 @@ import pandas as pd
 from workshop.best_so_far import best_so_far
 from workshop.errors import WorkshopError
 from workshop.fetching import SUMMARY, fetch_runs, history
-from workshop.importance import chance_correlation, hyperparameters, importance, left_out, rank
+from workshop.importance import chance_correlation, importance, left_out, rank
+from workshop.parameter_values import numbers
+from workshop.server.search import Scale, hyperparameters
 
 __all__ = [
     "SUMMARY",
@@ -50,7 +52,7 @@ def requested_and_effective(frame: pd.DataFrame) -> pd.DataFrame:
             "the runs have no learning_rate in their config, so there is nothing to compare: "
             "choose a sweep of the trainer, workshop/wandb_sweep.py"
         )
-    requested = pd.to_numeric(frame["learning_rate"], errors="coerce")
+    requested = numbers(frame["learning_rate"], Scale("linear"))
     effective = frame["Effective Learning Rate"]
     found = pd.DataFrame(
         {"name": frame["name"], "requested": requested, "effective": effective, "reached": "no"}

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT, shown
+from workshop.server.search import numerals
 
 METRICS = ("Train Loss", "Validation Loss", "Validation Accuracy")
 """What a sweep can judge its runs by."""
@@ -28,17 +29,9 @@ LOGGED = (*METRICS, "Epoch", "Learning Rate", "Epoch Seconds", "Images per Secon
 """Everything that the trainer logs with each epoch."""
 
 
-def _number(value: Any) -> Any:
-    """Read text as a number: for YAML 1.1, `1e-3` without a decimal point is text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def _whole(value: Any) -> Any:
     """Read 64.0 as 64: a sweep over a quantised range picks floats."""
-    number = _number(value)
+    number = numerals.read(value)
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
@@ -58,7 +51,7 @@ def _dataset(value: str) -> str:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(numerals.read)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 Dataset = Annotated[str, AfterValidator(_dataset)]

@@ -1,5 +1,6 @@
 """Read a sweep's runs and what they logged through W&B's public API, as pandas frames."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ import pandas as pd
 from workshop.asking import Asker
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
-from workshop.importance import hyperparameters
 from workshop.logged import logged_values
+from workshop.parameter_values import column
 from workshop.server.metric import Metric, curve
+from workshop.server.search import hyperparameters
 from workshop.server.values import lookup
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
         A row per run, in the order in which the sweep handed them out:
 
         - `run` (ID), `name`, `state`;
-        - a column per parameter that the sweep varies, nested ones as `outer.inner`;
+        - a column per parameter that the sweep varies, nested ones as `outer.inner`; numbers that
+          were written as text are numbers, NaN is for a run that lacks the parameter, and None for
+          a null if the sweep lists one (`groupby` counts it with `dropna=False`);
         - the run's value of the sweep's metric, which is the best that it logged (see
           `workshop.server.metric`), and of `Train Loss`, `Validation Loss`, `Validation Accuracy`
           (percent) and `Effective Learning Rate` the last value, where one of them is not the
@@ -59,12 +63,15 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
     answer = asker.ask("runs", sweep_path, lambda api: _sweep_and_rows(api, sweep_path))
     definition, rows = answer["definition"], answer["rows"]
     metrics = _columns(Metric.of(definition))
-    first = ["run", "name", "state", *hyperparameters(definition), *metrics]
+    scales = hyperparameters(definition)
+    first = ["run", "name", "state", *scales, *metrics]
     first += ["started", "seconds", "host", "array_task", "path"]
     others = sorted({key for row in rows for key in row} - set(first))
     frame = pd.DataFrame(rows, columns=first + others)
-    for column in [*metrics, "seconds"]:
-        frame[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
+    for name, scale in scales.items():
+        frame[name] = column([row.get(name, math.nan) for row in rows], scale)
+    for name in [*metrics, "seconds"]:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True).dt.round("ms")
     frame.attrs = {"definition": definition, "note": _say(asker)}
     return frame

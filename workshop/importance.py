@@ -6,22 +6,21 @@ readers import from there.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from workshop.errors import WorkshopError
 from workshop.forest import importances
+from workshop.parameter_values import LARGEST, levels, numbers
+from workshop.server.search import Scale
 
 MINIMUM_RUNS = 5
 """Fewer runs say nothing about importance: with four, even a correlation of 0.94 is chance."""
 
 CONFIDENCE = 0.95
 """Of the ranges, as `chance_correlation` has it."""
-
-LARGEST = 3e38
-"""Of parameters and metrics, because a random forest cannot take larger numbers."""
 
 _NUMBERS = [
     "importance", "importance_low", "importance_high",
@@ -37,28 +36,6 @@ _UNFINISHED = {
     "crashed": "crashed: its process stopped reporting",
     "killed": "was stopped before its end",
 }
-
-
-def hyperparameters(sweep_config: Mapping) -> dict[str, str]:
-    """Return the parameters that a sweep varies, each with the scale on which it does.
-
-    Args:
-        sweep_config: a sweep configuration.  Parameters with one possible value are left out; it
-            has none at all if a scheduler of the user's own thinks of them.
-
-    Returns:
-        `log`, `linear` or `category` by name, nested parameters as `outer.inner`.  A
-        distribution says its scale itself; a list of numbers is `log` if their ratios are
-        more even than their differences (0.1, 0.01, 0.001).
-    """
-    found = {}
-    for name, specification in (sweep_config.get("parameters") or {}).items():
-        if "parameters" in specification:
-            nested = hyperparameters(specification)
-            found |= {f"{name}.{inner}": scale for inner, scale in nested.items()}
-        elif scale := _scale(specification):
-            found[name] = scale
-    return found
 
 
 def rank(frame: pd.DataFrame, metric: str, goal: str = "maximize") -> pd.DataFrame:
@@ -98,7 +75,7 @@ def left_out(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return others[["run", "name"]].assign(reason=reasons).reset_index(drop=True)
 
 
-def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) -> pd.DataFrame:
+def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, Scale]) -> pd.DataFrame:
     """Say how much each hyperparameter had to do with a metric, in two ways.
 
     *Importance* is W&B's: a random forest learns to predict the metric from the
@@ -113,7 +90,8 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
 
     Parameters with a log scale are taken as logarithms.  Categories become an indicator per
     value (0 or 1) whose importances are summed; the correlation is that of the value with the
-    strongest one.
+    strongest one.  A null beside numbers becomes an indicator beside them.  Correlations of fewer
+    than 5 runs do not count.
 
     Each number has a *range*, its 95 % confidence interval: how uncertain it is because the
     sweep had these runs and not others.  For importances it is 1.96 standard errors to either
@@ -132,7 +110,7 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
     Returns:
         A row per parameter (the index), the most important first: `importance`, `correlation`,
         the ends of their ranges (`importance_low`, `importance_high`, `correlation_low`,
-        `correlation_high`), `category` (the value that the correlation is for, empty for
+        `correlation_high`), `category` (the value that the correlation is for, empty if it is for
         numbers), `runs` (how many were used) and `remark`.  The numbers are NaN where they
         would mean nothing, and the remark says why in a sentence: fewer than 5 runs, a
         parameter that never varied, a metric that was the same in every run or exploded.
@@ -158,19 +136,22 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         return table
     inputs = {}
     for name, scale in parameters.items():
-        values = runs[name] if scale == "category" else numbers(runs[name], scale)
-        distinct = values.dropna().unique()
-        if len(distinct) < 2:
-            known = runs[name][values.notna()]
+        places = numbers(runs[name], scale).astype(object).fillna(levels(runs[name], scale))
+        if places.nunique() < 2:
+            known = [scale.text(value) for value in runs[name][places.notna()]]
             table.loc[name, "remark"] = (
-                "No run has it." if known.empty else f"It was {known.iloc[0]} in every run."
+                f"It was {known[0]} in every run." if known else "No run has it."
             )
             continue
-        inputs[name] = _features(values, scale)
-        correlations = inputs[name].corrwith(runs[metric])
-        strongest = correlations.abs().idxmax()
-        table.loc[name, _NUMBERS[3:]] = _correlation(inputs[name][strongest], runs[metric])
-        if scale == "category":
+        inputs[name] = _features(runs[name], scale)
+        correlations = {
+            category: _correlation(column, runs[metric])
+            for category, column in inputs[name].items()
+        }
+        known = {key: found for key, found in correlations.items() if not math.isnan(found[0])}
+        if known:
+            strongest = max(known, key=lambda category: abs(known[category][0]))
+            table.loc[name, _NUMBERS[3:]] = known[strongest]
             table.loc[name, "category"] = strongest
     if inputs:
         found = importances(inputs, runs[metric])
@@ -179,20 +160,6 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, str]) 
         table.loc[found.index, "importance_low"] = (found["importance"] - reach).clip(lower=0)
         table.loc[found.index, "importance_high"] = (found["importance"] + reach).clip(upper=1)
     return table.sort_values("importance", ascending=False, kind="stable")
-
-
-def numbers(values: pd.Series, scale: str) -> pd.Series:
-    """Return a parameter's values as floats, NaN where a scale has no place for one.
-
-    A run may have no such parameter, or a text in place of a number.
-
-    Args:
-        values: one per run.
-        scale: `log` or `linear`; a log scale has no place for 0 and less.
-    """
-    found = pd.to_numeric(values, errors="coerce").astype(float)
-    found = found.where(found.abs() <= LARGEST)
-    return found.where(found > 0) if scale == "log" else found
 
 
 def chance_correlation(runs: int) -> float:
@@ -211,41 +178,18 @@ def chance_correlation(runs: int) -> float:
 
 
 def _correlation(values: pd.Series, target: pd.Series) -> list[float]:
-    """Return Pearson's coefficient and the ends of its range, of the runs that have a value."""
+    """Return Pearson's coefficient and the ends of its range, of the runs that have a value.
+
+    NaN if they are too few, or if one of the two never varied.
+    """
     from scipy.stats import pearsonr
 
     known = values.notna()
-    if target[known].nunique() == 1:
+    varied = min(values[known].nunique(), target[known].nunique()) > 1
+    if known.sum() < MINIMUM_RUNS or not varied:
         return [math.nan] * 3
     found = pearsonr(values[known], target[known])
     return [found.statistic, *found.confidence_interval(CONFIDENCE)]
-
-
-def _scale(specification: Mapping) -> str | None:
-    """Return the scale of one parameter of a sweep configuration, None if it does not vary."""
-    if "values" in specification:
-        return _scale_of(specification["values"])
-    if "value" in specification or specification.get("min", 0) == specification.get("max", 1):
-        return None
-    return "log" if "log" in specification.get("distribution", "uniform") else "linear"
-
-
-def _scale_of(values: Iterable) -> str | None:
-    distinct = list(dict.fromkeys(map(str, values)))
-    if len(distinct) < 2:
-        return None
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
-        return "category"
-    ordered = sorted(set(values))
-    if ordered[0] <= 0:
-        return "linear"
-    differences = [high - low for low, high in pairwise(ordered)]
-    ratios = [math.log(high / low) for low, high in pairwise(ordered)]
-    return "log" if _unevenness(ratios) < _unevenness(differences) else "linear"
-
-
-def _unevenness(steps: Sequence[float]) -> float:
-    return statistics.pstdev(steps) / statistics.fmean(steps)
 
 
 def _counts(frame: pd.DataFrame, metric: str) -> pd.Series:
@@ -263,8 +207,13 @@ def _missing(metric: str, value: float) -> str:
     return f"finished with a {metric} of {value}, which is no finite number"
 
 
-def _features(values: pd.Series, scale: str) -> pd.DataFrame:
-    """Return a parameter as numeric columns: one, or one per category."""
-    if scale == "category":
-        return pd.get_dummies(values.astype(str), dtype=float)
-    return (values.map(math.log10, na_action="ignore") if scale == "log" else values).to_frame()
+def _features(values: pd.Series, scale: Scale) -> pd.DataFrame:
+    """Return a parameter as numeric columns: one for its numbers, and one per level, by its name.
+
+    The column of the numbers has no name.
+    """
+    found = numbers(values, scale)
+    columns = pd.get_dummies(levels(values, scale), dtype=float)
+    if found.nunique() > 1:
+        columns.insert(0, "", np.log10(found) if scale.kind == "log" else found)
+    return columns

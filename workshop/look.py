@@ -4,6 +4,7 @@ Everything is one query, so that a view that follows a sweep may look every few 
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -147,7 +148,8 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     import pandas as pd
     import wandb
 
-    from workshop.importance import hyperparameters
+    from workshop.parameter_values import column
+    from workshop.server.search import hyperparameters
 
     try:
         api = api or wandb.Api()
@@ -163,14 +165,17 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
             "`wandb sweep` printed it, or try again in a minute"
         ) from None
     nodes = [edge["node"] for edge in found.seen["edges"]]
-    varied = list(hyperparameters(found.config))
+    scales = hyperparameters(found.config)
+    varied = list(scales)
     numbers = ["epoch", "epochs", *([metric.name] if metric else [])]
     rows = [
         _row(node, varied, metric) for node in sorted(nodes, key=lambda node: node["createdAt"])
     ]
     runs = pd.DataFrame(rows, columns=["run", "name", "state", *varied, *numbers])
-    for column in numbers:
-        runs[column] = pd.to_numeric(runs[column], errors="coerce").astype(float)
+    for name, scale in scales.items():
+        runs[name] = column([row[name] for row in rows], scale)
+    for name in numbers:
+        runs[name] = pd.to_numeric(runs[name], errors="coerce").astype(float)
     return Look(
         state=found.state.upper(),
         expected=found.expected_run_count,
@@ -205,9 +210,9 @@ def _row(node: Mapping, varied: list[str], metric: Metric | None) -> dict[str, A
 
 
 def _inner(config: Any, name: str) -> Any:
-    """Return what a name such as `outer.inner` stands for."""
+    """Return what a name such as `outer.inner` stands for, NaN if for nothing."""
     for key in name.split("."):
-        config = config.get(key) if isinstance(config, Mapping) else None
+        config = config.get(key, math.nan) if isinstance(config, Mapping) else math.nan
     return config
 
 
@@ -219,9 +224,12 @@ def _epoch(done: float, planned: float) -> str:
 
 
 def short(value: Any) -> str:
-    """Return a value with at most four digits for a cell of a table; a missing one is a dash."""
+    """Return a value with at most four digits for a cell of a table; a missing one is a dash.
+
+    A null that the sweep lists is none that is missing.
+    """
     from workshop.style import value_text
 
-    if value is None or value != value:
+    if value != value:  # NaN
         return "-"
     return value_text(value)

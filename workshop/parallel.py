@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from workshop.importance import numbers, rank
+from workshop.importance import rank
+from workshop.parameter_values import levels, numbers
+from workshop.server.search import Scale
 from workshop.style import (
     GREY,
     LIGHT,
@@ -37,10 +39,13 @@ _BEST_SHARE = 0.1
 _MOST_LEVELS = 6
 _TICK_DISTANCE = 0.05
 
+# Where the numbers of an axis begin that has a place for null below them.
+_ABOVE_NULL = 0.2
+
 
 def parallel_coordinates(
     frame: pd.DataFrame,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, Scale],
     metric: str,
     goal: str = "maximize",
     theme: Theme = LIGHT,
@@ -48,6 +53,8 @@ def parallel_coordinates(
     """Draw each run as a line through its hyperparameters to its metric.
 
     Runs that share a value are spread a little around it, so that each line can be followed.
+    Categories stand in the order in which the definition lists them; a null has a place of its own
+    below the numbers.
     Finished runs with a finite metric are coloured by it, the best ones darkest (on dark ground
     brightest); the others are grey, dotted, and end below the metric's axis.
 
@@ -66,7 +73,8 @@ def parallel_coordinates(
     others = frame[~frame["run"].isin(ranked["run"])]
     runs = pd.concat([ranked, others], ignore_index=True)
     axes = [_axis(name, runs[name], scale) for name, scale in parameters.items()]
-    axes.append(_axis(with_unit(metric), runs[metric][: len(ranked)], "linear", spread=False))
+    results = runs[metric][: len(ranked)]
+    axes.append(_axis(with_unit(metric), results, Scale("linear"), spread=False))
     colours = shades(ranked[metric], goal, theme)
     width = 2.5 if len(runs) <= _FEW_RUNS else 1.5
     best_ones = len(ranked) if len(runs) <= _MANY_RUNS else math.ceil(_BEST_SHARE * len(ranked))
@@ -152,47 +160,47 @@ class _Axis:
     ticks: list[tuple[float, str]]
 
 
-def _axis(name: str, values: pd.Series, scale: str, spread: bool = True) -> _Axis:
-    values = (values if scale == "category" else numbers(values, scale)).dropna()
-    if values.empty:
-        return _Axis(name, {}, [])
-    if scale == "category":
-        values = values.astype(str)
-        levels = sorted(values.unique())
-        place = {level: index for index, level in enumerate(levels)}
-        low, high = 0, len(levels) - 1
-    else:
-        transform = math.log10 if scale == "log" else float
-        levels = sorted(values.unique())
-        if len(levels) > _MOST_LEVELS or not spread:
-            levels = _round_numbers(levels[0], levels[-1], scale)
-        place = {value: transform(value) for value in [*levels, *values]}
-        low, high = min(place.values()), max(place.values())
-    # A single value lies in the middle.
-    heights = {
-        value: (at - low) / (high - low) if high > low else 0.5 for value, at in place.items()
-    }
-    ticks = []
-    for level in levels:
-        if not ticks or heights[level] - ticks[-1][0] > _TICK_DISTANCE:
-            ticks.append((heights[level], label(level)))
-    positions = values.map(heights)
-    if spread:
-        reach = 0.03 if len(values) <= _MANY_RUNS else 0.05
-        positions += _offsets(values, min(reach, 0.25 / len(levels)))
-    return _Axis(name, positions.to_dict(), ticks)
+def _axis(name: str, values: pd.Series, scale: Scale, spread: bool = True) -> _Axis:
+    found, named = numbers(values, scale).dropna(), levels(values, scale).dropna()
+    steps = scale.ordered(named.unique())
+    places = {step: _share(place, 0, len(steps) - 1) for place, step in enumerate(steps)}
+    if len(found):
+        # Of the levels, there is null at most.
+        places |= dict.fromkeys(steps, 0)
+        rounded = found.nunique() > _MOST_LEVELS or not spread
+        ticks = _round_numbers(found.min(), found.max(), scale) if rounded else sorted(set(found))
+        transform = math.log10 if scale.kind == "log" else float
+        low, high = transform(min(ticks[0], found.min())), transform(max(ticks[-1], found.max()))
+        bottom = _ABOVE_NULL if steps else 0
+        for value in [*ticks, *found]:
+            places[value] = bottom + (1 - bottom) * _share(transform(value), low, high)
+        steps += ticks
+    marks = []
+    for step in steps:
+        if not marks or places[step] - marks[-1][0] > _TICK_DISTANCE:
+            marks.append((places[step], label(step)))
+    heights = pd.concat([named, found]).map(places).astype(float)
+    if spread and len(heights):
+        reach = 0.03 if len(heights) <= _MANY_RUNS else 0.05
+        heights += _offsets(heights, min(reach, 0.25 / len(steps)))
+    return _Axis(name, heights.to_dict(), marks)
 
 
-def _offsets(values: pd.Series, reach: float) -> pd.Series:
-    """Return offsets from -reach to reach that part the runs that share a value."""
-    order = values.groupby(values).cumcount()
-    shared = values.groupby(values).transform("size")
+def _share(value: float, low: float, high: float) -> float:
+    """Return how far a value is from `low` to `high`; one that is alone stands in the middle."""
+    return (value - low) / (high - low) if high > low else 0.5
+
+
+def _offsets(heights: pd.Series, reach: float) -> pd.Series:
+    """Return offsets from -reach to reach that part the runs that share a height."""
+    order = heights.groupby(heights).cumcount()
+    shared = heights.groupby(heights).transform("size")
     return ((shared - 1) / 2 - order) / (shared / 2) * reach
 
 
-def _round_numbers(low: float, high: float, scale: str) -> list[float]:
+def _round_numbers(low: float, high: float, scale: Scale) -> list[float]:
     """Return round numbers from at or below `low` to at or above `high`, about five steps."""
-    if scale == "log":
+    if scale.kind == "log":
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         return [10.0**power for power in powers]
     if low == high:

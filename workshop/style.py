@@ -14,6 +14,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from workshop.server.search import NULL
+
 GREY = "#888888"
 """Readable on light and on dark ground."""
 
@@ -170,7 +172,9 @@ def wrapped(name: str) -> str:
 
 
 def value_text(value: object) -> str:
-    """Return a value with at most four digits, as it stands in a sentence."""
+    """Return a value with at most four digits, as it stands in a sentence; None is a null."""
+    if value is None:
+        return NULL
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -58,7 +58,10 @@ def preview(config: Mapping) -> "pd.DataFrame":
 
     if config["method"] == "grid":
         axes = grid(config)
-        return pd.DataFrame(itertools.product(*axes.values()), columns=list(axes))
+        points = pd.DataFrame(itertools.product(*axes.values()), columns=list(axes), dtype=object)
+        # A column of numbers would make a null NaN.
+        numbers = [name for name, values in axes.items() if None not in values]
+        return points.astype({name: pd.Series(axes[name]).dtype for name in numbers})
     return pd.DataFrame(
         [
             {"parameter": ".".join(path), "drawn from": _describe(specification)}

@@ -8,6 +8,7 @@ import pandas as pd
 from workshop.analysis import chance_correlation, hyperparameters, importance, rank
 from workshop.answers.definition import ends, sound
 from workshop.answers.report import Condition, Judgement, judge, parts
+from workshop.server.search import Scale
 from workshop.sweep import grid, preview
 
 METRIC = "Validation Accuracy"
@@ -188,7 +189,7 @@ def _with_runs(answer: Any, second: tuple[type | tuple[type, ...], str]) -> Cond
     return fits and (yield from _are_runs(answer[0]))
 
 
-def _varied(runs: pd.DataFrame) -> dict[str, str]:
+def _varied(runs: pd.DataFrame) -> dict[str, Scale]:
     """Return the scales of what a table of runs varies, as if a sweep had listed the values."""
     columns = [name for name in (RATE, "optimizer") if name in runs]
     values = {name: {"values": runs[name].dropna().unique().tolist()} for name in columns}

@@ -6,7 +6,6 @@ in some cell, minutes later.
 
 import ast
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,20 +19,10 @@ from pydantic_core import ErrorDetails
 
 from workshop.config import closest, expectation
 from workshop.errors import WorkshopError
+from workshop.server.search import numerals
 
 Declared = dict[str, TypeAdapter]
 """The parameters of a notebook and the type of each."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-3` is a number, as it is since YAML 1.2, and not text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
 
 
 class Assignment(NamedTuple):
@@ -54,7 +43,7 @@ def assignment(text: str) -> Assignment:
     if not equals:
         raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
     try:
-        return Assignment(name, yaml.load(value, _Loader), value)  # noqa: S506 (a safe loader)
+        return Assignment(name, yaml.load(value, numerals.Loader), value)  # noqa: S506 (a safe loader)
     except yaml.YAMLError:
         raise WorkshopError(
             f"parameter {name!r} has the value {value!r}, which is no YAML: close its brackets "

@@ -1,6 +1,7 @@
 """What came out of a sweep, in a few lines."""
 
 from workshop import analysis, sweep
+from workshop.look import short
 from workshop.server.metric import Metric
 from workshop.style import UNITS, count, value_text
 
@@ -33,12 +34,16 @@ def summary(path: str) -> str:
         what = f" with a finite {metric}" if metric else ""
         return "\n".join([*lines, f"No run has finished{what}."])
 
-    others = [name for name in analysis.hyperparameters(definition) if name != REQUESTED]
+    varied = analysis.hyperparameters(definition)
+    others = [name for name in varied if name != REQUESTED]
     wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE, metric])
     table = finished[[name for name in wanted if name in finished]].rename(
         columns={REQUESTED: "requested learning rate", EFFECTIVE: "effective learning rate"}
     )
-    lines += ["", table.to_string(index=False, float_format="{:g}".format), ""]
+    nulls = {name: short for name, scale in varied.items() if scale.has_null}
+    lines += [
+        "", table.to_string(index=False, float_format="{:g}".format, formatters=nulls), ""
+    ]  # fmt: skip
     if not metric:
         return "\n".join([*lines, "The sweep has no metric, by which a run could be the best."])
     best = finished.iloc[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
+from workshop.server.search import Scale, hyperparameters
 from workshop.slurm import notes
 from workshop.slurm.cause import Facts, cause
 from workshop.slurm.starts import SlurmStart, starts
@@ -65,10 +66,10 @@ def _look(sweep_path: str) -> "tuple[pd.DataFrame, list[_Task]]":
     """Return the ledger of a sweep, and what is known about each of its tasks."""
     import pandas as pd
 
-    from workshop.analysis import fetch_runs, hyperparameters
+    from workshop.analysis import fetch_runs
     from workshop.sweep import get
 
-    varied = list(hyperparameters(get(sweep_path).config))
+    varied = hyperparameters(get(sweep_path).config)
     runs = fetch_runs(sweep_path).set_index("run")
     by_task = runs["array_task"].dropna()
     tasks, problem = _join(sweep_path, {name.split("_")[0] for name in by_task})
@@ -247,5 +248,7 @@ def _values(file: Path) -> dict[str, Any]:
     }
 
 
-def _label(values: Mapping[str, Any], varied: Sequence[str]) -> str:
-    return ", ".join(f"{name} {values[name]}" for name in varied if name in values)
+def _label(values: Mapping[str, Any], varied: Mapping[str, Scale]) -> str:
+    return ", ".join(
+        f"{name} {scale.text(values[name])}" for name, scale in varied.items() if name in values
+    )

@@ -1,6 +1,5 @@
 """One parameter of a sweep configuration as a row of a form."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import yaml
 
 from workshop.config import TrainingConfig
 from workshop.server import search
+from workshop.server.search import numerals
 from workshop.widgets.base import WRAPPING, button
 
 VALUE, VALUES, RANGE = "one value", "a list of values", "a range"
@@ -17,7 +17,6 @@ _KINDS = (VALUE, VALUES, RANGE, *search.DISTRIBUTIONS)
 _FIELDS = ("value", "values", "probabilities", "min", "max", "mu", "sigma", "q", "a", "b")
 _INITIAL = {"style": {"description_width": "initial"}}
 _WIDTHS = {"values": "19em", "value": "12em", "probabilities": "14em"}
-_SCIENTIFIC = re.compile(r"[-+]?\d+\.?\d*[eE][-+]?\d+")
 
 
 class ParameterRow(ipywidgets.Box):
@@ -131,18 +130,12 @@ def _written(value: Any) -> str:
 def _read_list(text: str) -> Any:
     """Read a list that was typed with or without its brackets; what is none stays a text."""
     read = _read(text if text.startswith("[") else f"[{text}]")
-    return [_number(value) for value in read] if isinstance(read, list) else text
+    return read if isinstance(read, list) else text
 
 
 def _read(text: str) -> Any:
     """Read what was typed as YAML; what is none stays a text."""
     try:
-        return _number(yaml.safe_load(text))
+        return yaml.load(text, numerals.Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError:
         return text
-
-
-def _number(value: Any) -> Any:
-    """Take `1e-3` for the number that it is; YAML 1.1 takes it for a text."""
-    is_number = isinstance(value, str) and _SCIENTIFIC.fullmatch(value)
-    return float(value) if is_number else value

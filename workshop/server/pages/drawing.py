@@ -6,13 +6,15 @@ scikit-learn.  It is the one place where the server depends on the rest of the k
 
 import html
 import json
+import math
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from workshop import importance, plots
+from workshop import importance, parameter_values, plots
 from workshop.server.metric import Metric
 from workshop.server.pages.numbers import as_float
+from workshop.server.search import hyperparameters
 from workshop.style import DARK, LIGHT
 
 HEADING = 70  # pixels
@@ -35,19 +37,21 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
     """
     # A parameter may be called like a column that is there already.
     taken = (*OWN_COLUMNS, metric)
-    varied = importance.hyperparameters(config)
+    varied = hyperparameters(config)
     names = {name: f"config.{name}" if name in taken else name for name in varied}
     scales = {names[name]: scale for name, scale in varied.items()}
     frame = pd.DataFrame(
         [
             {column: run[column] for column in OWN_COLUMNS}
-            | {column: plain(run["point"].get(name)) for name, column in names.items()}
-            | {metric: plain(run["value"])}
+            | {metric: None if run["value"] is None else as_float(run["value"])}
             for run in runs
         ],
         columns=[*OWN_COLUMNS, *scales, metric],
     )
-    frame[metric] = pd.to_numeric(frame[metric], errors="coerce").astype(float)
+    for name, column in names.items():
+        points = [run["point"].get(name, math.nan) for run in runs]
+        frame[column] = parameter_values.column(points, scales[column])
+    frame[metric] = frame[metric].astype(float)
     table = importance.importance(frame, metric, scales)
     goal = Metric.of(config).goal
     drawn = {}
@@ -60,13 +64,6 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
         }
         drawn[theme] = json.dumps(parts, separators=(",", ":")).encode()
     return drawn
-
-
-def plain(value: object) -> object:
-    """Return a value as it can stand in a frame: a list as text, because it is one category."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
-        return as_float(value)
-    return str(value) if isinstance(value, (list, dict)) else value
 
 
 def parts_of(figure: go.Figure, width: int) -> dict:

@@ -229,7 +229,7 @@ def is_wrapped(value: object) -> bool:
 
 
 def check_config(text: str) -> list[str]:
-    """Return what in a sweep's YAML is ignored; raise a RequestError if it cannot be searched."""
+    """Return the warnings of a sweep's YAML; raise a RequestError if it cannot be searched."""
     try:
         config = yaml.safe_load(text) if len(text) <= LONGEST_CONFIG else None
         # A short text can stand for more than fits into memory: &a [*b, *b], &b [*c, *c] ...

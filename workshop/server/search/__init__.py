@@ -23,15 +23,18 @@ from workshop.server.search.grid import Grid, axis
 from workshop.server.search.parameter_checks import ON_A_GRID, parameter_problems
 from workshop.server.search.parameters import SearchError, distribution, flatten
 from workshop.server.search.points import Trial, nest, same
+from workshop.server.search.scales import NULL, Scale, hyperparameters
 from workshop.server.search.sections import SECTIONS, warnings
 
 __all__ = [
     "DISTRIBUTIONS",
     "GOALS",
     "METHODS",
+    "NULL",
     "ON_A_GRID",
     "SECTIONS",
     "Grid",
+    "Scale",
     "SearchError",
     "Trial",
     "axis",
@@ -40,6 +43,7 @@ __all__ = [
     "expected_runs",
     "extremes",
     "flatten",
+    "hyperparameters",
     "is_exhausted",
     "keys_of",
     "parameter_problems",

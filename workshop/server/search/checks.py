@@ -6,7 +6,7 @@ Each finding is a sentence without its full stop, because it may stand in a list
 
 from collections.abc import Iterator
 
-from workshop.server.search import hyperband
+from workshop.server.search import hyperband, numerals
 from workshop.server.search.parameter_checks import parameter_problems
 from workshop.server.search.parameters import SearchError, flatten, is_count, is_number, is_single
 from workshop.server.values import closest, shorten
@@ -122,7 +122,10 @@ def one_metric_problems(metric: object) -> Iterator[str]:
             f"{closest(str(goal), GOALS)}"
         )
     if target is not None and not is_number(target):
-        yield f"metric target is {shorten(target)}: it must be a finite number"
+        yield (
+            f"metric target is {shorten(target)}: it must be a finite number"
+            f"{numerals.advice(target)}"
+        )
 
 
 def space_problems(parameters: object, method: object) -> Iterator[str]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 
 from workshop.server.metric import Metric
+from workshop.server.search import numerals
 from workshop.server.search.parameters import is_count, is_number
 from workshop.server.values import closest, shorten
 
@@ -29,7 +30,10 @@ def problems(settings: object) -> Iterator[str]:
     found = [*key_problems(settings)]
     eta, strict = settings.get("eta", ETA), settings.get("strict", False)
     if not is_number(eta) or eta <= 1:
-        found.append(f"early_terminate has eta {shorten(eta)}: it must be a number above 1")
+        found.append(
+            f"early_terminate has eta {shorten(eta)}: it must be a number above 1"
+            f"{numerals.advice(eta)}"
+        )
     if not isinstance(strict, bool):
         found.append(f"early_terminate has strict {shorten(strict)}: it must be true or false")
     if "min_iter" not in settings and not {"max_iter", "s"} <= settings.keys():

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 
+from workshop.server.search import numerals
 from workshop.server.search.distributions import DISTRIBUTIONS, keys_of, quantile, step
 from workshop.server.search.parameters import distribution, is_number
 from workshop.server.values import closest, shorten
@@ -88,9 +89,10 @@ def value_list_problems(settings: dict) -> Iterator[str]:
         return
     numbers = isinstance(odds, list) and all(is_number(odd) and odd >= 0 for odd in odds)
     if not numbers or len(odds) != len(values):
+        misread = next(filter(numerals.is_misread, odds if isinstance(odds, list) else ()), None)
         yield (
             f"has probabilities: {shorten(odds)}: it must be a list with a number for each of its "
-            f"{len(values)} values"
+            f"{len(values)} values{numerals.advice(misread)}"
         )
     elif not math.isclose(sum(odds), 1, rel_tol=1e-5):
         yield f"has probabilities whose sum is {sum(odds):g}: it must be 1"
@@ -99,7 +101,7 @@ def value_list_problems(settings: dict) -> Iterator[str]:
 def range_problems(settings: dict, kind: str) -> Iterator[str]:
     """Yield why a parameter's numbers describe no distribution."""
     found = [
-        f"has {key} {shorten(number)}: it must be a finite number"
+        f"has {key} {shorten(number)}: it must be a finite number{numerals.advice(number)}"
         for key, number in settings.items()
         if key != "distribution" and not is_number(number)
     ]

@@ -24,11 +24,16 @@ def flatten(parameters: dict, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tu
             raise SearchError(f"parameter {name!r} has no text as its name: put it in quotes")
     for name, settings in sorted(parameters.items()):
         path = (*prefix, name)
-        nested = settings.get("parameters") if isinstance(settings, dict) else None
-        if nested and isinstance(nested, dict) and len(settings) == 1:
-            yield from flatten(nested, path)
+        if inner := nested(settings):
+            yield from flatten(inner, path)
         else:
             yield path, settings
+
+
+def nested(settings: object) -> dict | None:
+    """Return the parameters within a parameter that has nothing else, None if it has none."""
+    inner = settings.get("parameters") if isinstance(settings, dict) else None
+    return inner if inner and isinstance(inner, dict) and len(settings) == 1 else None
 
 
 def distribution(settings: dict) -> str | None:

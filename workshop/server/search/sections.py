@@ -1,10 +1,12 @@
-"""The sections of a sweep's configuration, and what in them has no effect.
+"""The sections of a sweep's configuration, and what in them has no effect or an unmeant one.
 
 The names are those of W&B's schema (`schema.json` of https://github.com/wandb/sweeps).
 """
 
 from collections.abc import Iterator
 
+from workshop.server.search import numerals
+from workshop.server.search.parameters import SearchError, flatten
 from workshop.server.values import closest, shorten
 
 SECTIONS = (
@@ -16,7 +18,7 @@ METRIC_KEYS = ("name", "goal", "target", "impute", "impute_while_running")
 
 
 def warnings(config: object) -> Iterator[str]:
-    """Yield what in a configuration is ignored, as W&B warns of it when a sweep is registered."""
+    """Yield what in a configuration has no effect, or was probably meant otherwise."""
     if not isinstance(config, dict):
         return
     for section in config:
@@ -35,3 +37,23 @@ def warnings(config: object) -> Iterator[str]:
         yield "metrics are for method custom with a scheduler: name one metric instead"
     if config.get("scheduler") is not None and config.get("early_terminate") is not None:
         yield "early_terminate is ignored: a scheduler stops runs by rules of its own"
+    if isinstance(config.get("parameters"), dict):
+        yield from misread_numbers(config["parameters"])
+
+
+def misread_numbers(parameters: dict) -> Iterator[str]:
+    """Yield which parameters have a text such as `1e-5` as a value where a number was meant."""
+    try:
+        found = list(flatten(parameters))
+    except SearchError:
+        return
+    for path, settings in found:
+        if not isinstance(settings, dict):
+            continue
+        values = settings.get("values", [settings.get("value")])
+        texts = [*filter(numerals.is_misread, values if isinstance(values, list) else ())][:5]
+        if texts:
+            yield (
+                f"parameter {'.'.join(path)!r} has {', '.join(map(repr, texts))}, which YAML reads "
+                f"as text, not as a number: write {', '.join(map(numerals.in_yaml, texts))}"
+            )
