@@ -64,6 +64,10 @@ class Metric:
         """
         return self.best([*in_summary(summary, self.name), *logged])
 
+    def logged(self, row: Mapping) -> float | None:
+        """Return the finite number that a row of a run's history holds, None if it holds none."""
+        return number(lookup(row, self.name))
+
     def best(self, values: Iterable[object]) -> float | None:
         """Return the best finite number among some values, None if there is none."""
         known = [value for value in values if number(value) is not None]

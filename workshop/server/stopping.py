@@ -11,7 +11,6 @@ from workshop.server.metric import Metric
 from workshop.server.records import Run, Sweep
 from workshop.server.search import hyperband
 from workshop.server.store import Store
-from workshop.server.values import lookup, number
 
 
 class MetricValues:
@@ -29,7 +28,7 @@ class MetricValues:
         if history_lines > next_line:
             run = store.find(Run, id=run_id)
             for line, row in lines.read_rows(store, "history", run, next_line):
-                value = number(lookup(json.loads(row), self.metric.name))
+                value = self.metric.logged(json.loads(row))
                 if value is not None:
                     values.append(value)
                 next_line = line + 1
