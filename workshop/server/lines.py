@@ -31,7 +31,7 @@ def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict
         "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
         [(run.id, line, step, text) for line, step, text, _ in numbered],
     )
-    fresh = [row for line, _, _, row in numbered if line >= run.history_lines]
+    fresh = values_by_key(row for line, _, _, row in numbered if line >= run.history_lines)
     return {
         "history_lines": max(run.history_lines, offset + len(rows)),
         "last_step": max([run.last_step, *steps]),
@@ -126,14 +126,15 @@ def derive(store: Store, run: Run) -> Run:
     summary: dict = {}
     for row in rows:
         summary |= row
+    values = values_by_key(rows)
     return store.change(
         run,
         history_lines=numbered[-1][0] + 1 if numbered else 0,
         events_lines=0,
         log_lines=0,
         last_step=max(steps, default=-1),
-        history_keys=json.dumps(count_keys({}, rows)),
-        extremes=json.dumps(widen({}, rows)),
+        history_keys=json.dumps(count_keys({}, values)),
+        extremes=json.dumps(widen({}, values)),
         summary=json.dumps(summary),
         system_metrics="{}",
     )
@@ -216,59 +217,58 @@ def step_of(row: dict, line: int) -> int:
     return step if isinstance(step, int) and abs(step) < 2**63 else line
 
 
-def count_keys(known: dict, rows: list[dict]) -> dict:
+def values_by_key(rows: Iterable[dict]) -> dict[str, list]:
+    """Return what rows hold by key, in the order of rows; keys of dictionaries are dotted."""
+    found: dict[str, list] = {}
+    for row in rows:
+        for key, value in flat(row):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def count_keys(known: dict, values: dict[str, list]) -> dict:
     """Add what rows hold to what is known of a run's keys, in the form in which W&B tells it.
 
     Args:
-        known: {key: {"typeCounts": [{"type": …, "count": …}], "previousValue": …}}; keys of
-            nested dictionaries are dotted, and only numbers and short texts are remembered.
-        rows: The rows to add.
+        known: {key: {"typeCounts": [{"type": …, "count": …}], "previousValue": …}}; only numbers
+            and short texts are remembered.
+        values: What `values_by_key` returned for the rows to add.
 
     Returns:
         `known`, changed.
     """
-    counted: Counter[tuple[str, str]] = Counter()
-    latest = {}
-    for row in rows:
-        for key, value in flat(row):
-            kind = kind_of(value)
-            counted[key, kind] += 1
-            if kind == "number" or (kind == "string" and len(value) <= 100):
-                latest[key] = value
-    for (key, kind), more in counted.items():
+    for key, column in values.items():
         counts = known.setdefault(key, {"typeCounts": []})["typeCounts"]
-        for count in counts:
-            if count["type"] == kind:
-                count["count"] += more
+        kinds = [kind_of(value) for value in column]
+        for kind, more in Counter(kinds).items():
+            for count in counts:
+                if count["type"] == kind:
+                    count["count"] += more
+                    break
+            else:
+                counts.append({"type": kind, "count": more})
+        for kind, value in zip(reversed(kinds), reversed(column), strict=True):
+            if kind == "number" or (kind == "string" and len(value) <= 100):
+                known[key]["previousValue"] = value
                 break
-        else:
-            counts.append({"type": kind, "count": more})
-    for key, value in latest.items():
-        known[key]["previousValue"] = value
     return known
 
 
-def widen(known: dict, rows: list[dict]) -> dict:
+def widen(known: dict, values: dict[str, list]) -> dict:
     """Add what rows hold to the smallest and the largest finite number of each key.
 
     Args:
-        known: {key: [smallest, largest]}; keys of nested dictionaries are dotted.
-        rows: The rows to add.
+        known: {key: [smallest, largest]}.
+        values: What `values_by_key` returned for the rows to add.
 
     Returns:
         `known`, changed.
     """
-    for row in rows:
-        for key, value in flat(row):
-            if number(value) is None:
-                continue
-            ends = known.get(key)
-            if ends is None:
-                known[key] = [value, value]
-            elif value < ends[0]:
-                ends[0] = value
-            elif value > ends[1]:
-                ends[1] = value
+    for key, column in values.items():
+        finite = [value for value in column if number(value) is not None]
+        if finite:
+            ends = [*known.get(key, ()), min(finite), max(finite)]
+            known[key] = [min(ends), max(ends)]
     return known
 
 
