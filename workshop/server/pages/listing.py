@@ -1,6 +1,6 @@
 """Runs and sweeps as rows of tables, and long lists a page at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from workshop.server import lines
@@ -12,11 +12,14 @@ from workshop.server.pages.progress import latest
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
+from workshop.server.search import MISSING, NULL, Scale
 from workshop.server.store import Store
 from workshop.server.trials import expected_runs
+from workshop.server.values import lookup
 
 ROWS_PER_PAGE = 200
 MOST_METRICS = 8
+NO_PARAMETERS: Mapping[str, Scale] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
 def runs_table(
     project: Project,
     found: list[RunFacts],
-    parameters: Iterable[str] = (),
+    parameters: Mapping[str, Scale] = NO_PARAMETERS,
     metric: str | None = None,
     maximize: bool = False,
 ) -> Table:
@@ -102,7 +105,7 @@ def runs_table(
     Args:
         project: Where the runs are.
         found: The runs.
-        parameters: Dotted names of parameters to show.
+        parameters: The scales of parameters to show, by their dotted names.
         metric: The number that the runs are sorted by, the best first; its column is the first.
         maximize: Whether more is better.
     """
@@ -125,13 +128,21 @@ def runs_table(
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
             tables.state(run.state),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
-            *(tables.value(facts.get(f"config.{name}")) for name in parameters),
+            *(parameter_cell(facts, name, scale) for name, scale in parameters.items()),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(run.heartbeat_at - run.created_at),
         ]
         rows.append((run.name, cells))
     return Table("runs", "Runs", columns, rows)
+
+
+def parameter_cell(facts: RunFacts, name: str, scale: Scale) -> Cell:
+    """Return a cell with what a run had for a parameter, sorted as its scale has it."""
+    value = lookup(facts.config, name, MISSING)
+    if value is None:
+        return tables.text(NULL)
+    return tables.value(None if value is MISSING else scale.read(value))
 
 
 def sweep_cell(project: Project, sweep: str | None) -> Cell:
