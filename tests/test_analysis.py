@@ -39,6 +39,11 @@ def random_runs(count=40, seed=0):
     )
 
 
+def varied(settings):
+    """Return the scale of a parameter `x`."""
+    return analysis.hyperparameters({"parameters": {"x": settings}})
+
+
 class TestHyperparameters:
     @pytest.mark.parametrize(
         ("specification", "scale"),
@@ -49,6 +54,11 @@ class TestHyperparameters:
             ({"values": [0, 0.5, 5]}, "linear"),
             ({"values": ["adam", "sgd"]}, "category"),
             ({"values": [True, False]}, "category"),
+            ({"values": ["1e-1", "1e-2", 0.001]}, "log"),
+            ({"values": [None, 0.05, 0.25, 0.45]}, "linear"),
+            ({"values": [None, "1e-1"]}, "linear"),
+            ({"values": [None, "cosine"]}, "category"),
+            ({"values": ["1e-1", "auto"]}, "category"),
             ({"min": 0.1, "max": 0.9}, "linear"),
             ({"min": 1e-4, "max": 1e-1, "distribution": "log_uniform_values"}, "log"),
             ({"distribution": "normal", "mu": 0, "sigma": 1}, "linear"),
@@ -59,7 +69,15 @@ class TestHyperparameters:
         assert {name: found[name].kind for name in found} == {"x": scale}
 
     @pytest.mark.parametrize(
-        "specification", [{"value": 3}, {"values": [0.1]}, {"values": [1, 1]}, {"min": 2, "max": 2}]
+        "specification",
+        [
+            {"value": 3},
+            {"values": [0.1]},
+            {"values": [1, 1]},
+            {"values": [0.1, "1e-1"]},
+            {"values": [None, None]},
+            {"min": 2, "max": 2},
+        ],
     )
     def test_one_possible_value_does_not_vary(self, specification):
         assert analysis.hyperparameters({"parameters": {"x": specification}}) == {}
@@ -168,6 +186,37 @@ class TestImportance:
         assert table.index[0] == "learning_rate"
         assert table.loc["learning_rate", "correlation"] == pytest.approx(1)
         assert table.loc["batch_size", "remark"] == "No run has it."
+
+    def test_null_is_a_level_beside_the_numbers(self):
+        scales = varied({"values": [None, 0.05, 0.25, "4.5e-1"]})
+        values = [None, 0.05, 0.25, "4.5e-1", math.nan] * 6
+        frame = runs(np.zeros(30), x=pd.Series(values, dtype=object))
+        worth = {None: 90.0, 0.05: 10.0, 0.25: 14.0, "4.5e-1": 13.0}
+        frame[METRIC] = [worth.get(value, 12.0) for value in values]
+        row = analysis.importance(frame, METRIC, scales).loc["x"]
+        assert row["category"] == "null"
+        assert row["correlation"] == pytest.approx(1, abs=0.01)
+        frame[METRIC] = [0.2 if value is None else float(value) for value in values]
+        frame[METRIC] = frame[METRIC].fillna(0.2)
+        row = analysis.importance(frame, METRIC, scales).loc["x"]
+        assert row["category"] == ""
+        assert row["correlation"] == pytest.approx(1, abs=0.01)
+
+    def test_only_null_or_only_null_and_a_number(self):
+        scales = varied({"values": [None, 0.05]})
+        frame = runs(range(6), x=pd.Series([None] * 6, dtype=object))
+        table = analysis.importance(frame, METRIC, scales)
+        assert table.loc["x", "remark"] == "It was null in every run."
+        frame["x"] = pd.Series([None, 0.05] * 3, dtype=object)
+        table = analysis.importance(frame, METRIC, scales)
+        assert table.loc["x", ["importance", "category"]].tolist() == [1, "null"]
+
+    def test_correlation_of_a_few_runs_is_none(self):
+        """Two points are always on a straight line."""
+        frame = runs(range(8), x=[1.0, 2.0] + [math.nan] * 6)
+        table = analysis.importance(frame, METRIC, {"x": Scale("linear")})
+        assert math.isnan(table.loc["x", "correlation"])
+        assert table.loc["x", "importance"] == 1
 
     @pytest.mark.parametrize("count", [0, 1, 4])
     def test_too_few_runs_are_said(self, count):

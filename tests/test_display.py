@@ -14,6 +14,16 @@ def test_numbers_have_four_digits_and_texts_are_shown_letter_by_letter():
     assert "nan" not in html
 
 
+def test_null_that_a_sweep_lists_is_a_value_of_a_table():
+    frame = pd.DataFrame({"x": pd.Series([None, 0.05, float("nan")], dtype=object), "y": "<b>"})
+    frame.attrs["definition"] = {"parameters": {"x": {"values": [None, 0.05]}}}
+    html = table(frame[["x", "y"]]).to_html()
+    assert ">null<" in html
+    assert ">0.05<" in html
+    assert ">-<" in html
+    assert "<b>" not in html
+
+
 def test_row_numbers_are_left_out():
     assert "row_heading" not in table(pd.DataFrame({"x": [7]})).to_html()
     assert "row_heading" in table(pd.DataFrame({"x": [7]}, index=["seven"])).to_html()

@@ -140,6 +140,43 @@ class TestParallelCoordinates:
         assert [name for name, y in heights.items() if y >= 0] == ["sweep-3", "sweep-7", "sweep-4"]
         assert {line.y[1] for line in figure.data} == {heights["sweep-0"]}
 
+    def test_numbers_written_as_text_stand_in_their_order(self, frame):
+        values = ["1e-1", "1e-2", "1e-3", "5e-3", "5e-4"]
+        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        frame["x"] = [*values, 0.1, 0.005, "auto"]
+        figure = plots.parallel_coordinates(frame, scales, METRIC)
+        notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
+        assert list(notes) == ["<b>x</b>", "0.0005", "0.001", "0.005", "0.01", "0.1"]
+        heights = {line.name: line.y[0] for line in figure.data}
+        assert heights["sweep-0"] == pytest.approx(heights["sweep-5"], abs=0.06)
+        assert heights["sweep-4"] == pytest.approx(0, abs=0.06)
+        assert heights["sweep-7"] < -0.1
+
+    def test_null_has_a_tick_of_its_own(self, frame):
+        settings = {"values": [None, 0.05, 0.25]}
+        scales = analysis.hyperparameters({"parameters": {"x": settings}})
+        frame["x"] = pd.Series([None, 0.05, 0.25, None, math.nan, 0.05, None, 0.25], dtype=object)
+        figure = plots.parallel_coordinates(frame, scales, METRIC)
+        notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
+        assert list(notes) == ["<b>x</b>", "null", "0.05", "0.25"]
+        assert notes["0.05"] > notes["null"] + 0.1
+        heights = {line.name: line.y[0] for line in figure.data}
+        for null in ("sweep-0", "sweep-3", "sweep-6"):
+            assert heights[null] == pytest.approx(notes["null"], abs=0.06)
+        assert heights["sweep-4"] < -0.1
+        hover = next(line.hovertemplate for line in figure.data if line.name == "sweep-0")
+        assert "x: null<br>" in hover
+        assert plots.run_labels(frame, scales)["r0"] == "x null"
+
+    def test_categories_stand_in_the_definition_s_order(self, frame):
+        values = ["small", "medium", None, "large"]
+        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        frame["x"] = pd.Series([*values[::-1], *values], dtype=object)
+        frame.loc[7, "x"] = "huge"
+        figure = plots.parallel_coordinates(frame, scales, METRIC)
+        ticks = [note.text for note in figure.layout.annotations if note.x == 0]
+        assert ticks == ["<b>x</b>", "small", "medium", "null", "large", "huge"]
+
     def test_best_run_is_brightest_on_dark_ground(self, frame):
         figure = plots.parallel_coordinates(frame, SCALES, METRIC, theme=DARK)
         assert figure.data[-1].line.color == "rgb(253, 231, 37)"  # the bright end of Viridis

@@ -103,6 +103,19 @@ class TestDrawing:
         assert len(drawn["parallel"]["data"]) == 8
         assert "message" not in drawn["importance"]
 
+    def test_values_are_what_the_definition_makes_of_them(self):
+        """Numbers that are written as text stand on an axis of numbers, null beside them."""
+        config = SWEEP | {"parameters": {"lr": {"values": [None, "1e-1", "1e-2", "5e-3"]}}}
+        values = [{"lr": value} for value in (None, "1e-1", "1e-2", "5e-3", 0.01)]
+        runs = [run | {"point": point} for run, point in zip(trials(6), [*values, {}], strict=True)]
+        drawn = draw(config, runs)
+        notes = [note["text"] for note in drawn["parallel"]["layout"]["annotations"]]
+        assert notes[:5] == ["<b>lr</b>", "null", "0.005", "0.01", "0.1"]
+        heights = {line["name"]: line["y"][0] for line in drawn["parallel"]["data"]}
+        assert heights["sweep-0"] == pytest.approx(0, abs=0.06)
+        assert heights["sweep-2"] == pytest.approx(heights["sweep-4"], abs=0.06)
+        assert heights["sweep-5"] < -0.1
+
     def test_words_of_users_are_not_html(self):
         drawn = draw(runs=trials(8, name="<b>x</b>"), config=SWEEP)
         assert "&lt;b&gt;x" in drawn["parallel"]["data"][0]["hovertemplate"]

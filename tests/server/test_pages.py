@@ -169,6 +169,38 @@ def test_values_of_any_kind_are_shown(client, graphql, value):
         assert client.get(path).status_code == 200
 
 
+def test_values_of_parameters_are_what_the_definition_makes_of_them(client, graphql):
+    """A number that is written as text is sorted as one, and null is no missing value."""
+    settings = {"parameters": {"lr": {"values": [None, "1e-1", 0.05]}, "x": {"values": [{}, 1]}}}
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps({"method": "grid", **settings}),
+    )["upsertSweep"]["sweep"]["name"]
+    configs = {"text": {"lr": "1e-1", "x": {"a": 1}}, "null": {"lr": None}, "missing": {}}
+    for name, config in configs.items():
+        graphql(
+            "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }",
+            input={
+                "name": name,
+                "modelName": "p",
+                "sweep": sweep,
+                "config": json.dumps({key: {"value": value} for key, value in config.items()}),
+            },
+        )
+    page = client.get(f"/local/p/sweeps/{sweep}").text
+    rows = {
+        name: re.findall("<td[^>]*>.*?</td>", page.split(f'<tr data-key="{name}">')[-1])[2:4]
+        for name in configs
+    }
+    assert ">0.1<" in rows["text"][0]
+    assert 'data-sort="0.1"' in rows["text"][0]
+    assert "{&#34;a&#34;: 1}<" in rows["text"][1]
+    assert ">null<" in rows["null"][0]
+    assert ">—<" in rows["missing"][0]
+    assert "<td>null</td>" in client.get("/local/p/runs/null").text
+
+
 def test_a_long_list_comes_in_parts(client, graphql, store):
     graphql('mutation { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }')
     with store.writing():

@@ -78,23 +78,23 @@ def number(value: object) -> float | None:
     return value if abs(value) <= sys.float_info.max else None
 
 
-def lookup(value: object, path: str) -> object:
-    """Return what a dotted path leads to inside nested dictionaries, None if to nothing.
+def lookup(value: object, path: str, default: object = None) -> object:
+    """Return what a dotted path leads to inside nested dictionaries, `default` if to nothing.
 
     Keys may contain dots themselves, so the longest matching key wins at every level.
     """
     if not isinstance(value, dict):
-        return None
+        return default
     if path in value:
         return value[path]
     dot = path.rfind(".")
     while dot > 0:
         if path[:dot] in value:
-            found = lookup(value[path[:dot]], path[dot + 1 :])
-            if found is not None:
+            found = lookup(value[path[:dot]], path[dot + 1 :], default)
+            if found is not default:
                 return found
         dot = path.rfind(".", 0, dot)
-    return None
+    return default
 
 
 def unwrap(config: dict) -> dict:

@@ -1,6 +1,6 @@
 """Runs and sweeps as rows of tables, and long lists a page at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from workshop.server import lines
@@ -13,11 +13,14 @@ from workshop.server.pages.progress import latest
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
+from workshop.server.search import MISSING, NULL, Scale
 from workshop.server.store import Store
 from workshop.server.trials import expected_runs
+from workshop.server.values import lookup
 
 ROWS_PER_PAGE = 200
 MOST_METRICS = 8
+NO_PARAMETERS: Mapping[str, Scale] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +97,28 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
 def runs_table(
     project: Project,
     found: list[RunFacts],
+<<<<<<< HEAD
     parameters: Iterable[str] = (),
     metric: Metric | None = None,
+=======
+    parameters: Mapping[str, Scale] = NO_PARAMETERS,
+    metric: str | None = None,
+    maximize: bool = False,
+>>>>>>> wg
 ) -> Table:
     """Return a row per run, with a column per parameter and per number in the summaries.
 
     Args:
         project: Where the runs are.
         found: The runs.
+<<<<<<< HEAD
         parameters: Dotted names of parameters to show.
         metric: What the runs are sorted by, the best first; its column is the first of numbers.
+=======
+        parameters: The scales of parameters to show, by their dotted names.
+        metric: The number that the runs are sorted by, the best first; its column is the first.
+        maximize: Whether more is better.
+>>>>>>> wg
     """
     metrics = metric_names(found, metric)
     has_sweep = metric is None and any(facts.sweep for facts in found)
@@ -125,14 +140,26 @@ def runs_table(
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
             tables.state(run.state),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
+<<<<<<< HEAD
             *(tables.value(facts.get(f"config.{name}")) for name in parameters),
             *([tables.value(facts.value(metric))] if metric else []),
+=======
+            *(parameter_cell(facts, name, scale) for name, scale in parameters.items()),
+>>>>>>> wg
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(run.heartbeat_at - run.created_at),
         ]
         rows.append((run.name, cells))
     return Table("runs", "Runs", columns, rows)
+
+
+def parameter_cell(facts: RunFacts, name: str, scale: Scale) -> Cell:
+    """Return a cell with what a run had for a parameter, sorted as its scale has it."""
+    value = lookup(facts.config, name, MISSING)
+    if value is None:
+        return tables.text(NULL)
+    return tables.value(None if value is MISSING else scale.read(value))
 
 
 def sweep_cell(project: Project, sweep: str | None) -> Cell:

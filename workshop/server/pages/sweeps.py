@@ -20,7 +20,6 @@ from workshop.server.pages.progress import latest, progress
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
-from workshop.server.search.parameters import is_single
 from workshop.server.store import Store
 from workshop.server.trials import expected_runs
 
@@ -50,9 +49,15 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "expected": expected,
         "ended": len(runs) - len(live),
         "states": count_states(runs),
+<<<<<<< HEAD
         "best": best_of(record, runs, metric) if metric else None,
         "live": live_table(record, live, metric and metric.name) if live else None,
         "runs": runs_table(record, on_page, varied(config), metric),
+=======
+        "best": best_of(record, runs, name),
+        "live": live_table(record, live, name) if live else None,
+        "runs": runs_table(record, on_page, search.hyperparameters(config), name, maximize),
+>>>>>>> wg
         "part": part,
         "is_live": found.state in ("PENDING", "RUNNING", "PAUSED") or bool(live),
     }
@@ -65,15 +70,6 @@ def find_sweep(store: Store, entity: str, project: str, sweep: str) -> tuple[Pro
     if found is None:
         raise NotFoundError(f"There is no sweep {sweep} in the project {project}.")
     return record, found
-
-
-def varied(config: dict) -> list[str]:
-    """Return the dotted names of the parameters that can have more than one value."""
-    return [
-        ".".join(path)
-        for path, settings in search.flatten(config.get("parameters") or {})
-        if not is_single(settings)
-    ]
 
 
 def count_states(runs: list[RunFacts]) -> str:

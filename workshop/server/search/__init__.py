@@ -22,7 +22,7 @@ from workshop.server.search.distributions import (
 from workshop.server.search.grid import Grid, axis
 from workshop.server.search.parameter_checks import ON_A_GRID, parameter_problems
 from workshop.server.search.parameters import SearchError, distribution, flatten
-from workshop.server.search.points import Trial, nest, same
+from workshop.server.search.points import MISSING, Trial, nest, same
 from workshop.server.search.scales import NULL, Scale, hyperparameters
 from workshop.server.search.sections import SECTIONS, warnings
 
@@ -30,6 +30,7 @@ __all__ = [
     "DISTRIBUTIONS",
     "GOALS",
     "METHODS",
+    "MISSING",
     "NULL",
     "ON_A_GRID",
     "SECTIONS",
