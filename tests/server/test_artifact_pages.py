@@ -89,7 +89,10 @@ def test_a_version_stays_when_its_run_is_deleted(client, used, graphql):
     graphql("mutation D($id: ID!) { deleteRun(input: {id: $id}) { clientMutationId } }", id=run)
     rows = table(client.get("/local/p/artifacts/dataset/data").text, "versions")
     assert [row[4] for row in rows] == ["local", "local"]
-    assert "No run that is still here" in client.get("/local/p/artifacts/dataset/data/v1").text
+    assert (
+        "No existing run logged or used this version"
+        in client.get("/local/p/artifacts/dataset/data/v1").text
+    )
 
 
 def test_files_that_lie_elsewhere_are_named_and_no_links(client, uploader):
@@ -116,7 +119,7 @@ def test_long_lists_come_in_parts(client, uploader, store):
             "VALUES (1, 'local', ?, 'd', 0, 0)",
             [(number,) for number in range(1, 220)],
         )
-    assert "The 200 that were changed last." in (page := client.get("/local/p").text)
+    assert "The 200 most recently updated." in (page := client.get("/local/p").text)
     assert len(table(page, "artifacts")) == 200
     artifacts = "/local/p/artifacts"
     for address, name, words, last in (

@@ -31,7 +31,7 @@ ORDER BY version DESC LIMIT ? OFFSET ?
 
 
 def artifacts(visit: Visit, entity: str, project: str) -> dict:
-    """Show the artifacts of a project, the one that was changed last first."""
+    """Show the artifacts of a project, the most recently updated first."""
     with visit.store.reading():
         record = find_project(visit.store, entity, project)
         part = part_of(visit, visit.store.count(Collection, project_id=record.id))
@@ -63,7 +63,7 @@ def artifacts_table(store: Store, project: Project, part: Part) -> Table:
         Column("Versions", "number"),
         Column("Newest"),
         Column("Size", "number"),
-        Column("Changed"),
+        Column("Updated"),
     ]
     return Table("artifacts", "Artifacts", columns, rows)
 
@@ -96,7 +96,7 @@ def run_table(store: Store, run: Run) -> Table:
         Column("Aliases"),
         Column("Size", "number"),
         Column("Files", "number"),
-        Column("Made"),
+        Column("Created"),
     ]
     return Table("artifacts", "Artifacts", columns, rows)
 
@@ -132,9 +132,9 @@ def collection(visit: Visit, entity: str, project: str, kind: str, name: str) ->
         Column("Aliases"),
         Column("Size", "number"),
         Column("Files", "number"),
-        Column("Made by"),
+        Column("Logged by"),
         Column("Used by runs", "number"),
-        Column("Made"),
+        Column("Created"),
     ]
     return {
         "project": record,
