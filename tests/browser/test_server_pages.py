@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from tests.browser.web import prefixed, serving
 from tests.fixtures.browser import PAGE_DEADLINE_MS
 from tests.fixtures.server import launch
 from tests.server.poster import EVIL, SWEEP, Poster
+from tests.server.uploader import Uploader
 from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.browser
@@ -32,6 +34,17 @@ def client(server):
 def eight(client) -> str:
     """The address of a sweep of eight runs."""
     return f"/local/eight/sweeps/{client.sweep_of_eight('eight')}"
+
+
+@pytest.fixture(scope="module")
+def artifact(client) -> str:
+    """The address of an artifact with long and hostile names and values."""
+    Uploader(client.http, client.graphql).log(
+        {f"folder/{'long-name-' * 9}.txt": b"x", EVIL: b"y"}, description=EVIL,
+        metadata=json.dumps({EVIL: EVIL}), tags=[{"tagName": EVIL}],
+        aliases=[{"alias": f"alias-{number}"} for number in range(9)],
+    )  # fmt: skip
+    return "/local/p/artifacts/dataset/data"
 
 
 @pytest.fixture
@@ -241,7 +254,7 @@ class TestPlaces:
 
 
 class TestWhatUsersLogged:
-    def test_it_is_only_text(self, client, open_page):
+    def test_it_is_only_text(self, client, artifact, open_page):
         """Hostile names and values in every place, and the pointer over the figures."""
         config = SWEEP | {
             "name": EVIL,
@@ -260,9 +273,10 @@ class TestWhatUsersLogged:
             client.post("evil", f"e{number}", rows, complete=number > 0, exitcode=0)
         output = {"output.log": {"offset": 0, "content": [EVIL, f"ERROR {EVIL}"]}}
         client.http.post("/files/local/evil/e0/file_stream", json={"files": output})
-        for path in ("/", "/local/evil", f"/local/evil/sweeps/{sweep}", "/local/evil/runs/e0"):
+        drawn = (f"/local/evil/sweeps/{sweep}", "/local/evil/runs/e0")
+        for path in ("/", "/local/evil", *drawn, artifact, f"{artifact}/v0"):
             page = open_page(path, wait="h1")
-            if path.count("/") > 2:
+            if path in drawn:
                 page.wait_for_selector(".main-svg")
                 for figure in page.locator(".js-plotly-plot").all():
                     figure.scroll_into_view_if_needed()
@@ -276,12 +290,14 @@ class TestWhatUsersLogged:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_readable_on_a_phone(eight, open_page, scheme):
-    for path in ("/", "/local/eight", eight, "/local/eight/runs/eight-r1", "/authorize"):
+def test_readable_on_a_phone(eight, artifact, open_page, scheme):
+    drawn = (eight, "/local/eight/runs/eight-r1")
+    others = ("/", "/local/eight", "/authorize", "/local/p", artifact, f"{artifact}/v0")
+    for path in (*drawn, *others):
         page = open_page(
             path, wait="h1", viewport={"width": 360, "height": 740}, color_scheme=scheme
         )
-        if path.count("/") > 2:
+        if path in drawn:
             page.wait_for_selector(".main-svg")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         low = page.evaluate(CONTRASTS)

@@ -1,14 +1,20 @@
 import json
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from plotly.offline import get_plotlyjs
 
 from tests.repository.documents import Page, are_in_order
+from tests.server.uploader import Uploader
 from workshop.server.pages.assets import PLOTLY
 
 EVIL = "<script>alert('x')</script>\"'"
+PAGES = (
+    "projects", "authorize", "project", "sweep", "run", "group", "artifacts", "artifact", "version",
+)  # fmt: skip
+every_page = pytest.mark.parametrize("name", PAGES)
 
 
 @pytest.fixture
@@ -36,6 +42,7 @@ def pages(client, graphql) -> dict[str, str]:
                 "sweep": sweep,
                 "displayName": f"run {number} {EVIL}",
                 "notes": EVIL,
+                "groupName": EVIL,
                 "config": json.dumps({"lr": {"value": number}, EVIL: {"value": EVIL}}),
                 "summaryMetrics": json.dumps({"acc": accuracy, EVIL: 1, "text": EVIL}),
             },
@@ -51,12 +58,23 @@ def pages(client, graphql) -> dict[str, str]:
     for name in ("sub/100% #1.txt", "<b>.txt"):
         url = graphql(create, name=name)["createRunFiles"]["files"][0]["uploadUrl"]
         client.put(url, content=b"x")
+    # The server refuses a name with a slash, of which the closing of an element is one.
+    evil = {"name": "<b>", "artifactTypeName": "<i> & co", "description": EVIL}
+    Uploader(client, graphql, "r1").log(
+        {"sub/100% #1.txt": b"x", EVIL: b"y"}, metadata=json.dumps({EVIL: EVIL}), **evil,
+        aliases=[{"alias": "<s>"}], tags=[{"tagName": EVIL}],
+    )  # fmt: skip
+    artifact = f"/local/p/artifacts/{quote('<i> & co')}/{quote('<b>')}"
     return {
         "projects": "/",
         "authorize": "/authorize",
         "project": "/local/p",
         "sweep": f"/local/p/sweeps/{sweep}",
         "run": "/local/p/runs/r1",
+        "group": f"/local/p/groups/{quote(EVIL, safe='')}",
+        "artifacts": "/local/p/artifacts",
+        "artifact": artifact,
+        "version": f"{artifact}/v0",
     }
 
 
@@ -72,7 +90,7 @@ class Links(HTMLParser):
         self.found += [value for name, value in attributes if name in ("href", "src", "action")]
 
 
-@pytest.mark.parametrize("name", ["projects", "authorize", "project", "sweep", "run"])
+@every_page
 def test_pages_escape_what_users_logged(client, pages, name):
     page = client.get(pages[name])
     assert page.status_code == 200
@@ -81,7 +99,7 @@ def test_pages_escape_what_users_logged(client, pages, name):
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("name", ["projects", "authorize", "project", "sweep", "run"])
+@every_page
 def test_every_link_is_relative_and_leads_somewhere(client, pages, name):
     address = pages[name]
     links = Links(client.get(address).text).found
@@ -93,7 +111,7 @@ def test_every_link_is_relative_and_leads_somewhere(client, pages, name):
         assert client.get(str(client.base_url.join(address).join(link))).status_code == 200, link
 
 
-@pytest.mark.parametrize("name", ["projects", "authorize", "project", "sweep", "run"])
+@every_page
 def test_a_screen_reader_finds_headings_in_order_and_names(client, pages, name):
     page = Page(client.get(pages[name]).text)
     assert are_in_order(page.levels), page.levels
@@ -112,7 +130,7 @@ def test_pages_renew_themselves_while_something_runs(client, pages):
     assert "data-seconds" not in client.get(pages["run"]).text
 
 
-@pytest.mark.parametrize("name", ["projects", "authorize", "project", "sweep", "run"])
+@every_page
 def test_a_page_that_is_the_same_is_not_sent_again(client, pages, name):
     tag = client.get(pages[name]).headers["etag"]
     again = client.get(pages[name], headers={"If-None-Match": tag})

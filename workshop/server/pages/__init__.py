@@ -1,4 +1,4 @@
-"""HTML pages of projects, sweeps and runs, at the addresses that the client prints.
+"""HTML pages of projects, sweeps, runs and artifacts, at the addresses that the client prints.
 
 They work under any URL prefix, because every link is relative, and load nothing from elsewhere.
 Templates escape whatever users logged.  See `auth` for who may look.
@@ -23,7 +23,16 @@ same: `drawing` makes them in the process for long computations, which alone imp
 
 from starlette.routing import Route
 
-from workshop.server.pages import assets, classroom, figures, projects, runs, signin, sweeps
+from workshop.server.pages import (
+    artifacts,
+    assets,
+    classroom,
+    figures,
+    projects,
+    runs,
+    signin,
+    sweeps,
+)
 from workshop.server.pages.problems import is_page, not_found, problem
 from workshop.server.pages.rendering import page
 
@@ -32,11 +41,20 @@ __all__ = ["ROUTES", "is_page", "not_found", "problem"]
 PAGES = {
     "/": page("projects.html")(projects.projects),
     "/authorize": page("authorize.html")(projects.authorize),
+    "/settings": page("authorize.html")(projects.authorize),
     "/class": page("class.html")(classroom.classroom),
     "/leaderboard": page("leaderboard.html")(classroom.leaderboard),
     "/{entity}/{project}": page("project.html")(projects.project),
+    "/{entity}/{project}/workspace": page("project.html")(projects.project),
+    "/{entity}/{project}/groups/{group:path}": page("group.html")(projects.group),
     "/{entity}/{project}/sweeps/{sweep}": page("sweep.html")(sweeps.sweep),
     "/{entity}/{project}/runs/{run}": page("run.html")(runs.run),
+    "/{entity}/{project}/artifacts": page("artifacts.html")(artifacts.artifacts),
+    "/{entity}/{project}/jobs": page("artifacts.html")(artifacts.artifacts),  # which are artifacts
+    "/{entity}/{project}/artifacts/{kind}/{name}": page("artifact.html")(artifacts.collection),
+    "/{entity}/{project}/artifacts/{kind}/{name}/{version}": page("version.html")(
+        artifacts.version
+    ),
 }
 ROUTES = [
     *assets.ROUTES,

@@ -60,11 +60,41 @@ def part_of(visit: Visit, total: int) -> Part:
 
 
 def find_project(store: Store, entity: str, name: str) -> Project:
-    """Return a project; raise a NotFoundError if there is none."""
+    """Return a project; raise a NotFoundError if there is none.
+
+    The client's `Sweep.url` writes a space as forms do: as a plus.
+    """
     record = store.find(Project, entity=entity, name=name)
+    record = record or store.find(Project, entity=entity, name=name.replace("+", " "))
     if record is None:
         raise NotFoundError(f"There is no project {entity}/{name} on this server.")
     return record
+
+
+def part_of_runs(
+    visit: Visit, project: Project, names: dict[int, str], **where: object
+) -> tuple[Table, Part]:
+    """Return a part of the runs of a project that are not hidden, the newest first, and which.
+
+    Args:
+        visit: Tells which part is asked for.
+        project: The project.
+        names: The IDs of its sweeps by their numbers.
+        where: Values that runs must have, by column.
+    """
+    store = visit.store
+    where = {"project_id": project.id, "is_hidden": 0, **where}
+    part = part_of(visit, store.count(Run, **where))
+    condition = " AND ".join(f"{column} IS ?" for column in where)
+    found = store.execute(
+        f"SELECT id FROM runs WHERE {condition} "  # noqa: S608
+        "ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",
+        *where.values(),
+        ROWS_PER_PAGE,
+        part.start,
+    )
+    runs = store.with_ids(Run, [number for (number,) in found])
+    return runs_table(project, [RunFacts(run, names.get(run.sweep_id)) for run in runs]), part
 
 
 def sweep_title(sweep: Sweep, config: dict) -> str:

@@ -1,18 +1,13 @@
-"""The list of projects, and one project with its sweeps and runs."""
+"""The list of projects, and one project with its sweeps, runs and artifacts."""
 
-from workshop.server.facts import RunFacts
+from workshop.server.errors import NotFoundError
 from workshop.server.keys import key_file
 from workshop.server.pages import tables
-from workshop.server.pages.listing import (
-    ROWS_PER_PAGE,
-    find_project,
-    part_of,
-    runs_table,
-    sweeps_table,
-)
+from workshop.server.pages.artifacts import artifacts_table
+from workshop.server.pages.listing import Part, find_project, part_of_runs, sweeps_table
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
-from workshop.server.records import LIVE_STATES, Run, Sweep
+from workshop.server.records import LIVE_STATES, Collection, Sweep
 
 OVERVIEW = f"""
 SELECT entity, name, created_at,
@@ -55,30 +50,43 @@ def projects(visit: Visit) -> dict:
 
 
 def project(visit: Visit, entity: str, project: str) -> dict:
-    """Show the sweeps and runs of a project, the newest first."""
+    """Show the sweeps, runs and artifacts of a project, the newest first."""
     store = visit.store
     with store.reading():
         record = find_project(store, entity, project)
         sweeps = store.all(Sweep, "id DESC", project_id=record.id)
-        listed = sweeps_table(store, record, sweeps)
-        part = part_of(visit, store.count(Run, project_id=record.id, is_hidden=0))
-        found = store.execute(
-            "SELECT * FROM runs WHERE id IN (SELECT id FROM runs WHERE project_id = ? "
-            "AND is_hidden = 0 ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?) "
-            "ORDER BY created_at DESC, id DESC",
-            record.id,
-            ROWS_PER_PAGE,
-            part.start,
-        )
-        runs = [Run(**dict(row)) for row in found]
-    names = {sweep.id: sweep.name for sweep in sweeps}
-    return {
-        "project": record,
-        "sweeps": listed,
-        "runs": runs_table(record, [RunFacts(run, names.get(run.sweep_id)) for run in runs]),
-        "part": part,
-        "is_live": True,
-    }
+        names = {sweep.id: sweep.name for sweep in sweeps}
+        runs, part = part_of_runs(visit, record, names)
+        first = Part(1, store.count(Collection, project_id=record.id))
+        return {
+            "project": record,
+            "sweeps": sweeps_table(store, record, sweeps),
+            "runs": runs,
+            "part": part,
+            "artifacts": artifacts_table(store, record, first),
+            "artifacts_part": first,
+            "is_live": True,
+        }
+
+
+def group(visit: Visit, entity: str, project: str, group: str) -> dict:
+    """Show the runs of a group, the newest first."""
+    store = visit.store
+    with store.reading():
+        record = find_project(store, entity, project)
+        names = {sweep.id: sweep.name for sweep in store.all(Sweep, project_id=record.id)}
+        # W&B's own links to groups end with this word.
+        for name in (group, group.removesuffix("/workspace")):
+            runs, part = part_of_runs(visit, record, names, run_group=name)
+            if part.total:
+                return {
+                    "project": record,
+                    "group": name,
+                    "runs": runs,
+                    "part": part,
+                    "is_live": True,
+                }
+    raise NotFoundError(f"There is no run of the group {group} in the project {project}.")
 
 
 def authorize(visit: Visit) -> dict:

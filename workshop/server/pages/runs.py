@@ -7,6 +7,7 @@ from workshop.server.console import console_line
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
 from workshop.server.pages import tables
+from workshop.server.pages.artifacts import run_table
 from workshop.server.pages.formats import size
 from workshop.server.pages.listing import find_project
 from workshop.server.pages.progress import progress
@@ -31,6 +32,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         files = store.all(File, "name", run_id=found.id)
         first = max(0, found.log_lines - CONSOLE_LINES)
         console = lines.read_rows(store, "console", found, first)
+        artifacts = run_table(store, found)
     facts = RunFacts(found, sweep and sweep.name)
     return {
         "project": record,
@@ -42,6 +44,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "files": files_table(record, found, files) if files else None,
         "console": [printed(number, text) for number, text in console],
         "console_from": first,
+        "artifacts": artifacts,
         "is_live": found.is_live,
     }
 
