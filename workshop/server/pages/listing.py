@@ -127,28 +127,16 @@ def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Tab
 def runs_table(
     project: Project,
     found: list[RunFacts],
-<<<<<<< HEAD
-    parameters: Iterable[str] = (),
-    metric: Metric | None = None,
-=======
     parameters: Mapping[str, Scale] = NO_PARAMETERS,
-    metric: str | None = None,
-    maximize: bool = False,
->>>>>>> wg
+    metric: Metric | None = None,
 ) -> Table:
     """Return a row per run, with a column per parameter and per number in the summaries.
 
     Args:
         project: Where the runs are.
         found: The runs.
-<<<<<<< HEAD
-        parameters: Dotted names of parameters to show.
-        metric: What the runs are sorted by, the best first; its column is the first of numbers.
-=======
         parameters: The scales of parameters to show, by their dotted names.
-        metric: The number that the runs are sorted by, the best first; its column is the first.
-        maximize: Whether more is better.
->>>>>>> wg
+        metric: What the runs are sorted by, the best first; its column is the first of numbers.
     """
     metrics = metric_names(found, metric)
     has_sweep = metric is None and any(facts.sweep for facts in found)
@@ -170,12 +158,8 @@ def runs_table(
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
             tables.state(run.state),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
-<<<<<<< HEAD
-            *(tables.value(facts.get(f"config.{name}")) for name in parameters),
-            *([tables.value(facts.value(metric))] if metric else []),
-=======
             *(parameter_cell(facts, name, scale) for name, scale in parameters.items()),
->>>>>>> wg
+            *([tables.value(facts.value(metric))] if metric else []),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(run.heartbeat_at - run.created_at),

@@ -49,15 +49,9 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "expected": expected,
         "ended": len(runs) - len(live),
         "states": count_states(runs),
-<<<<<<< HEAD
         "best": best_of(record, runs, metric) if metric else None,
         "live": live_table(record, live, metric and metric.name) if live else None,
-        "runs": runs_table(record, on_page, varied(config), metric),
-=======
-        "best": best_of(record, runs, name),
-        "live": live_table(record, live, name) if live else None,
-        "runs": runs_table(record, on_page, search.hyperparameters(config), name, maximize),
->>>>>>> wg
+        "runs": runs_table(record, on_page, search.hyperparameters(config), metric),
         "part": part,
         "is_live": found.state in ("PENDING", "RUNNING", "PAUSED") or bool(live),
     }
