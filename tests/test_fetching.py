@@ -12,7 +12,9 @@ import pytest
 from tests.proxy import Proxy
 from tests.waiting import patience
 from workshop import analysis, asking, fetching
+from workshop.batch.summary import summary
 from workshop.errors import WorkshopError
+from workshop.look import look
 
 METRIC = "Validation Accuracy"
 
@@ -59,6 +61,38 @@ def sweep_path(server):
     running = start("unfinished", 0.1)
     yield f"{server.entity}/{project}/{sweep_id}"
     running.finish()
+
+
+def test_values_are_read_as_the_definition_has_them(server, capsys):
+    """Numbers that YAML reads as text are numbers, and a null that is listed is a value."""
+    import wandb
+
+    rates, dropouts = ["1e-1", "1e-2"], [None, 0.05]
+    parameters = {"learning_rate": {"values": rates}, "dropout": {"values": dropouts}}
+    metric = {"name": METRIC, "goal": "maximize"}
+    sweep_id = wandb.sweep(
+        {"method": "grid", "metric": metric, "parameters": parameters}, project="texts"
+    )
+    assert "write 1.0e-1, 1.0e-2" in capsys.readouterr().err
+    settings = wandb.Settings(sweep_id=sweep_id, silent=True)
+    for name, config in (
+        ("null", {"learning_rate": "1e-1", "dropout": None}),
+        ("number", {"learning_rate": "1e-2", "dropout": 0.05}),
+        ("missing", {"learning_rate": "1e-2"}),
+    ):
+        with wandb.init(project="texts", name=name, config=config, settings=settings) as run:
+            run.log({METRIC: 50.0})
+    path = f"{server.entity}/texts/{sweep_id}"
+    frame = analysis.fetch_runs(path)
+    assert list(frame["learning_rate"]) == [0.1, 0.01, 0.01]
+    assert frame["learning_rate"].dtype == float
+    assert frame["dropout"][0] is None
+    assert frame["dropout"][1] == 0.05
+    assert math.isnan(frame["dropout"][2])
+    shown = look(path).table()
+    assert list(shown["learning_rate"]) == ["0.1", "0.01", "0.01"]
+    assert list(shown["dropout"]) == ["null", "0.05", "-"]
+    assert "null" in summary(path).splitlines()[3]
 
 
 class TestServer:

@@ -32,6 +32,13 @@ def test_preview_lists_the_combinations_of_a_grid_in_order():
     assert list(table.itertuples(index=False, name=None)) == expected
 
 
+def test_preview_keeps_a_null_among_numbers():
+    parameters = {"dropout": {"values": [None, 0.05]}, "seed": {"values": [1, 2]}}
+    table = sweep.preview({"method": "grid", "parameters": parameters})
+    assert table["dropout"].tolist() == [None, None, 0.05, 0.05]
+    assert table["seed"].dtype == int
+
+
 def test_preview_enumerates_quantised_ranges_without_their_end_as_wandb_does():
     config = GRID | {
         "parameters": {"batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}}

@@ -266,6 +266,10 @@ class TestForm:
         controls(form, "Remove")[0].click()
         assert list(form.config["parameters"]) == ["optimizer", "scale", "weight_decay"]
 
+    def test_null_is_kept_as_a_value(self):
+        parameters = {"x": {"value": None}, "y": {"values": [None, 0.05]}}
+        assert sweep_form(GRID | {"parameters": parameters}).config["parameters"] == parameters
+
     def test_hopeless_runs_end_early(self):
         form = sweep_form(GRID)
         assert controls(form, "but not before epoch")[0].layout.display == "none"

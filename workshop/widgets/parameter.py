@@ -48,10 +48,9 @@ class ParameterRow(ipywidgets.Box):
         )  # fmt: skip
         self._fields: dict[str, ipywidgets.Text] = {}
         for key in _FIELDS:
-            given = specification.get(key)
+            given = _written(specification[key]) if key in specification else ""
             self._fields[key] = ipywidgets.Text(
-                description=key, value=_written(given), layout=_width(_WIDTHS.get(key, "8.5em")),
-                **_INITIAL,
+                description=key, value=given, layout=_width(_WIDTHS.get(key, "8.5em")), **_INITIAL,
             )  # fmt: skip
             self._fields[key].observe(lambda _: changed(), "value")
         self._given = tuple(key for key in _FIELDS if key in specification)
@@ -121,8 +120,6 @@ def _keys(kind: str) -> tuple[str, ...]:
 
 def _written(value: Any) -> str:
     """Return a value as a reader types it: as YAML, a list without its brackets."""
-    if value is None:
-        return ""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n")
     return text.strip().removeprefix("[").removesuffix("]") if isinstance(value, list) else text
 
