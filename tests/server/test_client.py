@@ -200,7 +200,7 @@ def test_a_sweep_that_cannot_be_searched_is_told_at_once(local_server):
     config.write_text(SWEEP.replace("grid", "genetic"))
     status, output = local_server.run("wandb", "sweep", "--project", "cli", str(config))
     assert status == 1
-    assert "method is 'genetic', expected grid or random or bayes" in output
+    assert "method is 'genetic': it must be one of grid, random, bayes" in output
 
 
 def test_resume_continues_where_the_run_was_left(local_server):
