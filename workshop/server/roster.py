@@ -28,7 +28,7 @@ ROLES = ("participant", "instructor")
 # The first parts of the server's own addresses, and the user who runs the server.
 RESERVED = {
     "artifact-files", "authorize", "class", "files", "graphql", "health", "leaderboard",
-    "sign-in", "sign-out", "static", "uploads", DEFAULT_USER,
+    "settings", "sign-in", "sign-out", "static", "uploads", DEFAULT_USER,
 }  # fmt: skip
 
 
