@@ -1,8 +1,7 @@
 """The typed training configuration: fixed defaults, overridden by what a sweep picks."""
 
 import argparse
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +21,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT, shown
 from workshop.server.search import numerals
+from workshop.server.values import closest
 
 METRICS = ("Train Loss", "Validation Loss", "Validation Accuracy")
 """What a sweep can judge its runs by."""
@@ -165,12 +165,6 @@ def field_error(key: str, value: Any) -> str | None:
     except ValidationError as error:
         return expectation(error.errors()[0])
     return None
-
-
-def closest(word: Any, known: Iterable[str]) -> str:
-    """Return ` (did you mean ...?)` if one of the `known` words is close, else nothing."""
-    matches = difflib.get_close_matches(str(word), known, n=1)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def read_mapping(file: Path) -> dict[str, Any]:

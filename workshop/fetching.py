@@ -10,7 +10,7 @@ import pandas as pd
 from workshop.asking import Asker
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
-from workshop.logged import logged_values
+from workshop.logged import RUNS_PER_PAGE, logged_values
 from workshop.parameter_values import column
 from workshop.server.metric import Metric, curve
 from workshop.server.search import hyperparameters
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 SUMMARY = (*METRICS, "Effective Learning Rate")
 """What the trainer leaves in a run's summary."""
-
-RUNS_PER_PAGE = 100
-"""Whole runs per query: few queries, each well within the 19 s that the client waits."""
 
 
 def fetch_runs(sweep_path: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from workshop import client_variables
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
-from workshop.logged import logged_values
+from workshop.logged import RUNS_PER_PAGE, logged_values
 from workshop.paths import ROOT, shown
 from workshop.server import search
 from workshop.server.metric import Metric
@@ -166,7 +166,7 @@ def runs(path: str, *, whole: bool = True) -> "wandb.apis.public.Runs":
     return wandb.Api().runs(
         f"{entity}/{project}",
         filters={"sweep": sweep_id},
-        per_page=100 if whole else 500,
+        per_page=RUNS_PER_PAGE if whole else 500,
         lazy=not whole,
     )
 
@@ -182,23 +182,29 @@ def remaining(path: str) -> int | None:
     They are the points that no run was given, as W&B's search counts them.  A run that failed
     counts as handed out: W&B does not repeat it.
     """
-    config = get(path).config
-    reached = reached_values(path, config)
-    trials = [
-        search.Trial(dict(run.config), reached.get(run.id), is_live=False) for run in runs(path)
-    ]
+    config, found = get(path).config, list(runs(path))
+    reached = reached_values(path, config, found)
+    trials = [search.Trial(dict(run.config), reached.get(run.id), is_live=False) for run in found]
     return search.remaining_runs(config, trials)
 
 
-def reached_values(path: str, config: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the value of a sweep's metric by run ID, where its `target` makes it count."""
+def reached_values(
+    path: str, config: Mapping[str, Any], found: "Iterable[wandb.apis.public.Run]"
+) -> dict[str, float | None]:
+    """Return the value of a sweep's metric by run ID, where its `target` makes it count.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+        config: its configuration.
+        found: its runs, as `runs` returns them.
+    """
     import wandb
 
     metric = Metric.of(config)
     if metric is None or config["metric"].get("target") is None:
         return {}
     logged = logged_values(wandb.Api(), path, metric.name)
-    return {run.id: metric.value(run.summary_metrics, logged.get(run.id, ())) for run in runs(path)}
+    return {run.id: metric.value(run.summary_metrics, logged.get(run.id, ())) for run in found}
 
 
 def stop(path: str) -> None:

@@ -53,9 +53,9 @@ def shorten(text: object, length: int = 60) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def closest(word: str, known: Iterable[str]) -> str:
+def closest(word: object, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)` if one of the known words is close to one, else nothing."""
-    matches = difflib.get_close_matches(word, list(known), n=1)
+    matches = difflib.get_close_matches(str(word), list(known), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 

@@ -22,7 +22,8 @@ def gaps(sweep_path: str) -> Gaps:
     split(sweep_path)
     config = sweep.get(sweep_path).config
     varied = list(config["parameters"])
-    reached = sweep.reached_values(sweep_path, config)
+    found = list(sweep.runs(sweep_path))
+    reached = sweep.reached_values(sweep_path, config, found)
     runs = [
         SweepRun(
             run.id,
@@ -30,7 +31,7 @@ def gaps(sweep_path: str) -> Gaps:
             {name: run.config[name] for name in varied if name in run.config},
             reached.get(run.id),
         )
-        for run in sweep.runs(sweep_path)
+        for run in found
     ]
     tasks = ledger(sweep_path)
     dead = set(tasks.loc[~tasks["kind"].isin(LIVE), "run"].dropna())

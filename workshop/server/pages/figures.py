@@ -31,7 +31,7 @@ from workshop.server.pages.step_metrics import StepMetrics
 from workshop.server.pages.sweeps import find_sweep
 from workshop.server.records import Sweep
 from workshop.server.store import Store
-from workshop.server.values import unwrap
+from workshop.server.trials import point_of
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ def runs_of(store: Store, sweep: Sweep) -> list[dict]:
 
 def trial(row: dict, metric: Metric) -> dict:
     """Return a run as `drawing.draw_sweep` takes it, with the parameters that it really had."""
-    point = json.loads(row["suggestion"] or "{}") | unwrap(json.loads(row["config"]))
+    point = point_of(row["suggestion"], row["config"])
     return {
         "run": row["name"],
         "name": row["display_name"],

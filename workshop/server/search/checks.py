@@ -77,7 +77,7 @@ def method_problems(config: dict) -> Iterator[str]:
         yield (
             f"method is {shorten(method)}{hint}: it must be "
             f"{'one of ' if len(methods) > 1 else ''}{', '.join(methods)}"
-            f"{closest(str(method), methods)}"
+            f"{closest(method, methods)}"
         )
     return methods
 
@@ -119,7 +119,7 @@ def one_metric_problems(metric: object) -> Iterator[str]:
     if goal not in GOALS:
         yield (
             f"metric goal is {shorten(goal)}: it must be one of {', '.join(GOALS)}"
-            f"{closest(str(goal), GOALS)}"
+            f"{closest(goal, GOALS)}"
         )
     if target is not None and not is_number(target):
         yield (

@@ -55,7 +55,7 @@ def key_problems(settings: dict) -> Iterator[str]:
     """Yield which of Hyperband's settings are not known, or are no counts of iterations."""
     for key, value in settings.items():
         if key not in KEYS:
-            hint = closest(str(key), KEYS) or f": expected {', '.join(KEYS)}"
+            hint = closest(key, KEYS) or f": expected {', '.join(KEYS)}"
             yield f"early_terminate has the key {shorten(key)}, which is not known{hint}"
         elif key in ("min_iter", "max_iter", "s") and not is_count(value):
             yield (

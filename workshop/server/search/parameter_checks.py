@@ -26,7 +26,7 @@ def parameter_problems(settings: object, method: object) -> Iterator[str]:
         return
     kind = distribution(settings)
     if kind not in DISTRIBUTIONS:
-        known = closest(str(kind), DISTRIBUTIONS) or f": expected {', '.join(DISTRIBUTIONS)}"
+        known = closest(kind, DISTRIBUTIONS) or f": expected {', '.join(DISTRIBUTIONS)}"
         yield (
             f"has the distribution {shorten(kind)}, which is not known{known}"
             if "distribution" in settings
@@ -55,7 +55,7 @@ def key_problems(settings: dict, kind: str) -> Iterator[str]:
     taken = ("distribution", *needed, *optional)
     for key in settings:
         if key not in taken:
-            hint = "" if key in KEYS else closest(str(key), KEYS)
+            hint = "" if key in KEYS else closest(key, KEYS)
             yield (
                 f"has the key {shorten(key)}, but distribution {kind} takes "
                 f"{', '.join(taken[1:])} alone{hint}"

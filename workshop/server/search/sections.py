@@ -23,13 +23,13 @@ def warnings(config: object) -> Iterator[str]:
         return
     for section in config:
         if section not in SECTIONS:
-            yield f"section {shorten(section)} is not known{closest(str(section), SECTIONS)}"
+            yield f"section {shorten(section)} is not known{closest(section, SECTIONS)}"
     metric = config.get("metric")
     if isinstance(metric, dict):
         for key in metric:
             if key not in METRIC_KEYS:
                 yield f"metric has the key {shorten(key)}, which is not known" + closest(
-                    str(key), METRIC_KEYS
+                    key, METRIC_KEYS
                 )
     if metric is not None and config.get("metrics") is not None:
         yield "metric and metrics cannot both count: remove one of them"
