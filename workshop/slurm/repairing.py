@@ -22,6 +22,9 @@ def gaps(sweep_path: str) -> Gaps:
     split(sweep_path)
     config = sweep.get(sweep_path).config
     varied = list(config["parameters"])
+    # Before the runs: one that ends in between is then done, and not one that its task has left.
+    tasks = ledger(sweep_path)
+    dead = set(tasks.loc[~tasks["kind"].isin(LIVE), "run"].dropna())
     found = list(sweep.runs(sweep_path))
     reached = sweep.reached_values(sweep_path, config, found)
     runs = [
@@ -33,8 +36,6 @@ def gaps(sweep_path: str) -> Gaps:
         )
         for run in found
     ]
-    tasks = ledger(sweep_path)
-    dead = set(tasks.loc[~tasks["kind"].isin(LIVE), "run"].dropna())
     return account(config, runs, dead)
 
 

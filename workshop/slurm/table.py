@@ -70,9 +70,18 @@ def _look(sweep_path: str) -> "tuple[pd.DataFrame, list[_Task]]":
     from workshop.sweep import get
 
     varied = hyperparameters(get(sweep_path).config)
-    runs = fetch_runs(sweep_path).set_index("run")
-    by_task = runs["array_task"].dropna()
-    tasks, problem = _join(sweep_path, {name.split("_")[0] for name in by_task})
+    jobs: set[str] = set()
+    found = set(notes.arrays(sweep_path))
+    while True:
+        # SLURM is asked first: a run that ended after its state was read, and before its task's
+        # was, would look as if nobody had ended it.
+        jobs |= found
+        tasks, problem = _join(sweep_path, jobs)
+        runs = fetch_runs(sweep_path).set_index("run")
+        by_task = runs["array_task"].dropna()
+        found = {name.split("_")[0] for name in by_task} - jobs
+        if not found:
+            break
     newest = {
         one.run: task.name
         for task, one in sorted(
@@ -141,11 +150,11 @@ def _held(task: _Task) -> list[tuple[str, float, float, bool]]:
     ]
 
 
-def _join(sweep_path: str, more_jobs: set[str]) -> tuple[list[_Task], str]:
-    """Return the tasks of a sweep's arrays, and why SLURM does not answer, if so."""
+def _join(sweep_path: str, jobs: set[str]) -> tuple[list[_Task], str]:
+    """Return the tasks of some arrays of a sweep, and why SLURM does not answer, if so."""
     tasks: list[_Task] = []
     problem = ""
-    for job in sorted({*notes.arrays(sweep_path), *more_jobs}, key=int):
+    for job in sorted(jobs, key=int):
         try:
             known = starts(job)
         except WorkshopError as error:
