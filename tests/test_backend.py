@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import wandb
 
 from workshop import backend, local_server, sweep
 from workshop.errors import WorkshopError
@@ -42,6 +43,15 @@ def test_analysis_goes_on_while_the_server_is_away(server, monkeypatch, capsys):
     monkeypatch.setenv("NETRC", "of the user")
     backend._set_environment("server", found.url)
     assert os.environ["NETRC"] == "of the user"
+
+
+def test_a_client_that_started_with_another_server_follows(server, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    wandb.teardown()
+    assert wandb.setup().settings.base_url == "http://127.0.0.1:9"
+    backend.connect("local")
+    parameters = {"learning_rate": {"values": [0.1]}}
+    assert wandb.sweep({"method": "grid", "parameters": parameters}, project="follows")
 
 
 def test_key_of_an_account_is_not_sent_to_the_local_server(server, monkeypatch):

@@ -1,7 +1,6 @@
 import copy
 import html
 import re
-import shutil
 import subprocess
 
 import nbformat
@@ -9,7 +8,9 @@ import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from tests.fixtures.run import HEADLESS_BROWSER
 from tests.waiting import patience
+from workshop import export
 from workshop.export import PLOTLY_JSON, png, write_html
 
 
@@ -50,7 +51,7 @@ def test_notebook_itself_is_not_changed(notebook, tmp_path):
 @pytest.mark.browser
 def test_figures_are_drawn_in_a_browser(notebook, tmp_path):
     write_html(notebook, tmp_path / "page.html")
-    command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
+    command = [HEADLESS_BROWSER, "--no-sandbox", "--disable-gpu"]
     command += ["--virtual-time-budget=10000", "--dump-dom", (tmp_path / "page.html").as_uri()]
     drawn = subprocess.run(
         command, capture_output=True, text=True, timeout=patience(180), check=True
@@ -59,7 +60,9 @@ def test_figures_are_drawn_in_a_browser(notebook, tmp_path):
 
 
 @pytest.mark.browser
-def test_one_browser_draws_all_pictures():
+def test_one_browser_draws_all_pictures(monkeypatch):
+    monkeypatch.delenv("BROWSER_PATH")  # as users have it, who have a whole browser
+    export._browser.cache_clear()
     figure = go.Figure(go.Scatter(y=[1, 3, 2]), layout_height=300)
     pictures = {png(figure) for _ in range(3)}
     assert len(pictures) == 1

@@ -114,7 +114,22 @@ def session(choice: str = "auto") -> Iterator[Backend]:
         yield connect(choice)
 
 
+def renew_client(url: str) -> None:
+    """End the client of this process if it has started with the address of another server.
+
+    It keeps the address that it started with; the next use of `wandb` starts it anew.  Its runs
+    that have not finished are finished.
+    """
+    import wandb
+    from wandb.sdk import wandb_setup
+
+    settings = wandb_setup.singleton().settings_if_loaded
+    if settings and settings.base_url != url:
+        wandb.teardown()
+
+
 def _set_environment(kind: str, url: str) -> None:
+    renew_client(url)
     os.environ["WANDB_BASE_URL"] = url
     os.environ.setdefault("WANDB_PROJECT", PROJECT)
     # The background process of the client that started us, which ends when it likes.

@@ -2,7 +2,6 @@
 
 import netrc
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import mistune
 import pytest
 
+from tests.fixtures.run import HEADLESS_BROWSER
 from tests.repository.documents import documents, markdown
 from tests.waiting import patience
 from workshop.config import TrainingConfig
@@ -147,7 +147,7 @@ def printed_pages(document: Path, folder: Path) -> int:
     body = mistune.html(document.read_text())
     page, printed = folder / "page.html", folder / "page.pdf"
     page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}")
-    command = [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
+    command = [HEADLESS_BROWSER, "--no-sandbox", "--disable-gpu"]
     command += ["--no-pdf-header-footer", f"--print-to-pdf={printed}", page.as_uri()]
     subprocess.run(command, capture_output=True, timeout=patience(180), check=True)
     return len(re.findall(rb"/Type /Page\b", printed.read_bytes()))
