@@ -16,30 +16,30 @@ from workshop.paths import CONFIGS
 NOTEBOOK_FILES = numbered_notebooks()
 
 
-def alone(scale, good, *marks):
-    return pytest.param(scale, good, marks=[pytest.mark.xdist_group(f"notebooks: {scale}"), *marks])
+SCALES = {"tiny": 30, "smoke": 80}
+"""The scale at which `make test` trains, and `make test-all`; and an accuracy, in %, of each."""
 
 
 @pytest.fixture
-def notebooks(request, tmp_path):
+def scale(request):
+    small, stored = SCALES
+    return stored if request.config.option.runslow else small
+
+
+@pytest.fixture
+def notebooks(scale, tmp_path):
     """The notebooks for nbval: as they are, or those of the tutorial at a smaller scale."""
-    if request.param == "smoke":
+    if scale == "smoke":
         return NOTEBOOK_FILES
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "configs").symlink_to(CONFIGS)
     # The first does not train, and what it shows of the scale is compared.
     first, *others = tutorial_notebooks()
-    copied = [at_scale(request.param, path, tmp_path / "notebooks") for path in others]
-    return [first, *copied]
+    return [first, *[at_scale(scale, path, tmp_path / "notebooks") for path in others]]
 
 
-@pytest.mark.parametrize(
-    ("notebooks", "good"),
-    [alone("tiny", 30), alone("smoke", 80, pytest.mark.slow)],
-    indirect=["notebooks"],
-)
 def test_notebooks_run_and_checked_outputs_are_the_stored_ones(
-    notebooks, good, tmp_path, monkeypatch
+    notebooks, scale, tmp_path, monkeypatch
 ):
     """Run nbval over the notebooks in order, on a server of their own, then the summary."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
@@ -66,4 +66,4 @@ def test_notebooks_run_and_checked_outputs_are_the_stored_ones(
     assert len(rows) == 8
     assert [requested for requested, _, _ in rows] == [effective for _, effective, _ in rows]
     assert {float(requested) for requested, _, _ in rows} == {0.1, 0.01, 0.001, 0.0001}
-    assert max(float(accuracy) for _, _, accuracy in rows) > good
+    assert max(float(accuracy) for _, _, accuracy in rows) > SCALES[scale]
