@@ -37,10 +37,15 @@ class Job:
     def state(self) -> str:
         return self.cluster.command("squeue", "-h", "-t", "all", "-j", self.number, "-o", "%T")
 
-    def until(self, *states: str) -> "Job":
-        """Wait for one of the states; keep what scontrol shows then."""
+    def until(self, *states: str, exit_code: str = "") -> "Job":
+        """Wait for one of the states, and an exit code that may come later; keep what is shown."""
+
+        def is_shown() -> bool:
+            self.shown = self.cluster.command("scontrol", "show", "job", self.number)
+            return f"ExitCode={exit_code}" in self.shown
+
         wait_for(lambda: self.state().strip() in states)
-        self.shown = self.cluster.command("scontrol", "show", "job", self.number)
+        wait_for(is_shown, lambda: self.shown)
         return self
 
     def recorded(self) -> list[tuple[str, str]]:
@@ -158,7 +163,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
 
     ended["cancelled"] = start(LONG)
     cluster.command("scancel", "--signal=KILL", ended["cancelled"].number)
-    ended["cancelled"].until("CANCELLED")
+    ended["cancelled"].until("CANCELLED", exit_code="0:15")
     ended["killed"] = start(LONG)
     cluster.command("scancel", "--batch", "--signal=KILL", ended["killed"].number)
     ended["killed"].until("FAILED")
@@ -187,7 +192,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     cluster.boot_node("node2")
     again(ended["crash"])
 
-    ended["limit"].until("TIMEOUT")
+    ended["limit"].until("TIMEOUT", exit_code="0:15")
     wait_for(lambda: cluster.command("sinfo", "-h", "-o", "%T") == "idle\n")
     return ended
 
