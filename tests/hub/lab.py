@@ -78,7 +78,10 @@ class Visitor:
             if not self._is_idle(path):
                 return False
             save(self.page)
-            notebook = nbformat.read(self.copy / path, as_version=4)
+            try:
+                notebook = nbformat.read(self.copy / path, as_version=4)
+            except nbformat.reader.NotJSONError:
+                return False  # a widget has changed it, and it is just being saved again
             cells[:] = [cell for cell in notebook.cells if cell.cell_type == "code"]
             assert [output for cell in cells for output in cell.outputs if is_error(output)] == []
             return all(cell.execution_count for cell in cells)
