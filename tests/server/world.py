@@ -81,7 +81,8 @@ class World:
         texts = [
             json.dumps({"_step": i} | row) for i, row in enumerate(rows, start=run.last_step + 1)
         ]
-        self.store.change(run, **lines.write_history(self.store, run, run.history_lines, texts))
+        part = lines.parsed(lines.HISTORY, run.history_lines, texts)
+        lines.write(self.store, run, lines.additions(self.store, run, {lines.HISTORY: part}))
         return self.post(name, files={"wandb-history.jsonl": {}})
 
     def configure(self, **settings) -> None:

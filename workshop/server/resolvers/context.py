@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from workshop.server.allowance import MIB, Allowance
 from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
@@ -37,7 +38,21 @@ OWNERS = {
     Manifest: (Artifact, "artifact_id"),
 }
 Thing = TypeVar("Thing", Run, Sweep, Agent, File, Collection, Artifact, Manifest)
+MOST_ANSWERED = 32 * MIB  # of one mutation, while nobody else can write
+Result = TypeVar("Result")
 FORBIDDEN_IN_NAMES = set("/\\#?%:")
+
+
+class Unready(Exception):  # noqa: N818
+    """Something must be worked out first, outside the transaction, which is then to be repeated.
+
+    Attributes:
+        work: A function and its arguments.
+    """
+
+    def __init__(self, work: tuple):
+        super().__init__(f"{work[0].__name__} has not been called yet.")
+        self.work = work
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,8 @@ class Context:
         compute: The process for what takes seconds; not to be waited for inside a transaction.
         afterwards: What to do once the request is kept, such as deleting bytes.
         prepared: The point that was computed for this request, if it was postponed.
+        results: What was worked out for this request outside the transaction.
+        allowance: What the request may still read and answer.
     """
 
     user: User
@@ -69,6 +86,19 @@ class Context:
     compute: Compute
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     prepared: Prepared | None = None
+    results: dict[tuple, object] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=lambda: Allowance(MOST_ANSWERED))
+
+    def worked_out(self, work: Callable[..., Result], *arguments: Hashable) -> Result:
+        """Return what a function returns that takes long and needs nothing of the store.
+
+        Raises:
+            Unready: It is to be called outside the transaction first.
+        """
+        call = (work, *arguments)
+        if call not in self.results:
+            raise Unready(call)
+        return self.results[call]
 
     def project(self, name: str | None, entity: str | None) -> Project | None:
         """Return a project to read from; entity and name default as they do for writing."""

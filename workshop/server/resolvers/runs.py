@@ -16,6 +16,7 @@ from workshop.server.resolvers.history import HistoryFields
 from workshop.server.trials import locked
 from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
 
+LONGEST_TEXT = 100_000  # characters
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
 PLAIN = {
     "display_name": "display_name",
@@ -185,10 +186,15 @@ def given(values: dict) -> dict:
     }
     for field, column in (("config", "config"), ("summary_metrics", "summary")):
         if values.get(field) is not None:
-            parse_object(values[field], f"A run's {column}")
+            lines.check_fits(values[field], f"A run's {column}")
             changes[column] = values[field]
     if values.get("tags") is not None:
         changes["tags"] = json.dumps(values["tags"])
+    for column, text in changes.items():
+        if column not in ("config", "summary") and len(text) > LONGEST_TEXT:
+            raise RequestError(
+                f"A run's {column} has {len(text):,} characters; use at most {LONGEST_TEXT:,}."
+            )
     return changes
 
 
