@@ -8,7 +8,7 @@ of a very long one, some of its first lines may be kept, which its repetition do
 import operator
 from collections.abc import Callable
 
-from workshop.server import lines
+from workshop.server import additions
 from workshop.server.controller import Controller
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.records import Project, Run
@@ -36,12 +36,12 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
     """
     rest = {}
     for name, offset, texts in contents_of(body):
-        if name in lines.WRITERS and texts:
+        if name in additions.WRITERS and texts:
             last = (len(texts) - 1) // LINES_AT_ONCE * LINES_AT_ONCE
             for first in range(0, last, LINES_AT_ONCE):
                 some = texts[first : first + LINES_AT_ONCE]
-                keep(store, path, {name: lines.parsed(name, offset + first, some)})
-            rest[name] = lines.parsed(name, offset + last, texts[last:])
+                keep(store, path, {name: additions.parsed(name, offset + first, some)})
+            rest[name] = additions.parsed(name, offset + last, texts[last:])
     run = keep(store, path, rest, lambda run: controller.posted(run, body))
     return {"stopped": bool(run.stop_ordered)}
 
@@ -49,7 +49,7 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
 def keep(
     store: Store,
     path: tuple[str, str, str],
-    parts: dict[str, lines.Part],
+    parts: dict[str, additions.Part],
     then: Callable[[Run], Run] = lambda run: run,
 ) -> Run:
     """Keep parts of a post in one transaction, and return the run as it is then.
@@ -69,11 +69,11 @@ def keep(
             seen, run = run, find_run(store, *path)
             if added is None or run != seen:
                 is_quick = len(run.history_keys) < MANY_KEYS
-                added = lines.additions(store, run, parts) if is_quick else None
+                added = additions.of(store, run, parts) if is_quick else None
             if added is not None:
-                return then(lines.write(store, run, added))
+                return then(additions.write(store, run, added))
         with store.reading():
-            added = lines.additions(store, run, parts)
+            added = additions.of(store, run, parts)
 
 
 def find_run(store: Store, entity: str, project_name: str, name: str) -> Run:

@@ -8,208 +8,21 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from workshop.server.errors import RequestError
 from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.store import Store
-from workshop.server.values import number, parse_object, shorten
+from workshop.server.values import number, shorten
 
 # A key that an even sample would leave with fewer points is rare; so many are looked for at most.
 FEW = 100
 MOST_RARE_KEYS = 20
-# W&B asks for fewer than 10,000 metrics and for values below 1 MB
-# (https://docs.wandb.ai/models/track/limits); every look at a run costs with their number.
+# W&B asks for fewer than 10,000 metrics (https://docs.wandb.ai/models/track/limits); every look at
+# a run costs with their number.
 MOST_KEYS = 10_000  # of a row, and of a run
-LONGEST_ROW = 2**20  # characters
 LEFT_OUT = "_left_out"  # the key of how many keys were too many; those of W&B begin with _ as well
-MOST_OF_A_STEP = 10  # rows
 MOST_REREAD = 100_000  # rows, within one transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some lines of one file of a post, as they are to be kept.
-
-    Attributes:
-        offset: The number of the first one.
-        texts: The lines.
-        rows: The JSON objects in them; none of the console.
-    """
-
-    offset: int
-    texts: list[str]
-    rows: list[dict]
-
-
-def parsed(name: str, offset: int, texts: list[str]) -> Part:
-    """Return lines of a file of a post; takes a while if they are many.
-
-    Raises:
-        RequestError: One that must hold a JSON object does not.
-    """
-    what = JSON_FILES.get(name)
-    if what is None:
-        return Part(offset, texts, [])
-    found = [fitting(text, offset + i, what) for i, text in enumerate(texts)]
-    return Part(offset, [text for text, _ in found], [row for _, row in found])
-
-
-def fitting(text: str, line: int, what: str) -> tuple[str, dict]:
-    """Return the text and the JSON object of a line, without what is too much of it.
-
-    A refusal would end the upload of all that the run logs from then on, so the rest is kept:
-    first W&B's own keys, then the others in the order of the alphabet.  `LEFT_OUT` counts the
-    others.
-    """
-    row = parse_row(text, line, what)
-    if fits(text, row):
-        return text, row
-    kept: dict = {}
-    keys, length = 1, 0
-    for key in sorted(row, key=lambda key: (not key.startswith("_"), key)):
-        item = {key: row[key]}
-        more_keys, more_length = keys_in(item), len(json.dumps(item))
-        if keys + more_keys <= MOST_KEYS and length + more_length <= LONGEST_ROW:
-            kept |= item
-            keys, length = keys + more_keys, length + more_length
-    kept[LEFT_OUT] = len(row) - len(kept)
-    return json.dumps(kept), kept
-
-
-def fits(text: str, row: dict) -> bool:
-    """Tell whether a JSON object is small enough to be kept as it is."""
-    return len(text) <= LONGEST_ROW and (len(text) < MOST_KEYS or keys_in(row) <= MOST_KEYS)
-
-
-def check_fits(text: str, what: str) -> None:
-    """Raise a RequestError unless a text is a JSON object that is small enough to be kept."""
-    if not fits(text, parse_object(text, what)):
-        raise RequestError(
-            f"{what} is too large; use at most {MOST_KEYS:,} keys and {LONGEST_ROW:,} characters, "
-            "and keep larger things in a file or an artifact."
-        )
-
-
-def keys_in(row: dict) -> int:
-    """Return how many keys a row has, those of dictionaries in it included."""
-    return sum(1 for _ in flat(row))
-
-
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """What a part of a post adds to the store.
-
-    Attributes:
-        changes: The columns of the run that change.
-        statement: What inserts lines; None if there are none to insert.
-        rows: The values that it takes, once for each line.
-    """
-
-    changes: dict
-    statement: str | None = None
-    rows: list[tuple] = field(default_factory=list)
-
-
-def add_history(store: Store, run: Run, part: Part) -> Addition:
-    """Add history rows."""
-    steps = [step_of(row, part.offset + i) for i, row in enumerate(part.rows)]
-    lines = range(part.offset, part.offset + len(part.rows))
-    numbered = list(zip(lines, steps, part.texts, part.rows, strict=True))
-    if part.offset >= run.history_lines and min(steps) <= run.last_step:
-        numbered = without_known(store, run, numbered)
-    fresh = values_by_key(row for line, _, _, row in numbered if line >= run.history_lines)
-    changes = {
-        "history_lines": max(run.history_lines, part.offset + len(part.rows)),
-        "last_step": max([run.last_step, *steps]),
-        "history_keys": json.dumps(count_keys(json.loads(run.history_keys), fresh)),
-        "extremes": json.dumps(widen(json.loads(run.extremes), fresh)),
-    }
-    return Addition(
-        changes,
-        "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
-        [(run.id, line, step, text) for line, step, text, _ in numbered],
-    )
-
-
-def without_known(store: Store, run: Run, numbered: list[tuple]) -> list[tuple]:
-    """Return those of some new lines whose rows are not there already under another number.
-
-    `wandb sync` of a run that may be resumed sends all its rows behind those that are there, each
-    of them with a step of its own; of rows with the same step, the first ones are looked at.
-    """
-    known: dict[int, set[str]] = {}
-    for step in {step for _, step, _, _ in numbered if step <= run.last_step}:
-        rows = store.execute(
-            "SELECT row FROM history WHERE run_id = ? AND step = ? ORDER BY line LIMIT ?",
-            run.id,
-            step,
-            MOST_OF_A_STEP,
-        )
-        known[step] = {canonical(json.loads(row)) for (row,) in rows}
-    return [line for line in numbered if canonical(line[3]) not in known.get(line[1], ())]
-
-
-def canonical(row: dict) -> str:
-    """Return a row as a text that does not depend on the order of its keys."""
-    return json.dumps(row, sort_keys=True)
-
-
-def add_events(store: Store, run: Run, part: Part) -> Addition:
-    """Add rows of system metrics, the last one as the run's current system metrics."""
-    changes = {
-        "events_lines": max(run.events_lines, part.offset + len(part.texts)),
-        "system_metrics": json.dumps(part.rows[-1]),
-    }
-    return Addition(changes, *insertion("events", run, part))
-
-
-def add_console(store: Store, run: Run, part: Part) -> Addition:
-    """Add console lines; the client sends a line again when a progress bar changes it."""
-    changes = {"log_lines": max(run.log_lines, part.offset + len(part.texts))}
-    return Addition(changes, *insertion("console", run, part))
-
-
-def replace_summary(store: Store, run: Run, part: Part) -> Addition:
-    """Replace the summary: each of its lines is a whole one."""
-    return Addition({"summary": part.texts[-1]})
-
-
-def insertion(table: str, run: Run, part: Part) -> tuple[str, list[tuple]]:
-    """Return what inserts the lines of a table that has nothing but the text."""
-    statement = f"INSERT OR REPLACE INTO {table} (run_id, line, row) VALUES (?, ?, ?)"  # noqa: S608
-    return statement, [(run.id, part.offset + i, text) for i, text in enumerate(part.texts)]
-
-
-HISTORY = "wandb-history.jsonl"
-# By the name of a file in a post: what returns what its lines add, and what is in each of them.
-WRITERS = {
-    HISTORY: add_history,
-    "wandb-events.jsonl": add_events,
-    "wandb-summary.json": replace_summary,
-    "output.log": add_console,
-}
-JSON_FILES = {
-    HISTORY: "history",
-    "wandb-events.jsonl": "events",
-    "wandb-summary.json": "summary",
-}
-
-
-def additions(store: Store, run: Run, parts: dict[str, Part]) -> list[Addition]:
-    """Return what the parts of a post add to a run; takes a while if its keys are many."""
-    return [WRITERS[name](store, run, part) for name, part in parts.items()]
-
-
-def write(store: Store, run: Run, added: list[Addition]) -> Run:
-    """Keep what the parts of a post add to a run; return the run as it is now."""
-    changes = {}
-    for addition in added:
-        changes |= addition.changes
-        if addition.statement:
-            store.execute_many(addition.statement, addition.rows)
-    return store.change(run, **changes)
 
 
 def forget(store: Store, run: Run, after_step: float | None = None) -> Run:

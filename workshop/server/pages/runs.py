@@ -2,7 +2,7 @@
 
 import re
 
-from workshop.server import lines
+from workshop.server import additions, lines
 from workshop.server.console import console_line
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
@@ -40,7 +40,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "sweep": sweep,
         "progress": progress(facts).text if found.is_live else None,
         "has_left_out": lines.LEFT_OUT in facts.history_keys or lines.LEFT_OUT in facts.summary,
-        "limits": (lines.MOST_KEYS, lines.LONGEST_ROW),
+        "limits": (lines.MOST_KEYS, additions.LONGEST_ROW),
         "config": sorted(lines.flat(facts.config)),
         "summary": sorted(item for item in lines.flat(facts.summary) if item[0][:1] != "_"),
         "files": files_table(record, found, files) if files else None,

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from workshop.server import lines
+from workshop.server import additions, lines
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.names import run_name
 from workshop.server.records import Artifact, Project, Run, Sweep
@@ -186,7 +186,7 @@ def given(values: dict) -> dict:
     }
     for field, column in (("config", "config"), ("summary_metrics", "summary")):
         if values.get(field) is not None:
-            lines.check_fits(values[field], f"A run's {column}")
+            additions.check_fits(values[field], f"A run's {column}")
             changes[column] = values[field]
     if values.get("tags") is not None:
         changes["tags"] = json.dumps(values["tags"])

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from workshop.server import definitions, lines, search
+from workshop.server import additions, definitions, lines, search
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
@@ -212,7 +212,7 @@ def enqueue_sweep_run(context: Context, input: dict) -> dict:
             f"The sweep {sweep.name} is {sweep.state} and takes no more runs; "
             f"`wandb sweep --resume {sweep.name}` sets it going again."
         )
-    lines.check_fits(input["config"], "A run's config")
+    additions.check_fits(input["config"], "A run's config")
     config = json.loads(input["config"])
     plain = {name: value for name, value in config.items() if not is_wrapped(value)}
     run = context.controller.enqueue(
