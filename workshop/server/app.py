@@ -70,8 +70,9 @@ async def graphql_endpoint(request: Request) -> Response:
         return answered
 
     async with body_of(request, places) as (body, encoding):
-        content, asked = await run_in_threadpool(read_graphql, body, encoding)
-        async with places.writes if asked.is_mutation else places.reads:
+        async with places.parses:
+            content, asked = await run_in_threadpool(read_graphql, body, encoding)
+        async with places.mutations if asked.is_mutation else places.reads:
             answered = await run_in_threadpool(answer)
     return Response(answered, media_type="application/json")
 
@@ -91,7 +92,7 @@ async def file_stream_endpoint(request: Request) -> Response:
     require_owner(user, path["entity"])
     names = (path["entity"], path["project"], path["run"])
     places = state.queues.of(user.name)
-    async with body_of(request, places) as (body, encoding), places.writes:
+    async with body_of(request, places) as (body, encoding), places.posts:
 
         def answer() -> dict:
             return filestream.take(state.store, state.controller, names, parse_json(body, encoding))
@@ -130,9 +131,14 @@ async def body_of(request: Request, places: Places) -> AsyncIterator[tuple[bytes
     """
     async with AsyncExitStack() as held:
         await held.enter_async_context(places.requests)
+        encoding = request.headers.get("content-encoding")
+        is_large = encoding == "gzip"  # as far as one can tell
+        if is_large:
+            await held.enter_async_context(places.large)
         body, size = bytearray(), 0
         async for chunk in request.stream():
-            if size <= SMALL_BODY < size + len(chunk):
+            if not is_large and size + len(chunk) > SMALL_BODY:
+                is_large = True
                 await held.enter_async_context(places.large)
             size += len(chunk)
             if size <= LARGEST_BODY:
@@ -141,7 +147,7 @@ async def body_of(request: Request, places: Places) -> AsyncIterator[tuple[bytes
                 break
         if size > LARGEST_BODY:
             raise too_large()
-        yield bytes(body), request.headers.get("content-encoding")
+        yield bytes(body), encoding
 
 
 def parse_json(body: bytes, encoding: str | None) -> object:

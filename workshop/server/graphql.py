@@ -42,7 +42,7 @@ from graphql import (
     validate,
 )
 
-from workshop.server.allowance import Allowance
+from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import RequestError
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
@@ -86,6 +86,8 @@ def int64(value: object) -> int:
 
 # The client's largest document has 249 tokens, its deepest 25 levels, and each one mutation.
 MOST_TOKENS, DEEPEST, MOST_MUTATIONS = 2000, 60, 10
+LONGEST_DOCUMENT = 100_000  # characters
+LONGEST_TEXT = 2 * MIB  # characters, of a variable of a mutation
 RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)  # which the client never asks for
 SCHEMA = load_schema()
 ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
@@ -127,7 +129,10 @@ def read(body: object) -> Request:
     operation = get_operation_ast(document, name)
     if operation is None or operation.operation not in ROOTS:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
-    return Request(document, operation, known_variables(operation, body.get("variables") or {}))
+    request = Request(document, operation, known_variables(operation, body.get("variables") or {}))
+    if request.is_mutation:
+        check_texts(request.variables)
+    return request
 
 
 def execute(context: Context, request: Request) -> dict:
@@ -216,13 +221,18 @@ def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
     return value.typename
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=200)
 def checked(text: str) -> DocumentNode:
     """Return the parsed document; the client's are fixed texts, so each is parsed once.
 
     Raises:
         RequestError: The text is no GraphQL, or asks for what the schema does not have.
     """
+    if len(text) > LONGEST_DOCUMENT:
+        raise RequestError(
+            f"The GraphQL document has {len(text):,} characters; use at most {LONGEST_DOCUMENT:,}, "
+            "and variables for longer values."
+        )
     try:
         document = parse(text, no_location=True, max_tokens=MOST_TOKENS)
         check_extent(document)
@@ -236,6 +246,20 @@ def checked(text: str) -> DocumentNode:
             f"{name} is not served by the workshop's local W&B server: {errors[0].message}"
         )
     return document
+
+
+def check_texts(variables: dict) -> None:
+    """Raise a RequestError if a text is too long to be kept."""
+    waiting = list(variables.values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            raise RequestError(
+                f"The request has a text of {len(value):,} characters; use at most "
+                f"{LONGEST_TEXT:,}, and keep longer ones in a file or an artifact."
+            )
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
 
 
 def check_extent(document: DocumentNode) -> None:

@@ -8,9 +8,11 @@ import asyncio
 import threading
 from collections import defaultdict, deque
 
-# Of the forty threads of the server.  Agents of one person may wait in `WRITES` for `bayes`, and
-# whatever reads long computes, so that more at once would be no faster.
-REQUESTS, LARGE, READS, WRITES = 64, 1, 2, 16
+REQUESTS = 64
+LARGE = 1
+# Of the forty threads of the server.  These compute, which is no faster if more is done at once; in
+# mutations agents may also wait for `bayes`.
+PARSES, READS, POSTS, MUTATIONS = 4, 2, 4, 16
 
 
 class Places:
@@ -19,15 +21,19 @@ class Places:
     Attributes:
         requests: For requests that are read, worked on or wait.
         large: For those among them that have a large body.
+        parses: For documents of GraphQL.
         reads: For queries and pages.
-        writes: For mutations and the posts of runs.
+        posts: For the posts of runs.
+        mutations: For mutations.
     """
 
     def __init__(self):
         self.requests = asyncio.Semaphore(REQUESTS)
         self.large = asyncio.Semaphore(LARGE)
+        self.parses = asyncio.Semaphore(PARSES)
         self.reads = asyncio.Semaphore(READS)
-        self.writes = asyncio.Semaphore(WRITES)
+        self.posts = asyncio.Semaphore(POSTS)
+        self.mutations = asyncio.Semaphore(MUTATIONS)
 
 
 class Queues:
