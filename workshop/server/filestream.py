@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from workshop.server import additions
 from workshop.server.controller import Controller
-from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError, Unready
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
 from workshop.server.values import shorten
@@ -42,8 +42,13 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
                 some = texts[first : first + LINES_AT_ONCE]
                 keep(store, path, {name: additions.parsed(name, offset + first, some)})
             rest[name] = additions.parsed(name, offset + last, texts[last:])
-    run = keep(store, path, rest, lambda run: controller.posted(run, body))
-    return {"stopped": bool(run.stop_ordered)}
+    while True:
+        try:
+            run = keep(store, path, rest, lambda run: controller.posted(run, body))
+        except Unready as missing:
+            missing.call()
+        else:
+            return {"stopped": bool(run.stop_ordered)}
 
 
 def keep(

@@ -43,10 +43,10 @@ from graphql import (
 )
 
 from workshop.server.allowance import MIB, Allowance
-from workshop.server.errors import RequestError
+from workshop.server.errors import RequestError, Unready
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
-from workshop.server.resolvers.context import Context, Unready
+from workshop.server.resolvers.context import Context
 from workshop.server.store import LONGEST_READ, MOST_READ
 from workshop.server.values import finite, shorten, snake_case
 
@@ -178,8 +178,7 @@ def execute(context: Context, request: Request) -> dict:
         try:
             return transact(context)
         except Unready as missing:
-            function, *arguments = missing.work
-            context.results[missing.work] = function(*arguments)
+            context.results[missing.work] = missing.call()
             context = replace(context, afterwards=[])
         except Postponed as postponed:
             return once_prepared(transact, context, postponed)

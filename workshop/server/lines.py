@@ -22,7 +22,7 @@ MOST_RARE_KEYS = 20
 # a run costs with their number.
 MOST_KEYS = 10_000  # of a row, and of a run
 LEFT_OUT = "_left_out"  # the key of how many keys were too many; those of W&B begin with _ as well
-MOST_REREAD = 100_000  # rows, within one transaction
+MOST_REREAD, MOST_DELETED = 100_000, 20_000  # rows, within one transaction
 
 
 def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
@@ -43,6 +43,20 @@ def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
     return derive(store, run)
 
 
+def delete_in_parts(store: Store, run: Run) -> None:
+    """Delete all lines of a run in several transactions, so that others come in between."""
+    for table in ("history", "events", "console"):
+        deleted = MOST_DELETED
+        while deleted == MOST_DELETED:
+            with store.writing():
+                deleted = store.execute(
+                    f"DELETE FROM {table} WHERE run_id = ?1 AND line IN "  # noqa: S608
+                    f"(SELECT line FROM {table} WHERE run_id = ?1 LIMIT ?2)",
+                    run.id,
+                    MOST_DELETED,
+                ).rowcount
+
+
 def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
     """Let a fresh run begin with the history of another one; return it as it is now."""
     check_rereadable(source)
@@ -59,7 +73,7 @@ def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
 def derive(store: Store, run: Run) -> Run:
     """Tell of a run anew what follows from its history rows, when it has no other lines."""
     known, ends, summary, last_line, last_step = {}, {}, {}, -1, -1
-    for line, text in store.stream(SELECT_ROWS.format("history"), run.id, 0, -1):
+    for line, text in stream_rows(store, "history", run):
         row = json.loads(text)
         values = values_by_key([row])
         known, ends = count_keys(known, values), widen(ends, values)
@@ -161,6 +175,11 @@ def read_rows(store: Store, table: str, run: Run, first: int = 0, count: int = -
     return [tuple(row) for row in rows]
 
 
+def stream_rows(store: Store, table: str, run: Run, first: int = 0) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of a table's lines from number `first` on."""
+    return store.stream(SELECT_ROWS.format(table), run.id, first, -1)
+
+
 def read_console(store: Store, run: Run, first: int, width: int) -> list[tuple]:
     """Return (line number, beginning) of the console lines from number `first` on."""
     rows = store.execute(
@@ -178,8 +197,7 @@ def sample_rows(store: Store, table: str, run: Run, count: int) -> Iterator[str]
         f"SELECT count(*) FROM {table} WHERE run_id = ?",  # noqa: S608
         run.id,
     ).fetchone()
-    rows = store.stream(SELECT_ROWS.format(table), run.id, 0, -1)
-    return (text for _, text in evenly_of(rows, total, count))
+    return (text for _, text in evenly_of(stream_rows(store, table, run), total, count))
 
 
 def parse_row(text: object, line: int, what: str) -> dict:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from workshop.server import lines
 from workshop.server.allowance import MIB, Allowance
 from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError, Unready
 from workshop.server.files import Files
 from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
@@ -41,18 +42,6 @@ Thing = TypeVar("Thing", Run, Sweep, Agent, File, Collection, Artifact, Manifest
 MOST_ANSWERED = 32 * MIB  # of one mutation, while nobody else can write
 Result = TypeVar("Result")
 FORBIDDEN_IN_NAMES = set("/\\#?%:")
-
-
-class Unready(Exception):  # noqa: N818
-    """Something must be worked out first, outside the transaction, which is then to be repeated.
-
-    Attributes:
-        work: A function and its arguments.
-    """
-
-    def __init__(self, work: tuple):
-        super().__init__(f"{work[0].__name__} has not been called yet.")
-        self.work = work
 
 
 @dataclass(frozen=True)
@@ -90,10 +79,10 @@ class Context:
     allowance: Allowance = field(default_factory=lambda: Allowance(MOST_ANSWERED))
 
     def worked_out(self, work: Callable[..., Result], *arguments: Hashable) -> Result:
-        """Return what a function returns that takes long and needs nothing of the store.
+        """Return what a function returns that takes long, and is called outside the transaction.
 
         Raises:
-            Unready: It is to be called outside the transaction first.
+            Unready: It is to be called first.
         """
         call = (work, *arguments)
         if call not in self.results:
@@ -135,6 +124,15 @@ class Context:
         if run is None:
             raise NotFoundError(f"There is no run {place.entity}/{place.name}/{shorten(name)}.")
         return run
+
+    def make_room(self, run: Run) -> None:
+        """Delete the lines of a run that is to have none, in parts, as long as they are many.
+
+        Raises:
+            Unready: They are to be deleted first.
+        """
+        if run.history_lines + run.events_lines + run.log_lines > lines.MOST_DELETED:
+            self.worked_out(lines.delete_in_parts, self.store, run)
 
     def require_owner(self, entity: str) -> None:
         """Raise a ForbiddenError unless the user may write to an entity."""

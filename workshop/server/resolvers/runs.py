@@ -102,6 +102,8 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     starting = input.get("host") is not None
     run = known or create(context, input)
     if known and starting:
+        if not input.get("id"):
+            context.make_room(run)
         run = context.controller.started(run, resumed=bool(input.get("id")))
     changes = given(input)
     if "config" in changes:
@@ -232,6 +234,7 @@ def delete_run(context: Context, input: dict) -> dict:
     The agent of a run that goes on is told to stop it with its next beat.
     """
     run = context.by_global_id(Run, input["id"])
+    context.make_room(run)
     if input.get("delete_artifacts"):
         for artifact in context.store.all(Artifact, run_id=run.id):
             edits.remove(context, artifact)
