@@ -52,6 +52,26 @@ def test_who_reads_keeps_no_writer_waiting_and_sees_nothing_of_it(store: Store, 
         assert store.version != version
 
 
+def test_a_reading_that_failed_shows_nothing_to_the_next_one(store: Store, project: Project):
+    with store.writing():
+        for name in "abc":
+            add_run(store, project, name)
+    left = []
+
+    def fail() -> None:
+        with store.reading():
+            left.append(store.stream("SELECT name FROM runs"))
+            next(left[0])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.writing():
+        add_run(store, project, "d")
+    with store.reading():
+        assert store.count(Run) == 4
+
+
 def test_who_writes_has_a_version_of_its_own(store: Store, project: Project):
     with store.writing():
         version = store.version

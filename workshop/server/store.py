@@ -152,10 +152,12 @@ class Store:
             connection.execute("BEGIN")
             with self._using(connection, version, allowance):
                 yield
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self._idle.append(connection)
+            connection.execute("ROLLBACK")
+        except BaseException:
+            # A statement that is left in the middle would show the next reader what it has seen.
+            connection.close()
+            raise
+        self._idle.append(connection)
 
     @contextmanager
     def writing(self, allowance: Allowance | None = None) -> Iterator[None]:
