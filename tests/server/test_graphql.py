@@ -165,7 +165,7 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
         pytest.param("{method: grid, name: %s}" % ("x" * 200_000), "is too large", id="long"),
         pytest.param(BOMB, "is too large", id="bomb"),
         ("name: 2026-13-01", "is no YAML"),
-        ("[" * 5000, "is no YAML"),
+        ("[" * 5000, "is nested in more than 50 levels"),
         ("just text", "must be a mapping"),
     ],
 )

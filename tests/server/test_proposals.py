@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from workshop.server import proposals
+from workshop.server.compute import ComputeError
 
 BAYES = {
     "method": "bayes",
@@ -136,6 +137,28 @@ def test_an_agent_asks_again_if_no_point_can_be_computed_now(api: Api, monkeypat
     assert len(told) == 1
     assert api.sweep(sweep["name"])["runs"] == []
     assert api.beat(agent)[0]["type"] == "run"  # at random, rather than never
+
+
+def test_who_asks_again_asks_for_the_same_point(api: Api, monkeypatch):
+    """So that what lasts longer than an agent waits is found by its next question."""
+    asked = []
+
+    def run(function: str, config: dict, past: list, seed: int) -> dict:
+        if seed:  # 0 is only to warm the process
+            asked.append((config, past, seed))
+        if len(asked) < 3:
+            raise ComputeError("goes on")
+        return {"x": 4}
+
+    sweep = api.register(GRID | {"method": "random"})
+    monkeypatch.setattr(api.client.app.state.compute, "run", run)
+    api.graphql(UPSERT, id=sweep["id"], config=json.dumps(BAYES))
+    agent = api.agent(sweep)
+    for _ in range(2):
+        assert api.beat(agent) == []
+        forget_heartbeats(api)
+    assert api.beat(agent)[0]["args"]["x"]["value"] == 4
+    assert asked[0] == asked[1] == asked[2]
 
 
 def test_an_agent_asks_again_if_too_many_wait_for_a_computation(api: Api, monkeypatch):

@@ -2,7 +2,7 @@
 
 import json
 
-from workshop.server import lines
+from workshop.server import additions
 from workshop.server.controller import Controller
 from workshop.server.records import Agent, Project, Run, Sweep
 from workshop.server.store import Store
@@ -81,7 +81,8 @@ class World:
         texts = [
             json.dumps({"_step": i} | row) for i, row in enumerate(rows, start=run.last_step + 1)
         ]
-        self.store.change(run, **lines.write_history(self.store, run, run.history_lines, texts))
+        part = additions.parsed(additions.HISTORY, run.history_lines, texts)
+        additions.write(self.store, run, additions.of(self.store, run, {additions.HISTORY: part}))
         return self.post(name, files={"wandb-history.jsonl": {}})
 
     def configure(self, **settings) -> None:

@@ -8,7 +8,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -29,6 +29,7 @@ from workshop.server.files import Files, download, preflight, upload
 from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
 from workshop.server.pages.signin import Mistakes
+from workshop.server.queues import Places, Queues
 from workshop.server.resolvers.context import Context
 from workshop.server.standings import Standings
 from workshop.server.store import Store
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
+SMALL_BODY = 2**18  # many of these fit into memory at once
 MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, as JSON escapes it
 SECONDS_BETWEEN_TENDINGS = 5
@@ -60,15 +62,25 @@ async def graphql_endpoint(request: Request) -> Response:
         listings=state.listings,
         compute=state.compute,
     )
-    body, encoding = await read_body(request), request.headers.get("content-encoding")
+    places = state.queues.of(user.name)
 
     def answer() -> bytes:
-        asked = parse_json(body, encoding)
         answered = graphql.reply(graphql.execute(context, asked))
-        state.activity.hear(user, asked)
+        state.activity.hear(user, content)
         return answered
 
-    return Response(await run_in_threadpool(answer), media_type="application/json")
+    async with body_of(request, places) as (body, encoding):
+        async with places.parses:
+            content, asked = await run_in_threadpool(read_graphql, body, encoding)
+        async with places.mutations if asked.is_mutation else places.reads:
+            answered = await run_in_threadpool(answer)
+    return Response(answered, media_type="application/json")
+
+
+def read_graphql(body: bytes, encoding: str | None) -> tuple[object, graphql.Request]:
+    """Return the content of a body, and the request that it is."""
+    content = parse_json(body, encoding)
+    return content, graphql.read(content)
 
 
 async def file_stream_endpoint(request: Request) -> Response:
@@ -79,12 +91,13 @@ async def file_stream_endpoint(request: Request) -> Response:
         return wrong_key()
     require_owner(user, path["entity"])
     names = (path["entity"], path["project"], path["run"])
-    body, encoding = await read_body(request), request.headers.get("content-encoding")
+    places = state.queues.of(user.name)
+    async with body_of(request, places) as (body, encoding), places.posts:
 
-    def answer() -> dict:
-        return filestream.take(state.store, state.controller, names, parse_json(body, encoding))
+        def answer() -> dict:
+            return filestream.take(state.store, state.controller, names, parse_json(body, encoding))
 
-    reply = JSONResponse(await run_in_threadpool(answer))
+        reply = JSONResponse(await run_in_threadpool(answer))
     state.outage = None
     return reply
 
@@ -109,18 +122,32 @@ ROUTES = [
 ]
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body of a request; raise a RequestError if it is too large."""
-    body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= LARGEST_BODY:
-            body += chunk
-        elif size > MOST_DISCARDED:
-            break
-    if size > LARGEST_BODY:
-        raise too_large()
-    return bytes(body)
+@asynccontextmanager
+async def body_of(request: Request, places: Places) -> AsyncIterator[tuple[bytes, str | None]]:
+    """Give the body of a request and its encoding, and a place while it is worked on.
+
+    Raises:
+        RequestError: The body is too large.
+    """
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(places.requests)
+        encoding = request.headers.get("content-encoding")
+        is_large = encoding == "gzip"  # as far as one can tell
+        if is_large:
+            await held.enter_async_context(places.large)
+        body, size = bytearray(), 0
+        async for chunk in request.stream():
+            if not is_large and size + len(chunk) > SMALL_BODY:
+                is_large = True
+                await held.enter_async_context(places.large)
+            size += len(chunk)
+            if size <= LARGEST_BODY:
+                body += chunk
+            elif size > MOST_DISCARDED:
+                break
+        if size > LARGEST_BODY:
+            raise too_large()
+        yield bytes(body), encoding
 
 
 def parse_json(body: bytes, encoding: str | None) -> object:
@@ -268,6 +295,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.files = Files(store)
     app.state.blobs = Blobs(store)
     app.state.listings = Listings(store)
+    app.state.queues = Queues()
     app.state.compute = Compute()
     app.state.figures = Figures(app.state.compute)
     app.state.outage = None

@@ -47,6 +47,11 @@ class RunFacts:
         return json.loads(self.run.summary)
 
     @cached_property
+    def history_keys(self) -> dict:
+        """What is known of the keys of the run's history, see `lines.count_keys`."""
+        return json.loads(self.run.history_keys)
+
+    @cached_property
     def _extremes(self) -> dict:
         return json.loads(self.run.extremes)
 

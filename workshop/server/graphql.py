@@ -5,13 +5,16 @@ attributes or as methods that take the request's context and the arguments.
 
 A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
 What takes seconds is done between two attempts at it, so that nobody else waits.
+
+A document is bounded by what it says (`MOST_TOKENS`, `DEEPEST`, `MOST_MUTATIONS`), and by what its
+execution reads and answers (`Allowance`).  The client's own documents are far below these bounds.
 """
 
 import json
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -25,20 +28,26 @@ from graphql import (
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
+    Node,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     build_schema,
     execute_sync,
     get_operation_ast,
     parse,
+    specified_rules,
     type_from_ast,
     validate,
 )
 
-from workshop.server.errors import RequestError
+from workshop.server.allowance import MIB, Allowance
+from workshop.server.errors import RequestError, Unready
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
+from workshop.server.store import LONGEST_READ, MOST_READ
 from workshop.server.values import finite, shorten, snake_case
 
 log = logging.getLogger(__name__)
@@ -75,16 +84,63 @@ def int64(value: object) -> int:
     return value
 
 
+# The client's largest document has 249 tokens, its deepest 25 levels, and each one mutation.
+MOST_TOKENS, DEEPEST, MOST_MUTATIONS = 2000, 60, 10
+LONGEST_DOCUMENT = 100_000  # characters
+LONGEST_TEXT = 2 * MIB  # characters, of a variable of a mutation
+RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)  # which the client never asks for
 SCHEMA = load_schema()
 ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
 
 
-def execute(context: Context, request: object) -> dict:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of the client, read but not executed.
+
+    Attributes:
+        document: The parsed document.
+        operation: That of its operations which is to be executed.
+        variables: The variables that the schema knows.
+    """
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    variables: dict
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether it may change something."""
+        return self.operation.operation is OperationType.MUTATION
+
+
+def read(body: object) -> Request:
+    """Return a request as it can be executed.
+
+    Args:
+        body: The parsed body: `query`, `variables`, `operationName`.
+
+    Raises:
+        RequestError: The request cannot be served; the message is for the user.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        raise RequestError("A GraphQL request must be a JSON object with a query.")
+    document = checked(body["query"])
+    name = body.get("operationName") or None
+    operation = get_operation_ast(document, name)
+    if operation is None or operation.operation not in ROOTS:
+        raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
+    request = Request(document, operation, known_variables(operation, body.get("variables") or {}))
+    if request.is_mutation:
+        check_texts(request.variables)
+    return request
+
+
+def execute(context: Context, request: Request) -> dict:
     """Execute one request of the client.
 
     Args:
         context: Who asks, and what answers.
-        request: The parsed body: `query`, `variables`, `operationName`.
+        request: What is asked.
 
     Returns:
         The value of `data` in the reply.
@@ -94,38 +150,38 @@ def execute(context: Context, request: object) -> dict:
         sqlite3.Error: The store cannot be written or read.
         OSError: The disk cannot be written or read.
     """
-    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
-        raise RequestError("A GraphQL request must be a JSON object with a query.")
-    document = checked(request["query"])
-    name = request.get("operationName") or None
-    operation = get_operation_ast(document, name)
-    if operation is None or operation.operation not in ROOTS:
-        raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
-    variables = known_variables(operation, request.get("variables") or {})
-    mutating = operation.operation is OperationType.MUTATION
 
     def transact(context: Context) -> dict:
-        with context.store.writing() if mutating else context.store.reading():
+        if request.is_mutation:
+            used = context.store.writing(context.allowance)
+        else:
+            context = replace(context, allowance=Allowance(MOST_READ, LONGEST_READ))
+            used = context.store.reading(context.allowance)
+        with used:
             result = execute_sync(
                 SCHEMA,
-                document,
-                root_value=ROOTS[operation.operation],
+                request.document,
+                root_value=ROOTS[request.operation.operation],
                 context_value=context,
-                variable_values=variables,
-                operation_name=name,
+                variable_values=request.variables,
+                operation_name=request.operation.name and request.operation.name.value,
                 field_resolver=resolve,
                 type_resolver=concrete_type,
             )
             if result.errors:
-                raise cause(result.errors[0], operation)
+                raise cause(result.errors[0], request.operation)
         for action in context.afterwards:
             action()
         return result.data
 
-    try:
-        return transact(context)
-    except Postponed as postponed:
-        return once_prepared(transact, context, postponed)
+    while True:
+        try:
+            return transact(context)
+        except Unready as missing:
+            context.results[missing.work] = missing.call()
+            context = replace(context, afterwards=[])
+        except Postponed as postponed:
+            return once_prepared(transact, context, postponed)
 
 
 def once_prepared(
@@ -150,9 +206,13 @@ def once_prepared(
 
 def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     """Answer a field from an attribute, a method or a dictionary's item of the same name."""
+    allowance = info.context.allowance
+    allowance.is_counting = info.path.prev is not None  # what a mutation does is its own matter
     name = snake_case(info.field_name)
     value = source.get(name) if isinstance(source, dict) else getattr(source, name)
-    return value(info.context, **arguments) if callable(value) else value
+    answer = value(info.context, **arguments) if callable(value) else value
+    allowance.take(answer)
+    return answer
 
 
 def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
@@ -160,16 +220,22 @@ def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
     return value.typename
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=200)
 def checked(text: str) -> DocumentNode:
     """Return the parsed document; the client's are fixed texts, so each is parsed once.
 
     Raises:
         RequestError: The text is no GraphQL, or asks for what the schema does not have.
     """
+    if len(text) > LONGEST_DOCUMENT:
+        raise RequestError(
+            f"The GraphQL document has {len(text):,} characters; use at most {LONGEST_DOCUMENT:,}, "
+            "and variables for longer values."
+        )
     try:
-        document = parse(text, no_location=True)
-        errors = validate(SCHEMA, document, max_errors=1, hide_suggestions=True)
+        document = parse(text, no_location=True, max_tokens=MOST_TOKENS)
+        check_extent(document)
+        errors = validate(SCHEMA, document, RULES, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:
@@ -179,6 +245,51 @@ def checked(text: str) -> DocumentNode:
             f"{name} is not served by the workshop's local W&B server: {errors[0].message}"
         )
     return document
+
+
+def check_texts(variables: dict) -> None:
+    """Raise a RequestError if a text is too long to be kept."""
+    waiting = list(variables.values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            raise RequestError(
+                f"The request has a text of {len(value):,} characters; use at most "
+                f"{LONGEST_TEXT:,}, and keep longer ones in a file or an artifact."
+            )
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+
+
+def check_extent(document: DocumentNode) -> None:
+    """Raise a RequestError if a document is nested too deeply, or does too much at once."""
+    # Fragments may be spread inside each other, so that their levels add up.
+    if sum(map(levels, document.definitions)) > DEEPEST:
+        raise RequestError(
+            f"The GraphQL document is nested in more than {DEEPEST} levels, those of its fragments "
+            "included; use fewer."
+        )
+    for definition in document.definitions:
+        is_mutation = getattr(definition, "operation", None) is OperationType.MUTATION
+        if is_mutation and len(definition.selection_set.selections) > MOST_MUTATIONS:
+            raise RequestError(
+                f"The GraphQL document has more than {MOST_MUTATIONS} mutations; use one request "
+                "for each."
+            )
+
+
+def levels(definition: Node) -> int:
+    """Return in how many levels the fields of an operation or a fragment are nested."""
+    deepest, waiting = 0, [(definition, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        inner = depth + isinstance(node, SelectionSetNode)
+        for key in node.keys:
+            value = getattr(node, key, None)
+            parts = value if isinstance(value, (list, tuple)) else [value]
+            waiting += [(part, inner) for part in parts if isinstance(part, Node)]
+    return deepest
 
 
 def known_variables(operation: OperationDefinitionNode, variables: dict) -> dict:
@@ -215,7 +326,7 @@ def known_fields(kind: object, value: object) -> object:
 def cause(error: GraphQLError, operation: OperationDefinitionNode) -> Exception:
     """Return the error to raise for one that a resolver or the engine reported."""
     original = error.original_error
-    if isinstance(original, (Postponed, RequestError, sqlite3.Error, OSError)):
+    if isinstance(original, (Postponed, Unready, RequestError, sqlite3.Error, OSError)):
         return original
     if original is None or isinstance(original, GraphQLError):
         return RequestError(error.message)

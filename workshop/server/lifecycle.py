@@ -233,7 +233,9 @@ class Lifecycle:
         if now - self._tended > DEAFNESS:
             self._hearing_since = now
         self._tended = now
-        for run in self._live_runs():
+        live = self._store.execute(f"SELECT id FROM runs WHERE state IN {LIVE_STATES}").fetchall()  # noqa: S608
+        for (number,) in live:  # one at a time: each may have long texts
+            run = self._store.find(Run, id=number)
             if run.state == "pending":
                 self._end_pending(run)
             elif run.stop_ordered:
@@ -277,12 +279,11 @@ class Lifecycle:
     def _sweep_of(self, run: Run) -> Sweep | None:
         return self._store.find(Sweep, id=run.sweep_id) if run.sweep_id else None
 
-    def _live_runs(self, agent: Agent | None = None) -> list[Run]:
-        statement = f"SELECT * FROM runs WHERE state IN {LIVE_STATES}"  # noqa: S608
-        if agent is None:
-            rows = self._store.execute(statement)
-        else:
-            rows = self._store.execute(f"{statement} AND agent_id = ?", agent.id)
+    def _live_runs(self, agent: Agent) -> list[Run]:
+        rows = self._store.execute(
+            f"SELECT * FROM runs WHERE state IN {LIVE_STATES} AND agent_id = ?",  # noqa: S608
+            agent.id,
+        )
         return [Run(**dict(row)) for row in rows]
 
     def _is_silent(self, heartbeat_at: float, seconds: float) -> bool:

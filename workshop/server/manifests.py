@@ -13,18 +13,26 @@ from pathlib import Path
 from workshop.server.errors import RequestError
 from workshop.server.values import parse_object, shorten
 
-LARGEST_MANIFEST = 128 * 2**20  # bytes; about half a million files
+LARGEST = 32 * 2**20  # bytes, of all parts of a manifest; about a hundred thousand files
 
 
-@lru_cache(maxsize=2)
+def check_size(paths: list[Path]) -> None:
+    """Raise a RequestError if the files of a manifest are too large to be read."""
+    if sum(path.stat().st_size for path in paths) > LARGEST:
+        raise RequestError(
+            f"The manifest of the artifact is larger than {LARGEST // 2**20} MiB; put some of its "
+            "files together."
+        )
+
+
+@lru_cache(maxsize=1)
 def read(path: Path) -> dict:
     """Return the manifest in a file, whose path stands for its content.
 
     Raises:
         RequestError: The file is none or too large.
     """
-    if path.stat().st_size > LARGEST_MANIFEST:
-        raise RequestError("The artifact has more files than this server takes; put some together.")
+    check_size([path])
     manifest = parse_object(path.read_bytes(), "An artifact's manifest")
     contents = manifest.get("contents")
     if not isinstance(contents, dict):

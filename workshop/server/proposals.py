@@ -94,6 +94,7 @@ class Proposals:
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._turns: dict[int, threading.Lock] = {}
         self._failures: Counter[int] = Counter()
+        self._seeds: dict[int, int] = {}
         self._warming = threading.Lock()
 
     def next(self, sweep: Sweep, prepared: Prepared | None) -> dict | Nothing:
@@ -170,8 +171,11 @@ class Proposals:
     def compute(self, sweep: Sweep, past: list[search.Trial], compute: Compute) -> Prepared:
         """See `Postponed.work`; a sweep goes on at random where bayes fails for good."""
         try:
-            point = compute.run(BAYES, sweep.settings, past, self._random.getrandbits(32))
+            # The same seed until there is a point: what lasts too long is found when it is ready.
+            seed = self._seeds.setdefault(sweep.id, self._random.getrandbits(32))
+            point = compute.run(BAYES, sweep.settings, past, seed)
             self._failures.pop(sweep.id, None)
+            self._seeds.pop(sweep.id, None)
         except ComputeError as error:
             self._failures[sweep.id] += 1
             if self._failures[sweep.id] == 1:

@@ -7,11 +7,14 @@ import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
 from workshop.server.app import make_app
 from workshop.server.auth import DEFAULT_USER, Gate, is_loopback
@@ -22,6 +25,9 @@ from workshop.server.store import Store
 
 # Seconds.  Agents beat every 5 and runs post every 15 to 30: they need no new connection each time.
 IDLE_CONNECTION = 65
+LONGEST_END = 3
+# For which a thread that computes keeps others waiting; an answer needs some dozen turns.
+LONGEST_SLICE = 0.001
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -98,7 +104,8 @@ def serve(options: Options) -> None:
             timeout_keep_alive=IDLE_CONNECTION,
             timeout_graceful_shutdown=1,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        sys.setswitchinterval(LONGEST_SLICE)
+        Server(config, end=lambda: end(app, note)).run(sockets=[listener])
     except (OSError, sqlite3.Error) as error:
         raise StartError(
             f"The store folder {folder} cannot be used ({error}); make room there or choose "
@@ -107,6 +114,33 @@ def serve(options: Options) -> None:
     finally:
         note.unlink(missing_ok=True)
         store.close()
+
+
+class Server(uvicorn.Server):
+    """A server that ends soon after it is told to, whatever is being worked on.
+
+    Args:
+        config: How to serve.
+        end: What is called if the server has not ended after `LONGEST_END` seconds.
+    """
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]):
+        super().__init__(config)
+        self._end = end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to shut down at a signal, and see that it comes to an end."""
+        watch = threading.Timer(LONGEST_END, self._end)
+        watch.daemon = True
+        watch.start()
+        super().handle_exit(sig, frame)
+
+
+def end(app: Starlette, note: Path) -> None:
+    """End this process at once; what was acknowledged is kept, and what was not is repeated."""
+    note.unlink(missing_ok=True)
+    app.state.compute.kill()
+    os._exit(0)
 
 
 def listen(host: str, ports: Sequence[int]) -> socket.socket:

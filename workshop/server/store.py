@@ -1,28 +1,36 @@
 """One SQLite file that holds everything but the bytes of uploaded files.
 
-There is one connection and one lock: whoever writes holds the lock for the length of a
-transaction, so that a request is kept wholly or not at all, and is kept before it is answered.
-Killing the server loses nothing that was acknowledged; a power cut may cost the last moments but
-never the file (`PRAGMA synchronous = NORMAL`).
+Whoever writes holds a lock for the length of a transaction, so that a request is kept wholly or not
+at all, and is kept before it is answered.  Killing the server loses nothing that was acknowledged;
+a power cut may cost the last moments but never the file (`PRAGMA synchronous = NORMAL`).
 
-The write-ahead log is the fast journal, but needs shared memory, which network file systems do
-not give (https://sqlite.org/wal.html); there, as on many clusters, the rollback journal is used.
+Whoever reads has a connection of its own, which shows the store as it was when the reading began
+and keeps no writer waiting; what it may read is bounded.  That needs the write-ahead log, the fast
+journal, and so shared memory, which network file systems do not give
+(https://sqlite.org/wal.html); there, as on many clusters, the rollback journal is used, and
+whoever reads waits for the lock as well.
 """
 
 import fcntl
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
 
+from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
+from workshop.server.queues import FirstComeLock
 
 VERSION = 3
 SCHEMA = Path(__file__).with_name("schema.sql")
+# Of one request that reads.  The client gives up after 19 seconds.
+MOST_READ = 128 * MIB
+LONGEST_READ = 15  # seconds
+STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, at the time: milliseconds
 NETWORK_FILE_SYSTEMS = (
     "nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "afs", "cifs", "smb3", "9p", "virtiofs",
     "fuse",
@@ -44,24 +52,32 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._lock = threading.RLock()
+        self._lock = FirstComeLock()
+        self._mine = threading.local()  # the connection of a thread that reads or writes
+        self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
         self._claim_folder()
         try:
-            self._db = sqlite3.connect(
-                folder / "store.sqlite", isolation_level=None, check_same_thread=False
-            )
-            self._db.row_factory = sqlite3.Row
-            self._db.execute(f"PRAGMA journal_mode = {journal_mode(folder)}")
+            self._db = self._connect()
+            (mode,) = self._db.execute(f"PRAGMA journal_mode = {journal_mode(folder)}").fetchone()
+            self._reads_beside = mode == "wal"
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._create_or_check()
+            self._kept = self._db.total_changes, self._undone
         except sqlite3.Error as error:
             raise StartError(
                 f"The database {folder / 'store.sqlite'} cannot be opened ({error}); "
                 "make room if the disk is full, restore the file from a backup, or start with "
                 "another folder: --store FOLDER."
             ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.folder / "store.sqlite", isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _claim_folder(self) -> None:
         """Make the folder and hold its lock until this process ends, however it ends."""
@@ -103,19 +119,54 @@ class Store:
     def close(self) -> None:
         """Close the database and let go of the folder."""
         with self._lock:
+            while self._idle:
+                self._idle.pop().close()
             self._db.close()
         self._lock_file.close()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold the store still while several things are read."""
-        with self._lock:
+    def reading(self, allowance: Allowance | None = None) -> Iterator[None]:
+        """See the store as it is now while several things are read.
+
+        Args:
+            allowance: What may be read; as much as one request may if None.
+
+        Raises:
+            RequestError: The block reads more than that, or takes too long.
+        """
+        if getattr(self._mine, "connection", None):  # this thread reads or writes already
             yield
+            return
+        allowance = allowance or Allowance(MOST_READ, LONGEST_READ)
+        if not self._reads_beside:
+            with self._lock, self._using(self._db, self.version, allowance):
+                yield
+            return
+        # Looked at first: what is written meanwhile makes the version older than what is read.
+        version = self._kept
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            connection.execute("BEGIN")
+            with self._using(connection, version, allowance):
+                yield
+            connection.execute("ROLLBACK")
+        except BaseException:
+            # A statement that is left in the middle would show the next reader what it has seen.
+            connection.close()
+            raise
+        self._idle.append(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep everything that is written inside, or nothing if an error leaves the block."""
-        with self._lock:
+    def writing(self, allowance: Allowance | None = None) -> Iterator[None]:
+        """Keep everything that is written inside, or nothing if an error leaves the block.
+
+        Args:
+            allowance: What may be read meanwhile; anything if None.
+        """
+        with self._lock, self._using(self._db, object(), allowance):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -125,15 +176,57 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._kept = self._db.total_changes, self._undone
 
     @property
-    def version(self) -> tuple[int, int]:
-        """What is different after every change: as long as it is the same, so is what is kept."""
-        return self._db.total_changes, self._undone
+    def _connection(self) -> sqlite3.Connection:
+        """The connection that this thread reads or writes by."""
+        return getattr(self._mine, "connection", None) or self._db
+
+    @contextmanager
+    def _using(
+        self, connection: sqlite3.Connection, version: object, allowance: Allowance | None
+    ) -> Iterator[None]:
+        """Let this thread use a connection, as far as an allowance goes."""
+        mine = self._mine
+        mine.connection, mine.version, mine.allowance = connection, version, allowance
+        if allowance:
+            connection.row_factory = counting(allowance)
+            connection.set_progress_handler(lambda: allowance.is_over, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError:
+            if allowance:
+                allowance.check_time()  # SQLite only tells that it was interrupted
+            raise
+        finally:
+            mine.connection = mine.version = mine.allowance = None
+            connection.row_factory = sqlite3.Row
+            connection.set_progress_handler(None, 0)
+
+    @property
+    def version(self) -> object:
+        """What is different after every change: as long as it is the same, so is what is kept.
+
+        Inside `reading` it is that of what is seen there; inside `writing` it is like no other.
+        """
+        return getattr(self._mine, "version", None) or (self._db.total_changes, self._undone)
 
     def execute(self, statement: str, *values) -> sqlite3.Cursor:
         """Run one SQL statement; to be called inside `reading` or `writing`."""
-        return self._db.execute(statement, values)
+        return self._connection.execute(statement, values)
+
+    def stream(self, statement: str, *values) -> sqlite3.Cursor:
+        """Run an SQL statement whose rows are looked at one after the other and not all kept.
+
+        Inside `reading` they take time from the allowance, and no memory.
+        """
+        cursor = self._connection.cursor()
+        allowance = getattr(self._mine, "allowance", None)
+        if allowance:
+            cursor.row_factory = counting(allowance, is_kept=False)
+        return cursor.execute(statement, values)
 
     def execute_many(self, statement: str, rows: list[tuple]) -> None:
         """Run one SQL statement for each row of values, inside `writing`."""
@@ -228,6 +321,18 @@ class Store:
     def remove(self, record: Record) -> None:
         """Delete a record and what belongs to it."""
         self.execute(f"DELETE FROM {record.TABLE} WHERE id = ?", record.id)  # noqa: S608
+
+
+def counting(
+    allowance: Allowance, is_kept: bool = True
+) -> Callable[[sqlite3.Cursor, tuple], sqlite3.Row]:
+    """Return a factory of rows that takes what they hold, and their time, from an allowance."""
+
+    def row(cursor: sqlite3.Cursor, values: tuple) -> sqlite3.Row:
+        allowance.take(values if is_kept else ())
+        return sqlite3.Row(cursor, values)
+
+    return row
 
 
 def journal_mode(folder: Path) -> str:

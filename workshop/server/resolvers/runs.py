@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from workshop.server import lines
+from workshop.server import additions, lines
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.names import run_name
 from workshop.server.records import Artifact, Project, Run, Sweep
@@ -16,6 +16,7 @@ from workshop.server.resolvers.history import HistoryFields
 from workshop.server.trials import locked
 from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
 
+LONGEST_TEXT = 100_000  # characters
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
 PLAIN = {
     "display_name": "display_name",
@@ -101,6 +102,8 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     starting = input.get("host") is not None
     run = known or create(context, input)
     if known and starting:
+        if not input.get("id"):
+            context.make_room(run)
         run = context.controller.started(run, resumed=bool(input.get("id")))
     changes = given(input)
     if "config" in changes:
@@ -185,10 +188,15 @@ def given(values: dict) -> dict:
     }
     for field, column in (("config", "config"), ("summary_metrics", "summary")):
         if values.get(field) is not None:
-            parse_object(values[field], f"A run's {column}")
+            additions.check_fits(values[field], f"A run's {column}")
             changes[column] = values[field]
     if values.get("tags") is not None:
         changes["tags"] = json.dumps(values["tags"])
+    for column, text in changes.items():
+        if column not in ("config", "summary") and len(text) > LONGEST_TEXT:
+            raise RequestError(
+                f"A run's {column} has {len(text):,} characters; use at most {LONGEST_TEXT:,}."
+            )
     return changes
 
 
@@ -226,6 +234,7 @@ def delete_run(context: Context, input: dict) -> dict:
     The agent of a run that goes on is told to stop it with its next beat.
     """
     run = context.by_global_id(Run, input["id"])
+    context.make_room(run)
     if input.get("delete_artifacts"):
         for artifact in context.store.all(Artifact, run_id=run.id):
             edits.remove(context, artifact)

@@ -190,7 +190,9 @@ def assemble(context: Context, artifact: Artifact) -> tuple[str, dict]:
     md5s += [part.md5 for part in parts]
     if not md5s or not all(map(context.blobs.has, md5s)):
         raise RequestError("The manifest of the artifact has not arrived.")
-    found = [manifests.read(context.blobs.path(md5)) for md5 in md5s]
+    paths = [context.blobs.path(md5) for md5 in md5s]
+    manifests.check_size(paths)
+    found = [context.worked_out(manifests.read, path) for path in paths]
     if len(found) == 1:
         return md5s[0], found[0]
     merged = manifests.merge(found)
