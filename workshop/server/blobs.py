@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
 from workshop.server.files import CAREFULLY, receive
+from workshop.server.records import User
 from workshop.server.store import Store
 
 LARGEST_FILE = 64 * 2**30  # bytes
@@ -121,9 +122,9 @@ def blob_path(token: str, md5: str) -> str:
 
 
 async def upload_blob(request: Request) -> Response:
-    """Take bytes; the address itself proves that an artifact needs them."""
+    """Take bytes; the address itself proves who was to bring them."""
     state, md5 = request.app.state, request.path_params["md5"]
-    require_token(request)
+    owner_of_address(request)
     arriving = state.files.arriving()
     try:
         arrived = await receive(request, arriving, LARGEST_FILE)
@@ -139,7 +140,7 @@ async def upload_blob(request: Request) -> Response:
 
 def download_blob(request: Request) -> Response:
     """Give bytes to whoever has the address."""
-    require_token(request)
+    owner_of_address(request)
     md5 = request.path_params["md5"]
     return send(request, md5, md5)
 
@@ -156,11 +157,17 @@ def download_by_key(request: Request) -> Response:
     return send(request, md5, name)
 
 
-def require_token(request: Request) -> None:
-    """Raise a ForbiddenError unless an address has the secret that belongs to its MD5."""
+def owner_of_address(request: Request) -> User:
+    """Return the user to whom an address of bytes was given.
+
+    Raises:
+        ForbiddenError: It is nobody's, or of somebody who has been locked out.
+    """
     names = request.path_params
-    if not request.app.state.gate.allows_blob(names["md5"], names["token"]):
-        raise ForbiddenError("This address of an artifact's file is not valid.")
+    user = request.app.state.gate.blob_user(names["token"], names["md5"])
+    if user is None:
+        raise ForbiddenError("This address of an artifact's file is not valid, or not any more.")
+    return user
 
 
 def send(request: Request, md5: str, name: str) -> Response:

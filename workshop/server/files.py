@@ -18,8 +18,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from workshop.server.auth import require_owner
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
-from workshop.server.records import File, Project, Run
+from workshop.server.records import File, Project, Run, User
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
@@ -106,15 +107,16 @@ def download_path(project: Project, run: Run, name: str) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """Take the bytes of a file; the address itself proves that the run asked for it."""
+    """Take the bytes of a file; the address itself proves who was to bring it."""
     state = request.app.state
     run_id, name = request.path_params["run_id"], request.path_params["name"]
-    if not state.gate.allows_upload(run_id, name, request.path_params["token"]):
-        raise ForbiddenError("This upload address is not valid.")
+    user = state.gate.uploader(request.path_params["token"], run_id, name)
+    if user is None:
+        raise ForbiddenError("This upload address is not valid, or not any more.")
     arriving = state.files.arriving()
     try:
         md5 = await receive(request, arriving, LARGEST_UPLOAD)
-        await run_in_threadpool(keep_upload, state, run_id, name, arriving, md5)
+        await run_in_threadpool(keep_upload, state, user, run_id, name, arriving, md5)
     finally:
         arriving.unlink(missing_ok=True)
     return Response(status_code=HTTPStatus.OK)
@@ -139,12 +141,14 @@ async def receive(request: Request, arriving: Path, limit: int) -> bytes:
     return md5.digest()
 
 
-def keep_upload(state, run_id: int, name: str, arrived: Path, md5: bytes) -> None:
-    """Keep an upload if its run is still there."""
+def keep_upload(state, user: User, run_id: int, name: str, arrived: Path, md5: bytes) -> None:
+    """Keep an upload if its run is still there, and its user may still write to it."""
     with state.store.reading():
         run = state.store.find(Run, id=run_id)
-    if run is None:
+        project = run and state.store.find(Project, id=run.project_id)
+    if project is None:
         raise NotFoundError(f"The run of the file {shorten(name)} does not exist any more.")
+    require_owner(user, project.entity)
     state.files.keep(run, name, arrived, md5)
 
 
