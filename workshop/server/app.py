@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import re
+import secrets
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
@@ -90,9 +91,14 @@ async def file_stream_endpoint(request: Request) -> Response:
 
 
 def health(request: Request) -> Response:
-    """Tell that this is the workshop's server, and which store it serves."""
-    folder = str(request.app.state.store.folder)
-    return JSONResponse({"status": "ok", "version": version("sweep-workshop"), "store": folder})
+    """Tell that this is the workshop's server, and which one of them.
+
+    Strangers may ask: who can read the store's folder finds the same `instance` in `server.json`.
+    """
+    instance = request.app.state.instance
+    return JSONResponse(
+        {"status": "ok", "version": version("sweep-workshop"), "instance": instance}
+    )
 
 
 ROUTES = [
@@ -271,6 +277,7 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.compute = Compute()
     app.state.figures = Figures(app.state.compute)
     app.state.outage = None
+    app.state.instance = secrets.token_hex(8)
     return app
 
 

@@ -86,7 +86,7 @@ def serve(options: Options) -> None:
         key = provide_key(folder, DEFAULT_USER, urls)
         gate = Gate(store, key, not address.is_loopback, options.proxied_as)
         app = make_app(store, gate, options.has_leaderboard)
-        write_note(note, address, options.certfile)
+        write_note(note, address, options.certfile, app.state.instance)
         announce(folder, address, gate)
         config = uvicorn.Config(
             app,
@@ -173,13 +173,14 @@ def check_certificate(certfile: Path | None, keyfile: Path | None) -> None:
         ) from error
 
 
-def write_note(path: Path, address: Address, certfile: Path | None) -> None:
-    """Leave word where the server is, so that other processes of this user find it."""
+def write_note(path: Path, address: Address, certfile: Path | None, instance: str) -> None:
+    """Leave word where the server is and how it is known, for other processes of this user."""
     note = {
         "url": address.url,
         "local_url": address.local_url,
         "certfile": certfile and str(certfile.resolve()),
         "pid": os.getpid(),
+        "instance": instance,
     }
     replace_private(path, json.dumps(note))
 
