@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from workshop.server.errors import StartError
 
-VERSION = 3
+VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
 NETWORK_FILE_SYSTEMS = (
     "nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "afs", "cifs", "smb3", "9p", "virtiofs",

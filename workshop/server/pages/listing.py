@@ -162,7 +162,7 @@ def runs_table(
             *([tables.value(facts.value(metric))] if metric else []),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
-            tables.span(run.heartbeat_at - run.created_at),
+            tables.span(facts.duration),
         ]
         rows.append((run.name, cells))
     return Table("runs", "Runs", columns, rows)

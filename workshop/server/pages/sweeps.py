@@ -109,7 +109,7 @@ def live_table(project: Project, live: list[RunFacts], metric: str | None) -> Ta
             *([tables.value(latest(facts, metric))] if metric else []),
             tables.value(run.host),
             tables.moment(run.heartbeat_at),
-            tables.span(run.heartbeat_at - run.created_at),
+            tables.span(facts.duration),
         ]
         rows.append((run.name, cells))
     return Table("live", f"{count(len(live), 'run')} under way", columns, rows)

@@ -156,6 +156,7 @@ def create(context: Context, values: dict) -> Run:
         heartbeat_at=now,
         is_hidden=is_scheduler_run(context, project, name),
     )
+    context.controller.silence.hear(run)
     return fork(context, run, values.get("config"))
 
 
