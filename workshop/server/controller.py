@@ -153,7 +153,7 @@ class Controller(Lifecycle):
             user: Whose it is until an agent takes it.
             display_name: The name that users see; made if None.
         """
-        number = self._store.count(Run, sweep_id=sweep.id) + 1
+        number = self.proposals.trials.of(sweep).count + 1
         return self._store.add(
             Run,
             project_id=sweep.project_id,

@@ -287,7 +287,8 @@ class Lifecycle:
         if agent is None:
             rows = self._store.execute(statement)
         else:
-            rows = self._store.execute(f"{statement} AND agent_id = ?", agent.id)
+            # With +, SQLite looks at live runs alone, not at all that the agent ever had.
+            rows = self._store.execute(f"{statement} AND +agent_id = ?", agent.id)
         return [Run(**dict(row)) for row in rows]
 
 

@@ -13,7 +13,7 @@ import fcntl
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +46,7 @@ class Store:
         self.folder = folder
         self._lock = threading.RLock()
         self._undone = 0
+        self._ended: list[Callable[[], None]] = []  # to be called behind every transaction
         self._claim_folder()
         try:
             self._db = sqlite3.connect(
@@ -125,6 +126,40 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                for ended in self._ended:
+                    ended()
+
+    def watch(
+        self,
+        kind: type[Record],
+        columns: Iterable[str],
+        changed: Callable[[int | None, int], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Have somebody told, inside the store's lock, which records of a kind change.
+
+        Args:
+            kind: The kind.
+            columns: Those that matter; the first one tells what a record belongs to.
+            changed: Called with the value of that column and the record's ID, for the old value and
+                the new one, whether the change is kept in the end or not.
+            ended: Called behind every transaction.
+        """
+        self._ended.append(ended)
+        columns, number = tuple(columns), len(self._ended)
+        function = f"changed_{number}"
+        self._db.create_function(function, 2, changed)
+        for name, event, sides in (
+            ("insert", "INSERT", ("NEW",)),
+            ("update", f"UPDATE OF {', '.join(columns)}", ("OLD", "NEW")),
+            ("delete", "DELETE", ("OLD",)),
+        ):
+            calls = " ".join(f"SELECT {function}({x}.{columns[0]}, {x}.id);" for x in sides)
+            self._db.execute(
+                f"CREATE TEMP TRIGGER {name}_{number} AFTER {event} ON {kind.TABLE} "
+                f"BEGIN {calls} END"
+            )
 
     @property
     def version(self) -> tuple[int, int]:

@@ -17,7 +17,6 @@ from workshop.server.resolvers.context import (
     global_id,
     runs_connection,
 )
-from workshop.server.trials import expected_runs
 from workshop.server.values import new_id, parse_object, shorten, timestamp
 
 LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
@@ -67,7 +66,7 @@ class SweepNode:
 
     def run_count_expected(self, context: Context) -> int | None:
         """Return how many runs it will have, None if it goes on for ever."""
-        return expected_runs(context.store, self.record)
+        return context.controller.proposals.trials.expected_runs(self.record)
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
