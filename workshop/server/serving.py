@@ -1,5 +1,6 @@
 """Starting: what the command line says becomes a server that listens."""
 
+import functools
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import uvicorn
 
 from workshop.server.app import make_app
 from workshop.server.auth import DEFAULT_USER, Gate, is_loopback
+from workshop.server.connections import Connection, Connections, raise_descriptor_limit
 from workshop.server.errors import StartError
 from workshop.server.keys import key_file, provide_key, replace_private, require_private
 from workshop.server.roster import admit, read_roster
@@ -22,6 +24,7 @@ from workshop.server.store import Store
 
 # Seconds.  Agents beat every 5 and runs post every 15 to 30: they need no new connection each time.
 IDLE_CONNECTION = 65
+LONGEST_QUEUE = 2048  # of connections that are not accepted yet
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -88,8 +91,11 @@ def serve(options: Options) -> None:
         app = make_app(store, gate, options.has_leaderboard)
         write_note(note, address, options.certfile, app.state.instance)
         announce(folder, address, gate)
+        connections = Connections(raise_descriptor_limit(), options.proxied_as is not None)
         config = uvicorn.Config(
             app,
+            http=functools.partial(Connection, connections),
+            backlog=connections.most_at_once,
             access_log=False,
             log_level="warning",
             proxy_headers=False,  # they would let another user pretend to be this one
@@ -98,7 +104,7 @@ def serve(options: Options) -> None:
             timeout_keep_alive=IDLE_CONNECTION,
             timeout_graceful_shutdown=1,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
     except (OSError, sqlite3.Error) as error:
         raise StartError(
             f"The store folder {folder} cannot be used ({error}); make room there or choose "
@@ -107,6 +113,16 @@ def serve(options: Options) -> None:
     finally:
         note.unlink(missing_ok=True)
         store.close()
+
+
+class Server(uvicorn.Server):
+    """A server with a long queue of connections, from which it takes `backlog` at a time."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; asyncio makes the queue as short as what is taken at a time."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(LONGEST_QUEUE)
 
 
 def listen(host: str, ports: Sequence[int]) -> socket.socket:
@@ -126,7 +142,7 @@ def listen(host: str, ports: Sequence[int]) -> socket.socket:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(2048)
+            listener.listen()
         except OSError as error:
             reason = error
         else:
