@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from workshop.server.auth import require_owner
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
+from workshop.server.inputs import require_printable
 from workshop.server.records import File, Project, Run, User
 from workshop.server.store import Store
 from workshop.server.values import shorten
@@ -81,11 +82,13 @@ def clean_name(name: str) -> str:
     """Return a file's name as it is stored: `./x` is `x`.
 
     Raises:
-        RequestError: The name is empty or too long, or steps out of the run's folder.
+        RequestError: The name is empty or too long, steps out of the run's folder, or has
+            control characters.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or len(name) > LONGEST_NAME:
         raise RequestError(f"{shorten(name)} is no name for a file of a run.")
+    require_printable(name, "a name for a file of a run")
     return str(path)
 
 

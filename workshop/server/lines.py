@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from workshop.server.errors import RequestError
+from workshop.server.inputs import LARGEST_INT64, SMALLEST_INT64
 from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.store import Store
@@ -150,8 +151,8 @@ def read_history(
             "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? "
             "ORDER BY step, line",
             run.id,
-            -(2**63) if first_step is None else first_step,
-            2**63 - 1 if end_step is None else end_step,
+            SMALLEST_INT64 if first_step is None else first_step,
+            LARGEST_INT64 if end_step is None else min(end_step, LARGEST_INT64),
         )
     ]
 
@@ -214,7 +215,7 @@ def parse_row(text: object, line: int, what: str) -> dict:
 def step_of(row: dict, line: int) -> int:
     """Return a history row's step; its line number if it has none."""
     step = row.get("_step")
-    return step if isinstance(step, int) and abs(step) < 2**63 else line
+    return step if isinstance(step, int) and abs(step) <= LARGEST_INT64 else line
 
 
 def values_by_key(rows: Iterable[dict]) -> dict[str, list]:

@@ -12,6 +12,7 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.files import Files
+from workshop.server.inputs import require_printable
 from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
 from workshop.server.records import (
@@ -150,6 +151,7 @@ class Context:
 
 def check_name(name: str, what: str) -> None:
     """Raise a RequestError if a name cannot stand in an address, by W&B's rule."""
+    require_printable(name, what)
     if FORBIDDEN_IN_NAMES & set(name) or len(name) > 128:
         raise RequestError(
             f"{shorten(name)} cannot be {what}: use at most 128 characters, none of / \\ # ? % :"
@@ -211,7 +213,7 @@ def runs_connection(
 
 def end_of_page(start: int, first: int | None) -> int | None:
     """Return where a page of `first` items ends that begins at `start`."""
-    return None if first is None else start + max(0, first)
+    return None if first is None else start + first
 
 
 def page(nodes: list, cursors: list[str], has_next: bool) -> dict:

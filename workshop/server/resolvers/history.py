@@ -4,9 +4,12 @@ import json
 
 from workshop.server import lines
 from workshop.server.console import console_line
+from workshop.server.errors import RequestError
+from workshop.server.inputs import count, whole_number
+from workshop.server.listings import number_in
 from workshop.server.records import Run
 from workshop.server.resolvers.context import Context
-from workshop.server.values import lookup, parse_object
+from workshop.server.values import lookup, parse_object, shorten
 
 DEFAULT_SAMPLES = 500
 
@@ -55,13 +58,20 @@ class HistoryFields:
 
     def _sampled(self, context: Context, spec: dict) -> list[dict]:
         keys = spec.get("keys") or []
-        end = spec.get("maxStep")
-        texts = lines.read_history(
-            context.store, self.record, spec.get("minStep"), None if end is None else end + 1
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise RequestError(
+                f"keys in a history spec must be a list of names, not {shorten(keys)}."
+            )
+        first, last = (
+            None if spec.get(name) is None else whole_number(spec[name], f"{name} of a spec")
+            for name in ("minStep", "maxStep")
         )
+        samples = count(spec.get("samples", DEFAULT_SAMPLES), "samples of a spec")
+        end = None if last is None else last + 1
+        texts = lines.read_history(context.store, self.record, first, end)
         rows = ({key: lookup(row, key) for key in keys} for row in map(json.loads, texts))
         whole = [row for row in rows if None not in row.values()] if keys else []
-        return lines.evenly(whole, spec.get("samples", DEFAULT_SAMPLES))
+        return lines.evenly(whole, samples)
 
     def parquet_history(self, context: Context, live_keys: list[str]) -> dict:
         """Return that no history is in parquet files and all of it live, from its first row on."""
@@ -83,10 +93,12 @@ class HistoryFields:
     ) -> dict:
         """Return console lines: the first ones behind a cursor, or the last ones."""
         total = self.record.log_lines
-        start = int(after) + 1 if after and after.isdecimal() else 0
+        number = number_in(after)
+        start = 0 if number is None else number + 1
         if last:
             start = max(0, total - last)
-        found = lines.read_rows(context.store, "console", self.record, start, first or -1)
+        limit = -1 if first is None else first
+        found = lines.read_rows(context.store, "console", self.record, start, limit)
         end = found[-1][0] if found else None
         return {
             "edges": [{"node": console_line(number, text)} for number, text in found],

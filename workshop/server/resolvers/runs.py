@@ -5,6 +5,7 @@ from functools import partial
 
 from workshop.server import lines
 from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.inputs import parse_config, whole_number
 from workshop.server.names import run_name
 from workshop.server.records import Artifact, Project, Run, Sweep
 from workshop.server.resolvers import projects, sweeps
@@ -162,11 +163,14 @@ def create(context: Context, values: dict) -> Run:
 
 def fork(context: Context, run: Run, config: str | None) -> Run:
     """Let a fresh run begin with another one's history, if `fork_from` asks for that."""
-    own = parse_object(config or "{}", "A run's config").get("_wandb")
+    own = parse_config(config or "{}").get("_wandb")
     point = lookup(own, "value.branch_point")
-    name, step = lookup(point, "run_id"), lookup(point, "step")
-    if not isinstance(name, str) or not isinstance(step, int) or abs(step) >= 2**63:
+    if point is None:
         return run
+    name, step = lookup(point, "run_id"), lookup(point, "step")
+    if not isinstance(name, str):
+        raise RequestError(f"The run to fork from must be named by its ID, not by {shorten(name)}.")
+    step = whole_number(step, "The step to fork from")
     source = context.store.find(Run, project_id=run.project_id, name=name)
     if source is None:
         raise NotFoundError(f"There is no run {shorten(name)} in this project to fork from.")
@@ -184,10 +188,12 @@ def given(values: dict) -> dict:
     changes = {
         column: values[field] for field, column in PLAIN.items() if values.get(field) is not None
     }
-    for field, column in (("config", "config"), ("summary_metrics", "summary")):
-        if values.get(field) is not None:
-            parse_object(values[field], f"A run's {column}")
-            changes[column] = values[field]
+    if values.get("config") is not None:
+        parse_config(values["config"])
+        changes["config"] = values["config"]
+    if values.get("summary_metrics") is not None:
+        parse_object(values["summary_metrics"], "A run's summary")
+        changes["summary"] = values["summary_metrics"]
     if values.get("tags") is not None:
         changes["tags"] = json.dumps(values["tags"])
     return changes

@@ -7,6 +7,7 @@ import yaml
 
 from workshop.server import lines, search
 from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.inputs import LARGEST_INT64, parse_config, require_own_part
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
 from workshop.server.records import Agent, Project, Run, Sweep
@@ -65,8 +66,9 @@ class SweepNode:
         return context.store.count(Run, sweep_id=self.record.id)
 
     def run_count_expected(self, context: Context) -> int | None:
-        """Return how many runs it will have, None if it goes on for ever."""
-        return context.controller.proposals.trials.expected_runs(self.record)
+        """Return how many runs it will have, None if it goes on for ever or nearly so."""
+        expected = context.controller.proposals.trials.expected_runs(self.record)
+        return expected if expected is not None and expected <= LARGEST_INT64 else None
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
@@ -213,7 +215,7 @@ def enqueue_sweep_run(context: Context, input: dict) -> dict:
             f"The sweep {sweep.name} is {sweep.state} and takes no more runs; "
             f"`wandb sweep --resume {sweep.name}` sets it going again."
         )
-    config = parse_object(input["config"], "A run's config")
+    config = parse_config(input["config"])
     plain = {name: value for name, value in config.items() if not is_wrapped(value)}
     run = context.controller.enqueue(
         sweep, config | wrap(plain), context.user.name, input.get("display_name")
@@ -264,10 +266,12 @@ def check_controller(text: str) -> None:
     try:
         for entry in controller.get("schedule") or []:
             arguments = entry["data"]["args"]
-            if not isinstance(entry["id"], str) or (
-                arguments is not None and not all(map(is_wrapped, arguments.values()))
-            ):
+            if not isinstance(entry["id"], str):
                 raise TypeError
+            if arguments is not None:
+                if not all(map(is_wrapped, arguments.values())):
+                    raise TypeError
+                require_own_part(arguments)
         if not all(isinstance(name, str) for name in controller.get("earlystop") or []):
             raise TypeError
     except (TypeError, KeyError, AttributeError) as error:

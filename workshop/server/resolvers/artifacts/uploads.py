@@ -8,6 +8,7 @@ import json
 
 from workshop.server import manifests
 from workshop.server.errors import RequestError
+from workshop.server.inputs import count
 from workshop.server.records import Artifact, Collection, Manifest, Project
 from workshop.server.resolvers.artifacts.edits import check_aliases, point, record_use
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
@@ -169,7 +170,7 @@ def commit_artifact(context: Context, input: dict) -> dict:
         artifact,
         version=collection.next_version,
         manifest=md5,
-        size=sum(entry.get("size", 0) for entry in manifest["contents"].values()),
+        size=count(manifests.size_of(manifest), "The size of an artifact"),
         file_count=len(manifest["contents"]),
         updated_at=now,
     )
