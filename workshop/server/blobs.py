@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
-from workshop.server.files import CAREFULLY, receive
+from workshop.server.files import CAREFULLY, received
 from workshop.server.records import User
 from workshop.server.store import Store
 
@@ -124,17 +124,13 @@ def blob_path(token: str, md5: str) -> str:
 async def upload_blob(request: Request) -> Response:
     """Take bytes; the address itself proves who was to bring them."""
     state, md5 = request.app.state, request.path_params["md5"]
-    owner_of_address(request)
-    arriving = state.files.arriving()
-    try:
-        arrived = await receive(request, arriving, LARGEST_FILE)
-        if arrived.hex() != md5:
+    user = owner_of_address(request)
+    async with received(request, user.entity, LARGEST_FILE) as (arrived, found):
+        if found.hex() != md5:
             raise RequestError(
                 f"The bytes that arrived do not have the MD5 {md5}; send them again."
             )
-        await run_in_threadpool(state.blobs.keep, md5, arriving)
-    finally:
-        arriving.unlink(missing_ok=True)
+        await run_in_threadpool(state.blobs.keep, md5, arrived)
     return Response(status_code=HTTPStatus.OK)
 
 

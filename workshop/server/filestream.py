@@ -44,6 +44,11 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
     return {"stopped": bool(run.stop_ordered)}
 
 
+def has_lines(body: object) -> bool:
+    """Tell whether a post brings anything that takes room, beside a sign of life or an end."""
+    return isinstance(body, dict) and bool(body.get("files"))
+
+
 def contents_of(body: object) -> list[tuple[str, int, list[str]]]:
     """Return name, offset and lines of each file of a post; raise a RequestError if it is none."""
     if not isinstance(body, dict):

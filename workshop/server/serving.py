@@ -19,6 +19,7 @@ from workshop.server.auth import DEFAULT_USER, Gate, is_loopback
 from workshop.server.connections import Connection, Connections, raise_descriptor_limit
 from workshop.server.errors import StartError
 from workshop.server.keys import key_file, provide_key, replace_private, require_private
+from workshop.server.quota import DEFAULT_QUOTA_GIB, is_scarce
 from workshop.server.roster import admit, read_roster
 from workshop.server.store import Store
 
@@ -40,6 +41,7 @@ class Options:
         keyfile: Its key, if that is in a file of its own.
         roster: A table of the people in the class.
         has_leaderboard: Whether everybody sees who has the best run.
+        quota: How many GiB the files and artifacts of each person in the class may have.
         proxied_as: The name that a browser calls the proxy of the server's user by.
     """
 
@@ -50,6 +52,7 @@ class Options:
     keyfile: Path | None = None
     roster: Path | None = None
     has_leaderboard: bool = True
+    quota: float = DEFAULT_QUOTA_GIB
     proxied_as: str | None = None
 
 
@@ -75,6 +78,8 @@ def serve(options: Options) -> None:
         StartError: The store, the port, the certificate or the roster cannot be used.
     """
     people = options.roster and read_roster(options.roster)
+    if not 0 < options.quota < 2**30:
+        raise StartError(f"--quota is {options.quota:g}, but must be more than 0 (GiB).")
     check_certificate(options.certfile, options.keyfile)
     folder = options.store.expanduser().resolve()
     note = folder / "server.json"
@@ -88,7 +93,7 @@ def serve(options: Options) -> None:
         admit(store, people, lambda name: provide_key(folder, name, urls))
         key = provide_key(folder, DEFAULT_USER, urls)
         gate = Gate(store, key, not address.is_loopback, options.proxied_as)
-        app = make_app(store, gate, options.has_leaderboard)
+        app = make_app(store, gate, options.has_leaderboard, int(options.quota * 2**30))
         write_note(note, address, options.certfile, app.state.instance)
         announce(folder, address, gate)
         connections = Connections(raise_descriptor_limit(), options.proxied_as is not None)
@@ -215,6 +220,12 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
             f"{key_file(folder, 'NAME')}"
         )
     print("Ctrl-C stops it; what was logged stays.", flush=True)
+    if is_scarce(folder):
+        print(
+            f"warning: the disk of {folder} is full but for what the database needs; nothing more "
+            "can be logged or uploaded until there is room: delete runs, files or artifacts.",
+            file=sys.stderr,
+        )
     if not address.is_loopback and address.url.startswith("http:"):
         print(
             "warning: keys and data travel in the clear, because this is plain HTTP beyond "

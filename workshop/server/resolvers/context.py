@@ -15,6 +15,7 @@ from workshop.server.files import Files
 from workshop.server.inputs import require_printable
 from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
+from workshop.server.quota import Quota
 from workshop.server.records import (
     Agent,
     Artifact,
@@ -55,6 +56,7 @@ class Context:
         blobs: The bytes of artifacts.
         listings: The lists that clients read page by page.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
+        quota: How much room people have for files.
         afterwards: What to do once the request is kept, such as deleting bytes.
         prepared: The point that was computed for this request, if it was postponed.
     """
@@ -68,6 +70,7 @@ class Context:
     blobs: Blobs
     listings: Listings
     compute: Compute
+    quota: Quota
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     prepared: Prepared | None = None
 

@@ -101,6 +101,9 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     known = find_run(context, input)
     starting = input.get("host") is not None
     run = known or create(context, input)
+    if starting:
+        # Here the client shows why; it says nothing of files that it cannot bring.
+        context.quota.require_room(context.project_of(run).entity)
     if known and starting:
         run = context.controller.started(run, resumed=bool(input.get("id")))
     changes = given(input)

@@ -21,6 +21,7 @@ from workshop.server.versions import LATEST, collection_of
 def create_artifact(context: Context, input: dict) -> dict:
     """Announce an artifact; one with the same content in the same collection is that version."""
     project = context.project_to_write(input["project_name"], input["entity_name"])
+    context.quota.require_room(project.entity)
     run = None
     if input.get("run_name"):
         run = context.run_to_write(input["run_name"], project.name, project.entity)
