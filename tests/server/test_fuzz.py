@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import workshop.server
-from tests.fixtures.campaigns import is_repeatable, rounds
+from tests.fixtures.campaigns import is_repeatable, part, rounds
 from tests.server.strange import documents, wrong
 from tests.server.strange.values import JSON_VALUES, TEXTS, texts
 from workshop.server import records
@@ -287,7 +287,7 @@ def test_any_bytes(target: Target, body: bytes, encoding: str):
 
 @pytest.mark.parametrize("root", [SCHEMA.query_type, SCHEMA.mutation_type], ids=str)
 def test_every_argument_with_every_wrong_value(target: Target, root: GraphQLObjectType):
-    for request in wrong.requests(root, target.known):
+    for request in part(wrong.requests(root, target.known)):
         target.ask("POST", "/graphql", content=dump(request))
 
 
@@ -300,7 +300,7 @@ READ = """{ project(name: "p") { runs(order: "-summary_metrics.a") { edges { nod
 
 def test_every_part_of_a_post_with_every_wrong_value(target: Target):
     target.ask("POST", "/graphql", content=dump({"query": RUN}))
-    for number, post in enumerate(wrong.posts()):
+    for number, post in enumerate(part(wrong.posts())):
         target.ask("POST", "/files/local/p/r/file_stream", content=dump(post))
         if number % 10 == 0:
             reply = target.ask("POST", "/graphql", content=dump({"query": READ}))
@@ -310,7 +310,7 @@ def test_every_part_of_a_post_with_every_wrong_value(target: Target):
 
 
 def test_every_part_of_a_manifest_with_every_wrong_value(target: Target):
-    for number, manifest in enumerate(wrong.everywhere(wrong.MANIFEST)):
+    for number, manifest in enumerate(part(wrong.everywhere(wrong.MANIFEST))):
         content = dump(manifest)
         values = {"config": SWEEP, "digest": f"w{number}"}
         body = dump({"query": SETUP, "variables": values})

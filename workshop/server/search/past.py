@@ -9,6 +9,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 
 from workshop.server.metric import Metric
 from workshop.server.search.distributions import sample
@@ -177,15 +178,19 @@ class Learned:
     """The trials of a sweep with `method: bayes`, the best of them at hand."""
 
     def __init__(self, config: dict):
-        self._sign = Metric.of(config).sign
-        self._paths = [
-            path
-            for path, settings in flatten(config["parameters"])
-            if distribution(settings) != "constant"
-        ]
+        self._config = config
         self._trials: dict[int, Trial] = {}
         self._ranked: list[tuple[float, int]] = []  # loss and number, of those that have ended
         self._keys: Counter = Counter()
+
+    @cached_property
+    def _sign(self) -> int:
+        return Metric.of(self._config).sign
+
+    @cached_property
+    def _paths(self) -> list[tuple[str, ...]]:
+        parameters = flatten(self._config["parameters"])
+        return [path for path, settings in parameters if distribution(settings) != "constant"]
 
     def put(self, number: int, trial: Trial) -> None:
         """See `Past.put`."""
