@@ -45,6 +45,16 @@ JSON_TEXTS = {
     "summaryMetrics": [{"a": 1, "b": {"max": 1}, "_wandb": {"runtime": 1}}],
     "metadata": [{"a": [1]}],
 }  # fmt: skip
+# By what name a field finds something.
+NAMES = {
+    "project": "p",
+    "model": "p",
+    "run": "r",
+    "bucket": "r",
+    "artifactType": "dataset",
+    "artifactCollectionMembership": "a:v0",
+    "artifactMembership": "v0",
+}
 ROW = {"_step": 2, "_timestamp": 1.0, "_runtime": 1.0, "a": 1, "b": {"_type": "x"}}
 POST = {
     "files": {
@@ -168,9 +178,9 @@ def within(
         inner = get_named_type(field.type)
         if isinstance(inner, GraphQLObjectType) and start == "query":
             literal = ", ".join(
-                f"{n}: {json.dumps(right(a.type, n, name, known))}"
+                f"{n}: {json.dumps(NAMES.get(name) or right(a.type, n, name, known))}"
                 for n, a in field.args.items()
-                if isinstance(a.type, GraphQLNonNull) or n in ("name", "entityName")
+                if isinstance(a.type, GraphQLNonNull) or n == "name"
             )
             step = f"{name}({literal}) {{" if literal else f"{name} {{"
             yield from within(inner, start, f"{before} {step}", f"}} {after}", known, seen)
