@@ -118,7 +118,8 @@ def value_of(kind, name: str, thing: str, sweep: str) -> object:
         return next(iter(kind.values))
     if names_a_thing(name, kind):
         return thing
-    by_type = {"JSONString": "{}", "JSON": {}, "Int": 1, "Int64": 1, "Boolean": False, "Float": 1.0}
+    by_type = {"JSONString": "{}", "JSON": {}, "Boolean": False, "Float": 1.0}
+    by_type |= dict.fromkeys(("Int", "Int64", "Duration"), 1)
     if kind.name in by_type:
         return by_type[kind.name]
     by_name = NAMES | {"sweep": sweep, "config": CONFIG}

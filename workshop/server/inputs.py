@@ -36,6 +36,8 @@ def span(least: int, most: int) -> str:
     """Return in words which integers can be taken."""
     if (least, most) == (SMALLEST_INT64, LARGEST_INT64):
         return "an integer of 64 bits"
+    if most == LARGEST_INT64:
+        return f"an integer of 64 bits, {least} or more"
     return f"an integer from {least} to {most}"
 
 

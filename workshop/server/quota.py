@@ -19,7 +19,7 @@ from workshop.server.store import Store
 
 DEFAULT_QUOTA_GIB = 10
 LEAST_ROOM = 2**20  # bytes, for what every run brings; of a small quota, a hundredth
-RESERVE = 256 * 2**20  # bytes of the disk; of a small one, this part:
+RESERVE = 64 * 2**20  # bytes of the disk; of a small one, this part:
 RESERVED_PART = 20
 REST = 10  # times as long as it took to count a person's files, they are not counted again
 

@@ -68,14 +68,6 @@ POST = {
     "complete": False,
     "exitcode": 0,
 }
-MANIFEST = {
-    "version": 1,
-    "storagePolicy": "wandb-storage-policy-v1",
-    "contents": {
-        "x": {"digest": "1B2M2Y8AsgTpgAmY7PhCfg==", "size": 1, "birthArtifactID": "x"},
-        "y": {"digest": "x", "size": 1, "ref": "s3://x"},
-    },
-}
 
 
 def everywhere(sample: object) -> Iterator[object]:
@@ -91,6 +83,21 @@ def everywhere(sample: object) -> Iterator[object]:
             changed = sample.copy()
             changed[place] = wrong
             yield changed
+
+
+def manifests(md5: str) -> Iterator[object]:
+    """Yield manifests of artifacts, each with one wrong value.
+
+    Args:
+        md5: That of bytes which are there, in base64.
+    """
+    contents = {
+        "x": {"digest": md5, "size": 1, "birthArtifactID": "x"},
+        "y": {"digest": "x", "size": 1, "ref": "s3://x"},
+    }
+    yield from everywhere(
+        {"version": 1, "storagePolicy": "wandb-storage-policy-v1", "contents": contents}
+    )
 
 
 def posts() -> Iterator[dict]:
