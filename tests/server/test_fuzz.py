@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import workshop.server
-from tests.fixtures.campaigns import is_repeatable, rounds
-from tests.server.strange import costs, documents
+from tests.fixtures.campaigns import is_repeatable, part, rounds
+from tests.server.strange import costs, documents, wrong
 from tests.server.strange.values import JSON_VALUES, TEXTS, texts
 from tests.waiting import patience
 from workshop.server import records
@@ -300,6 +300,58 @@ def test_any_post_of_a_run(target: Target, post: dict, zipped: bool):
 def test_any_bytes(target: Target, body: bytes, encoding: str):
     for path in ("/graphql", "/files/local/p/r/file_stream"):
         target.ask("POST", path, content=body, headers={"Content-Encoding": encoding})
+
+
+# ---- every wrong value in every place ----
+
+
+@pytest.mark.parametrize("root", [SCHEMA.query_type, SCHEMA.mutation_type], ids=str)
+def test_every_argument_with_every_wrong_value(target: Target, root: GraphQLObjectType):
+    for number, request in enumerate(part(wrong.requests(root, target.known))):
+        target.ask("POST", "/graphql", content=dump(request))
+        if root is SCHEMA.mutation_type and number % 5 == 0:
+            read(target, request)
+
+
+READ = """{ project(name: "p") { runs(order: "-summary_metrics.a") { edges { node {
+  historyLineCount eventsLineCount logLineCount exitcode historyKeys historyTail eventsTail
+  summaryMetrics systemMetrics history(samples: 9) events wandbConfig
+  logLines(last: 9) { edges { node { number timestamp level label line } } } } } }
+  sweeps { edges { node { bestLoss runCountExpected } } } } }"""
+
+
+def read(target: Target, before: dict) -> None:
+    """See that what is there can be read, after a request that may have changed it."""
+    reply = target.ask("POST", "/graphql", content=dump({"query": READ}))
+    assert reply.status_code == 200, (before, reply.text)
+
+
+def test_every_part_of_a_post_with_every_wrong_value(target: Target):
+    target.ask("POST", "/graphql", content=dump({"query": RUN}))
+    for number, post in enumerate(part(wrong.posts())):
+        target.ask("POST", "/files/local/p/r/file_stream", content=dump(post))
+        if number % 10 == 0:
+            read(target, post)
+    for path in ("/local/p/runs/r", "/local/p", "/local/p/runs/r/curves.json", "/leaderboard"):
+        assert target.ask("GET", path).status_code in (200, 404)
+
+
+def test_every_part_of_a_manifest_with_every_wrong_value(target: Target):
+    for number, manifest in enumerate(part(wrong.manifests(target.known["md5"][0]))):
+        content = dump(manifest)
+        values = {"config": SWEEP, "digest": f"w{number}"}
+        body = dump({"query": SETUP, "variables": values})
+        made = target.ask("POST", "/graphql", content=body).json()["data"]
+        values = {
+            "artifact": made["createArtifact"]["artifact"]["id"],
+            "md5": base64.b64encode(hashlib.md5(content).digest()).decode(),
+        }
+        body = dump({"query": MANIFEST, "variables": values})
+        announced = target.ask("POST", "/graphql", content=body).json()["data"]
+        file = announced["createArtifactManifest"]["artifactManifest"]["file"]
+        target.ask("PUT", file["uploadUrl"], content=content)
+        target.ask("POST", "/graphql", content=dump({"query": COMMIT, "variables": values}))
+    assert target.ask("GET", "/local/p/artifacts").status_code == 200
 
 
 # ---- addresses, forms, keys ----

@@ -9,7 +9,6 @@ from workshop.server import filestream, stopping
 from workshop.server.errors import RequestError
 from workshop.server.lifecycle import AGENT_SILENCE, RUN_SILENCE
 from workshop.server.records import Agent, Run
-from workshop.server.trials import trials
 
 HYPERBAND = {
     "metric": {"name": "inner.loss", "goal": "minimize"},
@@ -213,10 +212,11 @@ def test_a_target_that_was_reached_ends_the_sweep_wherever_the_value_stands(worl
     world.configure(metric={"name": "acc", "goal": "maximize", "target": 0.9})
     (first,) = world.beat(world.agent())
     world.log(first["run_id"], acc=[0.5, 0.95, 0.6])
-    assert trials(world.store, world.sweep)[0].value == 0.95
+    trials = world.controller.proposals.trials
+    assert trials.of(world.sweep).is_done
     world.store.change(world.run(first["run_id"]), summary='{"acc": {"min": 0.5}}')
     run = world.controller.rewound(world.run(first["run_id"]), 0)
-    assert trials(world.store, world.sweep)[0].value == 0.5
+    assert not trials.of(world.sweep).is_done
     world.store.change(run, summary='{"acc": {"max": 0.95}}')
     world.post(run.name, complete=True, exitcode=0)
     assert world.sweep.state == "FINISHED"  # with a point that was not tried

@@ -10,6 +10,7 @@ import pytest
 
 from workshop.server import proposals
 from workshop.server.compute import ComputeError
+from workshop.server.silence import Silence
 
 BAYES = {
     "method": "bayes",
@@ -185,9 +186,10 @@ def test_a_sweep_goes_on_at_random_where_bayes_fails(api: Api, monkeypatch, capl
 
 def forget_heartbeats(api: Api) -> None:
     """Let the next heartbeat of an agent not be taken for a repetition."""
-    store = api.client.app.state.store
-    with store.writing():
-        store.execute("UPDATE agents SET heartbeat_at = 0")
+    state = api.client.app.state
+    state.controller.silence = Silence()
+    with state.store.writing():
+        state.store.execute("UPDATE agents SET heartbeat_at = 0")
 
 
 def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):

@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import re
+import secrets
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
@@ -25,11 +26,12 @@ from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import RequestError
-from workshop.server.files import Files, download, preflight, upload
+from workshop.server.files import MOST_DISCARDED, Files, download, preflight, upload
 from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
 from workshop.server.pages.signin import Mistakes
 from workshop.server.queues import Places, Queues
+from workshop.server.quota import DEFAULT_QUOTA_GIB, Quota, require_reserve
 from workshop.server.resolvers.context import Context
 from workshop.server.standings import Standings
 from workshop.server.store import Store
@@ -39,7 +41,6 @@ log = logging.getLogger(__name__)
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
 SMALL_BODY = 2**18  # many of these fit into memory at once
-MOST_DISCARDED = 64 * 2**20  # of a larger body, so that its sender gets to the answer
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, as JSON escapes it
 SECONDS_BETWEEN_TENDINGS = 5
 SQLITE_FULL = 13
@@ -61,6 +62,7 @@ async def graphql_endpoint(request: Request) -> Response:
         blobs=state.blobs,
         listings=state.listings,
         compute=state.compute,
+        quota=state.quota,
     )
     places = state.queues.of(user.name)
 
@@ -95,7 +97,10 @@ async def file_stream_endpoint(request: Request) -> Response:
     async with body_of(request, places) as (body, encoding), places.posts:
 
         def answer() -> dict:
-            return filestream.take(state.store, state.controller, names, parse_json(body, encoding))
+            post = parse_json(body, encoding)
+            if filestream.has_lines(post):
+                require_reserve(state.store.folder)
+            return filestream.take(state.store, state.controller, names, post)
 
         reply = JSONResponse(await run_in_threadpool(answer))
     state.outage = None
@@ -103,9 +108,14 @@ async def file_stream_endpoint(request: Request) -> Response:
 
 
 def health(request: Request) -> Response:
-    """Tell that this is the workshop's server, and which store it serves."""
-    folder = str(request.app.state.store.folder)
-    return JSONResponse({"status": "ok", "version": version("sweep-workshop"), "store": folder})
+    """Tell that this is the workshop's server, and which one of them.
+
+    Strangers may ask: who can read the store's folder finds the same `instance` in `server.json`.
+    """
+    instance = request.app.state.instance
+    return JSONResponse(
+        {"status": "ok", "version": version("sweep-workshop"), "instance": instance}
+    )
 
 
 ROUTES = [
@@ -256,13 +266,16 @@ def on_outage(request: Request, error: sqlite3.Error | OSError) -> Response:
     )
 
 
-def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlette:
+def make_app(
+    store: Store, gate: Gate, has_leaderboard: bool = True, quota: int = DEFAULT_QUOTA_GIB * 2**30
+) -> Starlette:
     """Return the application.
 
     Args:
         store: What it serves.
         gate: Who may ask.
         has_leaderboard: Whether everybody sees who of a class has the best run.
+        quota: How many bytes the files and artifacts of each person of a class may have.
     """
 
     @asynccontextmanager
@@ -294,11 +307,13 @@ def make_app(store: Store, gate: Gate, has_leaderboard: bool = True) -> Starlett
     app.state.controller = Controller(store)
     app.state.files = Files(store)
     app.state.blobs = Blobs(store)
+    app.state.quota = Quota(store, [user.entity for user in gate.people], quota)
     app.state.listings = Listings(store)
     app.state.queues = Queues()
     app.state.compute = Compute()
     app.state.figures = Figures(app.state.compute)
     app.state.outage = None
+    app.state.instance = secrets.token_hex(8)
     return app
 
 

@@ -55,6 +55,11 @@ class RunFacts:
     def _extremes(self) -> dict:
         return json.loads(self.run.extremes)
 
+    @property
+    def duration(self) -> float:
+        """For how many seconds the run went on, or goes on; 0 if the clock was set back."""
+        return max(0, self.run.heartbeat_at - self.run.created_at)
+
     def value(self, metric: Metric) -> float | None:
         """Return the run's value of a metric."""
         return metric.value(self.summary, self._extremes.get(metric.name, ()))
@@ -123,10 +128,7 @@ RUN_FIELDS = Fields(
         "commit": column("git_commit"),
         "created_at": column("created_at", TIMES),
         "heartbeat_at": column("heartbeat_at", TIMES),
-        "duration": Field(
-            lambda facts: facts.run.heartbeat_at - facts.run.created_at,
-            ("heartbeat_at", "created_at"),
-        ),
+        "duration": Field(attrgetter("duration"), ("heartbeat_at", "created_at")),
     },
     {
         "config": config_field,

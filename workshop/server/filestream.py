@@ -5,12 +5,12 @@ an empty one is a sign of life.  Everything in a post is kept before it is answe
 of a very long one, some of its first lines may be kept, which its repetition does not change.
 """
 
-import operator
 from collections.abc import Callable
 
 from workshop.server import additions
 from workshop.server.controller import Controller
 from workshop.server.errors import NotFoundError, RequestError, Unready
+from workshop.server.inputs import LARGEST_INT32, flag, whole_number
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
 from workshop.server.values import shorten
@@ -90,13 +90,20 @@ def find_run(store: Store, entity: str, project_name: str, name: str) -> Run:
     return run
 
 
+def has_lines(body: object) -> bool:
+    """Tell whether a post brings anything that takes room, beside a sign of life or an end."""
+    return isinstance(body, dict) and bool(body.get("files"))
+
+
 def contents_of(body: object) -> list[tuple[str, int, list[str]]]:
     """Return name, offset and lines of each file of a post; raise a RequestError if it is none."""
     if not isinstance(body, dict):
         raise RequestError(f"A post of a run must be a JSON object, not {shorten(body)}.")
-    code, files = body.get("exitcode") or 0, body.get("files") or {}
-    if not isinstance(code, int) or abs(code) >= 2**31:
-        raise RequestError(f"The exitcode of a post must be an integer, not {shorten(code)}.")
+    files = body.get("files") or {}
+    if body.get("exitcode") is not None:
+        whole_number(body["exitcode"], "exitcode in a post", -LARGEST_INT32, LARGEST_INT32)
+    for name in ("complete", "preempting"):
+        flag(body.get(name), f"{name} in a post")
     if not isinstance(files, dict):
         raise RequestError(f"The files of a post must be a JSON object, not {shorten(files)}.")
     return [(name, *content_of(name, content)) for name, content in files.items()]
@@ -106,12 +113,12 @@ def content_of(name: str, content: object) -> tuple[int, list[str]]:
     """Return the offset and the lines of one file of a post."""
     try:
         offset, texts = content["offset"], content["content"]
-        if not 0 <= operator.index(offset) < 2**62:
-            raise TypeError
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise TypeError
-        return offset, texts
     except (TypeError, KeyError) as error:
         raise RequestError(
             f"The part {shorten(name)} of a post must have an offset and lines of text."
         ) from error
+    # Lines are counted in integers of 32 bits.
+    most = LARGEST_INT32 - len(texts)
+    return whole_number(offset, f"The offset in the part {shorten(name)} of a post", 0, most), texts

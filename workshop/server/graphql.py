@@ -44,6 +44,7 @@ from graphql import (
 
 from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import RequestError, Unready
+from workshop.server.inputs import count, whole_number
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
@@ -58,7 +59,8 @@ def load_schema() -> GraphQLSchema:
     schema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
     schema.type_map["JSON"].coerce_output_value = finite
     schema.type_map["JSONString"].coerce_input_value = text
-    schema.type_map["Int64"].coerce_input_value = int64
+    for name in ("Int64", "Duration"):
+        schema.type_map[name].coerce_input_value = int64
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
@@ -79,9 +81,10 @@ def text(value: object) -> str:
 
 def int64(value: object) -> int:
     """Return an input value that must be an integer of 64 bits."""
-    if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise GraphQLError(f"expected an integer of 64 bits, not {shorten(value)}")
-    return value
+    try:
+        return whole_number(value, "It")
+    except RequestError as error:
+        raise GraphQLError(str(error)) from error
 
 
 # The client's largest document has 249 tokens, its deepest 25 levels, and each one mutation.
@@ -90,6 +93,7 @@ LONGEST_DOCUMENT = 100_000  # characters
 LONGEST_TEXT = 2 * MIB  # characters, of a variable of a mutation
 RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)  # which the client never asks for
 SCHEMA = load_schema()
+COUNTS = {"first", "last", "samples"}  # the arguments that say how much is asked for
 ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
 
 
@@ -206,6 +210,9 @@ def once_prepared(
 
 def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     """Answer a field from an attribute, a method or a dictionary's item of the same name."""
+    for argument in COUNTS.intersection(arguments):
+        if arguments[argument] is not None:
+            count(arguments[argument], f"`{argument}` of {info.field_name}")
     allowance = info.context.allowance
     allowance.is_counting = info.path.prev is not None  # what a mutation does is its own matter
     name = snake_case(info.field_name)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from workshop.server.errors import RequestError
+from workshop.server.inputs import LARGEST_INT64, SMALLEST_INT64
 from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.store import Store
@@ -124,7 +125,10 @@ def count_history(
 
 def steps(first: int | None, end: int | None) -> tuple[int, int]:
     """Return two steps, of which None is the smallest or the largest."""
-    return (-(2**63) if first is None else first, 2**63 - 1 if end is None else end)
+    return (
+        SMALLEST_INT64 if first is None else first,
+        LARGEST_INT64 if end is None else min(end, LARGEST_INT64),
+    )
 
 
 def history_rows(store: Store, run: Run, numbers: Sequence[int]) -> Iterator[str]:
@@ -214,7 +218,7 @@ def parse_row(text: object, line: int, what: str) -> dict:
 def step_of(row: dict, line: int) -> int:
     """Return a history row's step; its line number if it has none."""
     step = row.get("_step")
-    return step if isinstance(step, int) and abs(step) < 2**63 else line
+    return step if isinstance(step, int) and abs(step) <= LARGEST_INT64 else line
 
 
 def values_by_key(rows: Iterable[dict]) -> dict[str, list]:

@@ -94,4 +94,9 @@ class Listings:
 
 def offset_in(cursor: str | None) -> int:
     """Return the number of items before a page; 0 if the cursor tells none."""
-    return int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 19 else 0
+    return number_in(cursor) or 0
+
+
+def number_in(cursor: str | None) -> int | None:
+    """Return the number that a cursor is, None if it is none that the store could hold."""
+    return int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 19 else None

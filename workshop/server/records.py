@@ -109,7 +109,6 @@ class Run:
     state: str
     created_at: float
     heartbeat_at: float
-    missing_since: float | None
     exit_code: int | None
     stop_ordered: int
     preempting: int

@@ -25,7 +25,7 @@ from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
 from workshop.server.queues import FirstComeLock
 
-VERSION = 3
+VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
 # Of one request that reads.  The client gives up after 19 seconds.
 MOST_READ = 128 * MIB
@@ -56,6 +56,7 @@ class Store:
         self._mine = threading.local()  # the connection of a thread that reads or writes
         self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
+        self._ended: list[Callable[[], None]] = []  # to be called behind every transaction
         self._claim_folder()
         try:
             self._db = self._connect()
@@ -178,6 +179,57 @@ class Store:
                 raise
             finally:
                 self._kept = self._db.total_changes, self._undone
+                for ended in self._ended:
+                    ended()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """See the store as it is now, in a block that reads or writes, while nobody writes.
+
+        What `reading` shows may be older, so nothing that is kept from one block to the next may
+        follow from it.
+        """
+        mine = self._mine
+        before = mine.connection, mine.version, mine.allowance
+        if mine.connection is self._db:
+            yield
+            return
+        try:
+            with self._lock, self._using(self._db, object(), None):
+                yield
+        finally:
+            mine.connection, mine.version, mine.allowance = before
+
+    def watch(
+        self,
+        kind: type[Record],
+        columns: Iterable[str],
+        changed: Callable[[int | None, int], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Have somebody told, inside the store's lock, which records of a kind change.
+
+        Args:
+            kind: The kind.
+            columns: Those that matter; the first one tells what a record belongs to.
+            changed: Called with the value of that column and the record's ID, for the old value and
+                the new one, whether the change is kept in the end or not.
+            ended: Called behind every transaction.
+        """
+        self._ended.append(ended)
+        columns, number = tuple(columns), len(self._ended)
+        function = f"changed_{number}"
+        self._db.create_function(function, 2, changed)
+        for name, event, sides in (
+            ("insert", "INSERT", ("NEW",)),
+            ("update", f"UPDATE OF {', '.join(columns)}", ("OLD", "NEW")),
+            ("delete", "DELETE", ("OLD",)),
+        ):
+            calls = " ".join(f"SELECT {function}({x}.{columns[0]}, {x}.id);" for x in sides)
+            self._db.execute(
+                f"CREATE TEMP TRIGGER {name}_{number} AFTER {event} ON {kind.TABLE} "
+                f"BEGIN {calls} END"
+            )
 
     @property
     def _connection(self) -> sqlite3.Connection:

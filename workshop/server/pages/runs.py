@@ -48,6 +48,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "console_from": first,
         "artifacts": artifacts,
         "is_live": found.is_live,
+        "duration": facts.duration,
     }
 
 

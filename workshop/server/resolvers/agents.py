@@ -63,6 +63,7 @@ def create_agent(context: Context, input: dict) -> dict:
         created_at=now,
         heartbeat_at=now,
     )
+    context.controller.silence.hear(agent)
     context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
     return {"agent": AgentNode(agent)}
 

@@ -14,8 +14,10 @@ from workshop.server.compute import Compute
 from workshop.server.controller import Controller
 from workshop.server.errors import NotFoundError, RequestError, Unready
 from workshop.server.files import Files
+from workshop.server.inputs import require_printable
 from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
+from workshop.server.quota import Quota
 from workshop.server.records import (
     Agent,
     Artifact,
@@ -58,6 +60,7 @@ class Context:
         blobs: The bytes of artifacts.
         listings: The lists that clients read page by page.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
+        quota: How much room people have for files.
         afterwards: What to do once the request is kept, such as deleting bytes.
         prepared: The point that was computed for this request, if it was postponed.
         results: What was worked out for this request outside the transaction.
@@ -73,6 +76,7 @@ class Context:
     blobs: Blobs
     listings: Listings
     compute: Compute
+    quota: Quota
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     prepared: Prepared | None = None
     results: dict[tuple, object] = field(default_factory=dict)
@@ -178,6 +182,7 @@ class Context:
 
 def check_name(name: str, what: str) -> None:
     """Raise a RequestError if a name cannot stand in an address, by W&B's rule."""
+    require_printable(name, what)
     if FORBIDDEN_IN_NAMES & set(name) or len(name) > 128:
         raise RequestError(
             f"{shorten(name)} cannot be {what}: use at most 128 characters, none of / \\ # ? % :"
@@ -239,7 +244,7 @@ def runs_connection(
 
 def end_of_page(start: int, first: int | None) -> int | None:
     """Return where a page of `first` items ends that begins at `start`."""
-    return None if first is None else start + max(0, first)
+    return None if first is None else start + first
 
 
 def page(nodes: list, cursors: list[str], has_next: bool) -> dict:

@@ -85,7 +85,7 @@ def create_run_files(context: Context, input: dict) -> dict:
     targets = []
     for name in input["files"]:
         stored = clean_name(name)
-        path = upload_path(context.gate.upload_token(run.id, stored), run, stored)
+        path = upload_path(context.gate.upload_token(context.user, run.id, stored), run, stored)
         targets.append(file_to_come(name, context.base_url + path))
     return {"run_id": global_id(run), "upload_headers": [], "files": targets}
 

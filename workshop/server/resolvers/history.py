@@ -5,9 +5,12 @@ from array import array
 
 from workshop.server import lines
 from workshop.server.console import console_line
+from workshop.server.errors import RequestError
+from workshop.server.inputs import count, whole_number
+from workshop.server.listings import number_in
 from workshop.server.records import Run
 from workshop.server.resolvers.context import Context
-from workshop.server.values import lookup, parse_object
+from workshop.server.values import lookup, parse_object, shorten
 
 DEFAULT_SAMPLES = 500
 
@@ -61,12 +64,19 @@ class HistoryFields:
 
     def _sampled(self, context: Context, spec: dict) -> list[dict]:
         keys = spec.get("keys") or []
-        end = spec.get("maxStep")
-        rows = lines.read_history(
-            context.store, self.record, spec.get("minStep"), None if end is None else end + 1
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise RequestError(
+                f"keys in a history spec must be a list of names, not {shorten(keys)}."
+            )
+        first, last = (
+            None if spec.get(name) is None else whole_number(spec[name], f"{name} of a spec")
+            for name in ("minStep", "maxStep")
         )
+        samples = count(spec.get("samples", DEFAULT_SAMPLES), "samples of a spec")
+        end = None if last is None else last + 1
+        rows = lines.read_history(context.store, self.record, first, end)
         numbers = array("q", (number for number, row in rows if has_all(row, keys)))
-        chosen = lines.evenly(numbers, spec.get("samples", DEFAULT_SAMPLES)) if keys else []
+        chosen = lines.evenly(numbers, samples) if keys else []
         found = map(json.loads, lines.history_rows(context.store, self.record, chosen))
         return [{key: lookup(row, key) for key in keys} for row in found]
 
@@ -90,10 +100,12 @@ class HistoryFields:
     ) -> dict:
         """Return console lines: the first ones behind a cursor, or the last ones."""
         total = self.record.log_lines
-        start = int(after) + 1 if after and after.isdecimal() else 0
+        number = number_in(after)
+        start = 0 if number is None else number + 1
         if last:
             start = max(0, total - last)
-        found = lines.read_rows(context.store, "console", self.record, start, first or -1)
+        limit = -1 if first is None else first
+        found = lines.read_rows(context.store, "console", self.record, start, limit)
         end = found[-1][0] if found else None
         return {
             "edges": [{"node": console_line(number, text)} for number, text in found],

@@ -5,6 +5,7 @@ from functools import partial
 
 from workshop.server import additions, definitions, lines, search
 from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.inputs import LARGEST_INT64, parse_config, require_own_part
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
 from workshop.server.records import Agent, Project, Run, Sweep
@@ -15,7 +16,6 @@ from workshop.server.resolvers.context import (
     global_id,
     runs_connection,
 )
-from workshop.server.trials import expected_runs
 from workshop.server.values import new_id, parse_object, shorten, timestamp
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
@@ -63,8 +63,9 @@ class SweepNode:
         return context.store.count(Run, sweep_id=self.record.id)
 
     def run_count_expected(self, context: Context) -> int | None:
-        """Return how many runs it will have, None if it goes on for ever."""
-        return expected_runs(context.store, self.record)
+        """Return how many runs it will have, None if it goes on for ever or nearly so."""
+        expected = context.controller.proposals.trials.expected_runs(self.record)
+        return expected if expected is not None and expected <= LARGEST_INT64 else None
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
@@ -213,7 +214,7 @@ def enqueue_sweep_run(context: Context, input: dict) -> dict:
             f"`wandb sweep --resume {sweep.name}` sets it going again."
         )
     additions.check_fits(input["config"], "A run's config")
-    config = json.loads(input["config"])
+    config = parse_config(input["config"])
     plain = {name: value for name, value in config.items() if not is_wrapped(value)}
     run = context.controller.enqueue(
         sweep, config | wrap(plain), context.user.name, input.get("display_name")
@@ -243,10 +244,12 @@ def check_controller(text: str) -> None:
     try:
         for entry in controller.get("schedule") or []:
             arguments = entry["data"]["args"]
-            if not isinstance(entry["id"], str) or (
-                arguments is not None and not all(map(is_wrapped, arguments.values()))
-            ):
+            if not isinstance(entry["id"], str):
                 raise TypeError
+            if arguments is not None:
+                if not all(map(is_wrapped, arguments.values())):
+                    raise TypeError
+                require_own_part(arguments)
         if not all(isinstance(name, str) for name in controller.get("earlystop") or []):
             raise TypeError
     except (TypeError, KeyError, AttributeError) as error:

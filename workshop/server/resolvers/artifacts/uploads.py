@@ -8,6 +8,7 @@ import json
 
 from workshop.server import manifests
 from workshop.server.errors import RequestError
+from workshop.server.inputs import count
 from workshop.server.records import Artifact, Collection, Manifest, Project
 from workshop.server.resolvers.artifacts.edits import check_aliases, point, record_use
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
@@ -20,6 +21,7 @@ from workshop.server.versions import LATEST, collection_of
 def create_artifact(context: Context, input: dict) -> dict:
     """Announce an artifact; one with the same content in the same collection is that version."""
     project = context.project_to_write(input["project_name"], input["entity_name"])
+    context.quota.require_room(project.entity)
     run = None
     if input.get("run_name"):
         run = context.run_to_write(input["run_name"], project.name, project.entity)
@@ -169,7 +171,7 @@ def commit_artifact(context: Context, input: dict) -> dict:
         artifact,
         version=collection.next_version,
         manifest=md5,
-        size=sum(entry.get("size", 0) for entry in manifest["contents"].values()),
+        size=count(manifests.size_of(manifest), "The size of an artifact"),
         file_count=len(manifest["contents"]),
         updated_at=now,
     )
