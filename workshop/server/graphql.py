@@ -6,8 +6,7 @@ attributes or as methods that take the request's context and the arguments.
 A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
 What takes seconds is done between two attempts at it, so that nobody else waits.
 
-A document is bounded by what it says (`MOST_TOKENS`, `DEEPEST`, `MOST_MUTATIONS`), and by what its
-execution reads and answers (`Allowance`).  The client's own documents are far below these bounds.
+A request is bounded by what it says (`documents`), and by what it reads and answers (`Allowance`).
 """
 
 import json
@@ -28,21 +27,18 @@ from graphql import (
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
-    Node,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
     build_schema,
     execute_sync,
     get_operation_ast,
     parse,
-    specified_rules,
     type_from_ast,
     validate,
 )
 
-from workshop.server.allowance import MIB, Allowance
+from workshop.server import documents
+from workshop.server.allowance import Allowance
 from workshop.server.errors import RequestError, Unready
 from workshop.server.inputs import count, whole_number
 from workshop.server.proposals import Postponed, Prepared
@@ -87,11 +83,6 @@ def int64(value: object) -> int:
         raise GraphQLError(str(error)) from error
 
 
-# The client's largest document has 249 tokens, its deepest 25 levels, and each one mutation.
-MOST_TOKENS, DEEPEST, MOST_MUTATIONS = 2000, 60, 10
-LONGEST_DOCUMENT = 100_000  # characters
-LONGEST_TEXT = 2 * MIB  # characters, of a variable of a mutation
-RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)  # which the client never asks for
 SCHEMA = load_schema()
 COUNTS = {"first", "last", "samples"}  # the arguments that say how much is asked for
 ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
@@ -135,7 +126,7 @@ def read(body: object) -> Request:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
     request = Request(document, operation, known_variables(operation, body.get("variables") or {}))
     if request.is_mutation:
-        check_texts(request.variables)
+        documents.check_sizes(request.variables)
     return request
 
 
@@ -234,15 +225,11 @@ def checked(text: str) -> DocumentNode:
     Raises:
         RequestError: The text is no GraphQL, or asks for what the schema does not have.
     """
-    if len(text) > LONGEST_DOCUMENT:
-        raise RequestError(
-            f"The GraphQL document has {len(text):,} characters; use at most {LONGEST_DOCUMENT:,}, "
-            "and variables for longer values."
-        )
+    documents.check_length(text)
     try:
-        document = parse(text, no_location=True, max_tokens=MOST_TOKENS)
-        check_extent(document)
-        errors = validate(SCHEMA, document, RULES, max_errors=1, hide_suggestions=True)
+        document = parse(text, no_location=True, max_tokens=documents.MOST_TOKENS)
+        documents.check_extent(document)
+        errors = validate(SCHEMA, document, documents.RULES, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:
@@ -252,51 +239,6 @@ def checked(text: str) -> DocumentNode:
             f"{name} is not served by the workshop's local W&B server: {errors[0].message}"
         )
     return document
-
-
-def check_texts(variables: dict) -> None:
-    """Raise a RequestError if a text is too long to be kept."""
-    waiting = list(variables.values())
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            raise RequestError(
-                f"The request has a text of {len(value):,} characters; use at most "
-                f"{LONGEST_TEXT:,}, and keep longer ones in a file or an artifact."
-            )
-        if isinstance(value, (dict, list)):
-            waiting += value.values() if isinstance(value, dict) else value
-
-
-def check_extent(document: DocumentNode) -> None:
-    """Raise a RequestError if a document is nested too deeply, or does too much at once."""
-    # Fragments may be spread inside each other, so that their levels add up.
-    if sum(map(levels, document.definitions)) > DEEPEST:
-        raise RequestError(
-            f"The GraphQL document is nested in more than {DEEPEST} levels, those of its fragments "
-            "included; use fewer."
-        )
-    for definition in document.definitions:
-        is_mutation = getattr(definition, "operation", None) is OperationType.MUTATION
-        if is_mutation and len(definition.selection_set.selections) > MOST_MUTATIONS:
-            raise RequestError(
-                f"The GraphQL document has more than {MOST_MUTATIONS} mutations; use one request "
-                "for each."
-            )
-
-
-def levels(definition: Node) -> int:
-    """Return in how many levels the fields of an operation or a fragment are nested."""
-    deepest, waiting = 0, [(definition, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        deepest = max(deepest, depth)
-        inner = depth + isinstance(node, SelectionSetNode)
-        for key in node.keys:
-            value = getattr(node, key, None)
-            parts = value if isinstance(value, (list, tuple)) else [value]
-            waiting += [(part, inner) for part in parts if isinstance(part, Node)]
-    return deepest
 
 
 def known_variables(operation: OperationDefinitionNode, variables: dict) -> dict:
