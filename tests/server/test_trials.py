@@ -134,6 +134,21 @@ def test_bayes_learns_from_the_best_and_the_newest_trials_and_knows_all_points()
     assert {"a": losses[0]} not in past
 
 
+def test_bayes_is_told_everything_before_it_repeats_a_point_that_it_has_forgotten(world: World):
+    world.store.change(world.sweep, config=json.dumps(CONFIGS[-1]))
+    trials = [Trial({"a": a}, a, is_live=False) for a in (1, 2)]
+    asked = []
+
+    class Process:
+        def run(self, function: str, config: dict, trials: list[Trial], seed: int) -> dict:
+            asked.append(len(trials))
+            return {"a": 1 if len(trials) == 1 else 3}
+
+    proposals = world.controller.proposals
+    assert proposals.compute(world.sweep, trials[1:], trials, Process()).point == {"a": 3}
+    assert asked == [1, 2]
+
+
 def test_a_grid_too_large_to_list_is_searched_from_its_beginning():
     config = {
         "method": "grid",

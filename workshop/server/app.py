@@ -98,13 +98,15 @@ async def file_stream_endpoint(request: Request) -> Response:
 
         def answer() -> dict:
             post = parse_json(body, encoding)
-            if filestream.has_lines(post):
+            has_lines = filestream.has_lines(post)
+            if has_lines:
                 require_reserve(state.store.folder)
-            return filestream.take(state.store, state.controller, names, post)
+            reply = filestream.take(state.store, state.controller, names, post)
+            if has_lines:
+                state.outage = None
+            return reply
 
-        reply = JSONResponse(await run_in_threadpool(answer))
-    state.outage = None
-    return reply
+        return JSONResponse(await run_in_threadpool(answer))
 
 
 def health(request: Request) -> Response:

@@ -39,6 +39,14 @@ NETWORK_FILE_SYSTEMS = (
 Record = TypeVar("Record")  # one of the classes of `records`
 
 
+class Mine(threading.local):
+    """What a thread reads or writes by, inside of a block that does so."""
+
+    connection: sqlite3.Connection | None = None
+    version: object = None
+    allowance: Allowance | None = None
+
+
 class Store:
     """The database of one server, opened for it alone.
 
@@ -53,7 +61,7 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
         self._lock = FirstComeLock()
-        self._mine = threading.local()  # the connection of a thread that reads or writes
+        self._mine = Mine()
         self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
         self._ended: list[Callable[[], None]] = []  # to be called behind every transaction
@@ -135,7 +143,7 @@ class Store:
         Raises:
             RequestError: The block reads more than that, or takes too long.
         """
-        if getattr(self._mine, "connection", None):  # this thread reads or writes already
+        if self._mine.connection:  # this thread reads or writes already
             yield
             return
         allowance = allowance or Allowance(MOST_READ, LONGEST_READ)
@@ -190,15 +198,15 @@ class Store:
         follow from it.
         """
         mine = self._mine
-        before = mine.connection, mine.version, mine.allowance
         if mine.connection is self._db:
             yield
             return
+        before = vars(mine).copy()
         try:
             with self._lock, self._using(self._db, object(), None):
                 yield
         finally:
-            mine.connection, mine.version, mine.allowance = before
+            vars(mine).update(before)
 
     def watch(
         self,
@@ -234,7 +242,7 @@ class Store:
     @property
     def _connection(self) -> sqlite3.Connection:
         """The connection that this thread reads or writes by."""
-        return getattr(self._mine, "connection", None) or self._db
+        return self._mine.connection or self._db
 
     @contextmanager
     def _using(
@@ -263,7 +271,7 @@ class Store:
 
         Inside `reading` it is that of what is seen there; inside `writing` it is like no other.
         """
-        return getattr(self._mine, "version", None) or (self._db.total_changes, self._undone)
+        return self._mine.version or (self._db.total_changes, self._undone)
 
     def execute(self, statement: str, *values) -> sqlite3.Cursor:
         """Run one SQL statement; to be called inside `reading` or `writing`."""
@@ -275,7 +283,7 @@ class Store:
         Inside `reading` they take time from the allowance, and no memory.
         """
         cursor = self._connection.cursor()
-        allowance = getattr(self._mine, "allowance", None)
+        allowance = self._mine.allowance
         if allowance:
             cursor.row_factory = counting(allowance, is_kept=False)
         return cursor.execute(statement, values)
