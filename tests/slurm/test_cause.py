@@ -262,7 +262,8 @@ CASES = {
         "code error: ValueError: bad",
     ),
     "forgotten by SLURM, never started": (
-        Facts(), "unknown: it has left no trace, and SLURM has forgotten it"
+        Facts(),
+        "cancelled: before it started, as it seems: it has no log, and SLURM has forgotten it",
     ),
     "forgotten by SLURM, killed": (
         Facts([], [Start(100, "node1")], "crashed", True),
@@ -337,6 +338,6 @@ def test_last_words_are_those_of_the_last_failure_and_not_of_the_clients_clean_u
     assert last_words(TRACEBACK + NOISE) == "ValueError: bad"
     assert last_words("error: first\n" + TRACEBACK.replace("bad", "worse")) == "ValueError: worse"
     assert last_words(TRACEBACK + "error: last\n") == "error: last"
-    assert last_words("fit.py: error: no --lr\n") == "fit.py: error: no --lr"
-    assert last_words("slurmstepd-node1: error: *** JOB 7 ***\n") == ""
+    assert last_words("usage: fit.py\nfit.py: error: no --lr\n") == "fit.py: error: no --lr"
+    assert last_words("epoch 1: error: 0.25\nslurmstepd-node1: error: *** JOB 7 ***\n") == ""
     assert last_words("fine\n") == ""

@@ -69,17 +69,15 @@ _EPITAPHS = {
     "JOB REQUEUE": "REQUEUED",
     "NODE FAILURE": "NODE_FAIL",
 }
-# The last words of the kit's programs, and of Python's argparse (`fit.py: error: ...`); SLURM's
-# daemon speaks like that as well.
-_ERROR = re.compile(r"(?!slurm|srun)(\S+: |.* -m \S+: )?error: ")
-# What an agent and the client put between the words of a program, and when an agent sees its end.
-_NOT_THE_PROGRAMS = re.compile(r"[-\d]+ [:,\d]+ - wandb\.wandb_agent - |wandb: |slurmstepd|\s*$")
-_END_OF_PROGRAM = re.compile(
-    r".* - (Cleaning up finished run|Detected \d+ )|run \w{8}: [a-z]+$|Exception in thread wandb-"
-)
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 # The client's own clean-up fails after each run; this says nothing about the run.
 _NOISE = re.compile(r"Exception in thread wandb-ServiceFinalizer")
+# What an agent and the client put between the words of a program.
+_NOT_THE_PROGRAMS = re.compile(r"[-\d]+ [:,\d]+ - wandb\.wandb_agent - |wandb: |slurmstepd|\s*$")
+# What comes after the words of a program: from its agent, from the script, from the client.
+_END_OF_PROGRAM = re.compile(
+    r".* - (Cleaning up finished run|Detected \d+ )|run \w{8}: [a-z]+$|" + _NOISE.pattern
+)
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Cause(NamedTuple):
@@ -150,12 +148,13 @@ def cause(facts: Facts) -> Cause:
 def last_words(log: str) -> str:
     """Return the line of a log that says why a program failed; empty if none does.
 
-    It is the last line of the last traceback, or an `error: ...` of the kit's own programs or of
-    argparse.
+    It is the last line of the last traceback, an `error: ...` of the kit's own programs, or the
+    `fit.py: error: ...` of argparse, which follows a line of usage.
     """
-    words, lines = "", log.splitlines()
+    words, lines, has_usage = "", log.splitlines(), False
     for number, line in enumerate(lines):
-        if _ERROR.match(line):
+        has_usage = has_usage or line.startswith("usage: ")
+        if line.startswith("error: ") or (has_usage and ": error: " in line):
             words = line
         elif line.startswith("Traceback (") and not _NOISE.match(lines[number - 1]):
             words = next((end for end in lines[number + 1 :] if end[:1].strip()), "")
@@ -319,7 +318,8 @@ def _failed(facts: Facts, last: Start | None) -> Cause | None:
         return _killed(facts)
     if not facts.has_begun:
         return Cause("lost", "its program ended without a word before its run began")
-    return Cause("lost", f"its program was killed without a word (the run is {facts.run_state})")
+    run = f" (the run is {facts.run_state})" if facts.run_state else ""
+    return Cause("lost", f"its program was killed without a word{run}")
 
 
 def _without_run(facts: Facts, last: Start | None) -> Cause | None:
@@ -351,4 +351,5 @@ def _forgotten(facts: Facts) -> Cause:
         return Cause("unknown", "its notes are gone, and SLURM has forgotten it")
     if facts.slurm:  # it was seen in the queue
         return Cause("cancelled", "before it started")
-    return Cause("unknown", "it has left no trace, and SLURM has forgotten it")
+    words = "before it started, as it seems: it has no log, and SLURM has forgotten it"
+    return Cause("cancelled", words)

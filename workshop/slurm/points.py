@@ -161,6 +161,11 @@ def _of_sweep(values: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
     return {name: values.get(name) for name in sorted(config["parameters"])}
 
 
-def describe(values: Mapping[str, Any]) -> str:
-    """Return values as a reader sees them: `learning_rate 0.1, optimizer adam`."""
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+def describe(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Return values as a reader sees them: `learning_rate 0.1, optimizer.name adam`."""
+    return ", ".join(
+        describe(value, f"{prefix}{name}.")
+        if isinstance(value, Mapping)
+        else f"{prefix}{name} {value}"
+        for name, value in values.items()
+    )

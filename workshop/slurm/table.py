@@ -70,11 +70,13 @@ class _Task:
             return Holder("left", followed)
         last = self.slurm[-1] if self.slurm else None
         noted = self.notes.starts[-1].ended if self.notes.starts else None
-        if last and not last.ended:
-            return Holder("waits" if last.state == "PENDING" else "works")
-        if self.slurm_is_silent and last is None and noted is None:
-            return Holder("works")
-        return Holder("left", (last and last.over) or noted)
+        if last and last.state == "PENDING":
+            return Holder("waits")
+        if self.slurm_is_silent:
+            is_over = noted is not None or (last and last.ended)
+        else:
+            is_over = last is None or last.ended
+        return Holder("left", (last and last.over) or noted) if is_over else Holder("works")
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,12 @@ def occupancy(sweep_path: str) -> "pd.DataFrame":
     import pandas as pd
 
     look = _look(sweep_path)
-    kinds = _frame(look).groupby("task")["kind"].first()
+    # Of a task with several runs: that it runs, or else what became of the first one.
+    kinds = (
+        _frame(look)
+        .groupby("task")["kind"]
+        .agg(lambda kinds: next((kind for kind in kinds if kind in LIVE), kinds.iloc[0]))
+    )
     rows = []
     for task in look.tasks:
         held = _held(task)
