@@ -196,18 +196,24 @@ CASES = {
     "no server": (
         Facts(
             [slurm("FAILED", "2:0")], [ran(2, away=True, outage=True)],
-            log="error: the W&B server at http://a did not answer for 600 s: once it is up, x\n",
+            log="error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
         ),
-        "no run: error: the W&B server at http://a did not answer for 600 s: once it is up, x",
+        "no run: error: the W&B server at http://a did not answer in time (600 s): once it is up",
     ),
     "running, with a run that is finished": (
         Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "finished", True),
+        "running: on node1; its run is finished",
+    ),
+    "running, with a run behind it that is finished": (
+        Facts(
+            [slurm("RUNNING", over=None)], [Start(100, "node1")], "finished", True, is_past=True
+        ),
         "finished",
     ),
-    "waiting to go on, with a run that failed": (
+    "waiting to go on, with a run behind it that failed": (
         Facts(
             [slurm("PENDING", began=None)], [ran(warned=True, requeued=True)], "failed", True,
-            log=TRACEBACK,
+            log=TRACEBACK, is_past=True,
         ),
         "code error: ValueError: bad",
     ),
@@ -252,7 +258,7 @@ CASES = {
         Facts(
             [slurm("FAILED", "1:0")], [ran(1, away=True, outage=True)], "failed", True,
             log=TRACEBACK + "0 - wandb.wandb_agent - INFO - Cleaning up finished run: k3m9p7qd\n"
-            "error: the W&B server at http://a did not answer for 600 s: once it is up, x\n",
+            "error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
         ),
         "code error: ValueError: bad",
     ),

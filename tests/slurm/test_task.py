@@ -1,5 +1,6 @@
 """What a task notes, and what it makes of its own notes, without SLURM."""
 
+import dataclasses
 import os
 import time
 
@@ -29,6 +30,10 @@ def place(tmp_path, monkeypatch):
 
 def start(warned=True, **runs):
     return Start(0, "node1", warned=warned, runs={run: ("preempted", runs[run]) for run in runs})
+
+
+def driven_out(**runs):
+    return dataclasses.replace(start(**runs), preempted=True)
 
 
 class TestEnd:
@@ -94,9 +99,9 @@ class TestEnd:
                 raise WorkshopError(f"the W&B server at {url} cannot be reached")
 
         monkeypatch.setattr(reach, "check_reachable", check_reachable)
-        assert task.begin(self.path) == 0
+        task.begin(self.path)
         said = capsys.readouterr().out
-        assert said.count("cannot be reached; waiting for it, up to 600 s") == 1
+        assert said.count("cannot be reached; waiting for it, up to 600 s more") == 1
         assert "answers again" in said
         last = notes.read("17", 1).starts[-1]
         assert (last.outage, last.away) == (True, False)
@@ -106,7 +111,9 @@ class TestEnd:
         monkeypatch.setenv("WORKSHOP_IDLE_SECONDS", "0.1")
         monkeypatch.setattr(reach, "PATIENCE", 0.1)
         for ask in (lambda: task.begin(self.path), lambda: task.end(self.path, 1, warned=False)):
-            with pytest.raises(WorkshopError, match=r"127.0.0.1:9 did not answer for 0.1 s: once"):
+            with pytest.raises(
+                WorkshopError, match=r"127.0.0.1:9 did not answer in time \(0.1 s\): once"
+            ):
                 ask()
         assert notes.read("17", 1).starts[-1].away
 
@@ -142,6 +149,7 @@ class TestEnd:
         ([start(a=3), start(a=3), start(a=4)], 0),
         ([start(a=3), start(b=0)], 0),
         ([start(), start(warned=False)], 0),
+        ([start(a=3), driven_out(a=3), start(a=3), driven_out(a=3)], 1),
     ],
 )
 def test_starts_that_brought_no_run_further_are_counted(starts, count):

@@ -128,7 +128,7 @@ def cause(facts: Facts) -> Cause:
     is_live = state == "PENDING" or state in _RUNNING
     if not _is_over(facts):
         if facts.slurm_is_silent and (is_live or (state == "UNKNOWN" and not _has_ended(last))):
-            return Cause("unknown", "SLURM does not answer")
+            return Cause("unknown", "SLURM does not answer" + _ended_run(facts))
         if is_live:
             return _waiting(facts) if state == "PENDING" else _running(facts)
     if facts.moved_to:
@@ -186,12 +186,8 @@ def _has_ended(last: Start | None) -> bool:
 
 
 def _is_over(facts: Facts) -> bool:
-    """Say whether a run has ended, although its task may go on or be started again."""
-    if not facts.has_run or facts.moved_to:
-        return False
-    return facts.run_state in ("finished", "failed", "killed") or (
-        facts.is_past and facts.run_state != "preempted"
-    )
+    """Say whether a task is done with a run, although it may go on or be started again."""
+    return facts.is_past and not facts.moved_to and facts.run_state != "preempted"
 
 
 def _waiting(facts: Facts) -> Cause:
@@ -201,7 +197,7 @@ def _waiting(facts: Facts) -> Cause:
         words = f"a limit of your account or quality of service is reached ({reason})"
     if interruptions := _interruptions(facts):
         words = f"{interruptions}; {words}"
-    return Cause("waiting", words)
+    return Cause("waiting", words + _ended_run(facts))
 
 
 def _running(facts: Facts) -> Cause:
@@ -211,7 +207,13 @@ def _running(facts: Facts) -> Cause:
         detail += f", in start {_starts(facts)}: {interruptions}"
     if facts.starts and facts.starts[-1].away:
         detail += "; it waits for the server, which does not answer"
-    return Cause("running", detail)
+    return Cause("running", detail + _ended_run(facts))
+
+
+def _ended_run(facts: Facts) -> str:
+    """Say that the run of a task has ended which goes on, if it has."""
+    has_ended = facts.run_state in ("finished", "failed", "killed") and not facts.moved_to
+    return f"; its run is {facts.run_state}" if has_ended else ""
 
 
 def _finished(facts: Facts) -> Cause:

@@ -40,7 +40,8 @@ def main(moment: str, sweep_path: str, *facts: str) -> int:
             does not answer.
     """
     if moment == "begin":
-        return begin(sweep_path)
+        begin(sweep_path)
+        return 0
     status, warned = int(facts[0]), "warned" in facts[1:]
     try:
         code = end(sweep_path, status, warned)
@@ -56,7 +57,7 @@ def main(moment: str, sweep_path: str, *facts: str) -> int:
     return code
 
 
-def begin(sweep_path: str) -> int:
+def begin(sweep_path: str) -> None:
     """Wait for the server; hand back the run that this task's last start was killed in.
 
     Raises:
@@ -66,7 +67,6 @@ def begin(sweep_path: str) -> int:
     await_server(_patience())
     if int(os.environ.get("SLURM_RESTART_COUNT", "0")):
         again(sweep_path)
-    return 0
 
 
 def await_server(patience: float) -> None:
@@ -90,11 +90,11 @@ def await_server(patience: float) -> None:
             if not is_away:
                 is_away = True
                 notes.write(place, "away", url)
-                print(f"{error}; waiting for it, up to {patience:g} s", flush=True)
+                print(f"{error}; waiting for it, up to {patience:g} s more", flush=True)
             if time.monotonic() > deadline:
                 raise WorkshopError(
-                    f"the W&B server at {url} did not answer for {patience:g} s: once it is up, "
-                    "`workshop repair` runs what is missing"
+                    f"the W&B server at {url} did not answer in time ({patience:g} s): once it is "
+                    "up, `workshop repair` runs what is missing"
                 ) from None
         else:
             break
@@ -172,12 +172,18 @@ def _after_warning(place: Path, ended: dict[str, tuple[str, int]], sweep: str) -
 
 
 def fruitless(starts: list[notes.Start]) -> int:
-    """Return how many of the newest starts in a row were warned and brought no run further."""
+    """Return how many of the newest starts in a row had too little time to bring a run further.
+
+    One that another job has cut short says nothing about its time.
+    """
     best: dict[str, int] = {}
     count = 0
     for start in starts:
         further = [run for run, (_, step) in start.runs.items() if step > best.get(run, -1)]
-        count = count + 1 if start.warned and not further else 0
+        if further or not start.warned:
+            count = 0
+        elif not start.preempted:
+            count += 1
         best |= {run: step for run, (_, step) in start.runs.items()}
     return count
 
