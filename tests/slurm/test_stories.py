@@ -267,7 +267,12 @@ class TestLedger:
         [
             ("trainer", trial.REQUEUED, "preempted and resumed", "it was put back into the queue"),
             ("trainer", -trial.WARNED, "preempted and resumed", "it was warned that its time was"),
-            ("driven out", trial.DRIVEN_OUT, "preempted and resumed", "it was warned that its"),
+            (
+                "driven out",
+                trial.DRIVEN_OUT,
+                "preempted and resumed",
+                "it was preempted: another job took",
+            ),
             ("node", trial.NODE_FAILS, "node failure", "its node failed (node2)"),
         ],
     )

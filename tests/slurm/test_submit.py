@@ -89,6 +89,7 @@ def test_it_is_available():
     ("options", "message"),
     [
         ({"partition": "nope"}, "Invalid partition name.*`sinfo`"),
+        ({"partition": "nope"}, "SLURM refused the probe, .* asks for .*--partition=nope"),
         ({"account": "closed"}, "Invalid account or account/partition combination.*nothing was"),
         ({"gres": "gpu:1"}, r"Invalid generic resource \(gres\)"),
         ({"speed": "high"}, "unrecognized option '--speed=high'"),
@@ -98,6 +99,18 @@ def test_it_is_available():
 def test_what_sbatch_refuses_is_said_in_its_words(options, message, path):
     with pytest.raises(WorkshopError, match=message):
         slurm.submit(slurm.plan(path, site="test_cluster", **options))
+
+
+def test_a_controller_that_is_away_is_no_fault_of_the_request(path, tmp_path, monkeypatch):
+    (tmp_path / "sbatch").write_text(
+        "#!/bin/sh\necho 'sbatch: error: Batch job submission failed: "
+        "Unable to contact slurm controller (connect failure)' >&2; exit 1\n"
+    )
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(WorkshopError, match=r"contact slurm controller.*try again later") as caught:
+        slurm.submit(slurm.plan(path, site="test_cluster"))
+    assert "profile" not in str(caught.value)
 
 
 def test_an_array_that_is_refused_takes_its_probe_with_it(path, monkeypatch):

@@ -1,5 +1,6 @@
 """Submit a planned array, and follow it."""
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -13,6 +14,11 @@ from workshop.slurm import commands, environment, notes
 from workshop.slurm.site import FOLDER
 from workshop.slurm.starts import SlurmStart, starts
 from workshop.slurm.submission import SCRIPT, Submission, split
+
+# How SLURM's commands say that the controller, and not the request, is at fault.
+_UNHEARD = re.compile(r"slurm controller|Socket timed out|did not answer|communication")
+# What the kit itself asks for, for every job alike.
+_OWN = re.compile(r"--(parsable|hold|dependency|kill-on|chdir|output|job-name)")
 
 
 @dataclass
@@ -174,10 +180,17 @@ def _sbatch(submission: Submission, command: Sequence[str]) -> str:
     try:
         printed = commands.run(command, environment=submission.environment)
     except WorkshopError as error:
+        if _UNHEARD.search(str(error)):
+            raise WorkshopError(
+                f"{error}, and nothing was submitted; try again later, or ask the cluster's staff"
+            ) from None
+        job = "probe, a short job ahead of the array" if command[-1] == "probe" else "array"
+        asked = [word for word in command if word.startswith("--") and not _OWN.match(word)]
         raise WorkshopError(
-            f"{error}, and nothing was submitted; correct the site profile "
-            f"{shown(FOLDER)}/{submission.site}.yaml, give other options, or change the #SBATCH "
-            f"lines of {shown(SCRIPT)} (`sinfo` lists partitions and what their nodes have)"
+            f"{error}, and nothing was submitted; SLURM refused the {job}, which asks for "
+            f"{' '.join(asked)}: correct what it names, by an option, in the site profile "
+            f"{shown(FOLDER)}/{submission.site}.yaml, or in the #SBATCH lines of "
+            f"{shown(SCRIPT)} (`sinfo` lists partitions and what their nodes have)"
         ) from None
     # In a federation of clusters, the cluster's name follows after a semicolon.
     return printed.strip().split(";")[0]

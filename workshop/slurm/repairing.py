@@ -1,16 +1,20 @@
 """Complete a sweep: run exactly the points that failed, vanished, or were never handed out."""
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from workshop import sweep
 from workshop.errors import WorkshopError
+from workshop.paths import shown
+from workshop.slurm import notes
 from workshop.slurm.array import ArrayJob, submit
-from workshop.slurm.handback import hand_back
-from workshop.slurm.points import Gaps, SweepRun, account
+from workshop.slurm.handback import hand_back, is_silent_since
+from workshop.slurm.points import Gaps, SweepRun, account, state_by_task
 from workshop.slurm.starts import claimed
 from workshop.slurm.submission import plan, split
-from workshop.slurm.table import LIVE, ledger
+from workshop.slurm.table import holders
 
 
 def gaps(sweep_path: str) -> Gaps:
@@ -23,20 +27,18 @@ def gaps(sweep_path: str) -> Gaps:
     config = sweep.get(sweep_path).config
     varied = list(config["parameters"])
     # Before the runs: one that ends in between is then done, and not one that its task has left.
-    tasks = ledger(sweep_path)
-    dead = set(tasks.loc[~tasks["kind"].isin(LIVE), "run"].dropna())
+    tasks = holders(sweep_path)
     found = list(sweep.runs(sweep_path))
     reached = sweep.reached_values(sweep_path, config, found)
-    runs = [
-        SweepRun(
-            run.id,
-            run.state,
-            {name: run.config[name] for name in varied if name in run.config},
-            reached.get(run.id),
-        )
-        for run in found
-    ]
-    return account(config, runs, dead)
+    runs = []
+    for run in found:
+        state, task = run.state, tasks.get(run.id)
+        # A process outside of SLURM may have been given the run after its task.
+        if task and (task.state != "left" or (task.left and is_silent_since(run, task.left))):
+            state = state_by_task(state, task.state)
+        values = {name: run.config[name] for name in varied if name in run.config}
+        runs.append(SweepRun(run.id, state, values, reached.get(run.id), task and task.left))
+    return account(config, runs)
 
 
 def repair(
@@ -48,7 +50,8 @@ def repair(
     """Submit an array that completes a sweep, with a task for each run that is missing.
 
     Failed runs go back to the sweep, which hands them out again under their own IDs; points that
-    were never handed out come by themselves.  So no point is run twice.
+    were never handed out come by themselves.  So no point is run twice.  What a task waits for or
+    works on is left alone, and a second repair waits for the end of the first.
 
     Args:
         sweep_path: `entity/project/ID`.
@@ -57,18 +60,29 @@ def repair(
         options: `at_once`, `site` and options of `sbatch`, as for `plan`.
 
     Returns:
-        The array; None if nothing is missing, or enough tasks are waiting already.
+        The array; None if nothing is missing, or enough tasks are there already.
 
     Raises:
         WorkshopError: the sweep is paused or canceled, or as `plan` and `submit` say; then
             nothing is in the queue.
     """
+    split(sweep_path)
+    with _alone(sweep_path, show):
+        return _repair(sweep_path, patience, show, options)
+
+
+def _repair(
+    sweep_path: str, patience: float, show: Callable[[str], object], options: dict[str, Any]
+) -> ArrayJob | None:
     found = gaps(sweep_path)
     show(str(found))
     work = found.missing + len(found.failed) + len(found.interrupted)
+    if not work:
+        show("nothing to repair")
+        return None
     taken = claimed(sweep_path)
-    if work <= taken:
-        show(f"tasks for these {work} runs are waiting already" if work else "nothing to repair")
+    if work <= taken and not found.failed:
+        show(f"tasks for these {work} runs are waiting already")
         return None
     state = sweep.get(sweep_path).state.lower()
     if state in ("paused", "canceled"):
@@ -79,9 +93,41 @@ def repair(
 
     def give_work() -> None:
         for run in found.failed:
-            hand_back(sweep_path, run.id)
+            if not hand_back(sweep_path, run.id, run.left):
+                show(f"run {run.id} is left alone: it has been taken up or handed back meanwhile")
         if state == "finished":  # and would be again at once, were there nothing to hand out
             sweep.resume(sweep_path)
 
+    if work <= taken:
+        give_work()
+        show(f"tasks for these {work} runs are waiting already, and were given the failed ones")
+        return None
     submission = plan(sweep_path, tasks=work - int(taken), **options)
     return submit(submission, patience, show, prepare=give_work)
+
+
+@contextmanager
+def _alone(sweep_path: str, show: Callable[[str], object]) -> Iterator[None]:
+    """Let one repair of a sweep after the other in here; a kill lets go.
+
+    Raises:
+        WorkshopError: the folder of the logs cannot be written.
+    """
+    file = notes.logs() / f"repair-{split(sweep_path)[-1]}.lock"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.open("w")
+    except OSError as error:
+        raise WorkshopError(
+            f"nothing was repaired, since {shown(file)} cannot be written ({error.strerror}): set "
+            "WORKSHOP_HOME to a folder that you may write to"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            show("another repair of this sweep is going on: waiting for its end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a file system without locks
+        yield

@@ -25,7 +25,7 @@ def live_ledger(sweep_path: str, every: float = 5.0) -> LiveView:
         return View(
             text,
             "".join(map(paragraph, counts)) + table_html(shown.fillna("").astype(str)),
-            final=not frame["kind"].isin(LIVE).any(),
+            final=not frame["kind"].isin(LIVE).any() and not frame.attrs.get("problem"),
         )
 
     return LiveView(look, f"ledger of {sweep_path}", every)
