@@ -11,7 +11,8 @@ import pytest
 
 from tests.fixtures.server import attempt
 from workshop.server.serving import listen
-from workshop.server.store import VERSION, Store, file_system, journal_mode
+from workshop.server.store import VERSION, Store
+from workshop.server.store_folder import file_system, journal_mode
 
 
 def test_health_tells_strangers_which_server_it_is_and_not_where(local_server):

@@ -11,7 +11,6 @@ journal, and so shared memory, which network file systems do not give
 whoever reads waits for the lock as well.
 """
 
-import fcntl
 import json
 import sqlite3
 import threading
@@ -24,6 +23,7 @@ from typing import TypeVar
 from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
 from workshop.server.queues import FirstComeLock
+from workshop.server.store_folder import claim, journal_mode
 
 VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -31,11 +31,6 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 MOST_READ = 128 * MIB
 LONGEST_READ = 15  # seconds
 STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, at the time: milliseconds
-NETWORK_FILE_SYSTEMS = (
-    "nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "afs", "cifs", "smb3", "9p", "virtiofs",
-    "fuse",
-)  # fmt: skip
-
 Record = TypeVar("Record")  # one of the classes of `records`
 
 
@@ -65,7 +60,7 @@ class Store:
         self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
         self._ended: list[Callable[[], None]] = []  # to be called behind every transaction
-        self._claim_folder()
+        self._lock_file = claim(folder)
         try:
             self._db = self._connect()
             (mode,) = self._db.execute(f"PRAGMA journal_mode = {journal_mode(folder)}").fetchone()
@@ -87,30 +82,6 @@ class Store:
         )
         connection.row_factory = sqlite3.Row
         return connection
-
-    def _claim_folder(self) -> None:
-        """Make the folder and hold its lock until this process ends, however it ends."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = (self.folder / "server.lock").open("w")
-        except OSError as error:
-            raise StartError(
-                f"The store folder {self.folder} cannot be written ({error.strerror}); "
-                "choose another one: --store FOLDER."
-            ) from error
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StartError(
-                f"The store folder {self.folder} is in use by another server"
-                f"{running_server(self.folder)}; stop that one first or choose another folder: "
-                "--store FOLDER."
-            ) from error
-        except OSError as error:
-            raise StartError(
-                f"The file system of {self.folder} has no file locks ({error.strerror}), which "
-                "the database needs; choose a folder elsewhere: --store FOLDER."
-            ) from error
 
     def _create_or_check(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -393,38 +364,3 @@ def counting(
         return sqlite3.Row(cursor, values)
 
     return row
-
-
-def journal_mode(folder: Path) -> str:
-    """Return SQLite's journal mode for the file system of a folder: WAL, or DELETE on a network."""
-    return "DELETE" if is_network(file_system(folder)) else "WAL"
-
-
-def is_network(kind: str) -> bool:
-    """Tell whether a type of file system is one that several machines share."""
-    return kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
-
-
-def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Return the type of the file system that a folder is on; empty where that is not told."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return ""
-    folder = folder.resolve()
-    found = {}
-    for line in lines:
-        _, point, kind, *_ = line.split()
-        point = Path(point.encode().decode("unicode_escape"))
-        if folder.is_relative_to(point):
-            found[len(point.parts)] = kind
-    return found[max(found)] if found else ""
-
-
-def running_server(folder: Path) -> str:
-    """Return where the server of a folder says it is, in words; empty if it does not say."""
-    try:
-        note = json.loads((folder / "server.json").read_text())
-        return f" ({note['url']}, process {note['pid']})"
-    except (OSError, ValueError, KeyError):
-        return ""

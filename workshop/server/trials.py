@@ -47,7 +47,7 @@ class Trials:
         store.watch(Run, COLUMNS, self._changed, self._transaction_ended)
 
     def of(self, sweep: Sweep) -> search.Past:
-        """Return what a sweep has tried, as of now; only who writes may look at more than counts."""
+        """Return what a sweep has tried, as of now; who only reads may look at its counts alone."""
         with self._store.locked():
             return self._of(sweep)
 
