@@ -356,7 +356,7 @@ class TestRuns:
             variables = json.loads(file.read_text())
             assert not [name for name, value in variables.items() if environment in value]
             assert variables["WORKSHOP_TEST_MODULE"] == "loaded"
-            assert variables["TMPDIR"].startswith("/tmp/sweep-")
+            assert variables["TMPDIR"].startswith("/var/tmp/sweep-"), "as the site profile says"
             assert not Path(variables["TMPDIR"]).exists()
         jobs = cluster.command("scontrol", "show", "job", "--details")
         assert environment not in jobs

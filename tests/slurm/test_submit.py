@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_for
@@ -149,6 +150,34 @@ def test_a_sweep_and_a_module_that_nodes_do_not_find_are_said_by_the_probe(path)
     wrong = submission.environment | {"WORKSHOP_MODULES": "cuda/99"}
     with pytest.raises(WorkshopError, match=r"probe.*failed: .*cuda/99"):
         slurm.submit(dataclasses.replace(submission, environment=wrong))
+
+
+def test_what_the_clusters_own_setup_says_is_done_first(path, tmp_path):
+    setup = tmp_path / "it's setup.sh"
+    setup.write_text("echo 'this node is not for you'; return 3\n")
+    site = tmp_path / "site.yaml"
+    site.write_text(yaml.safe_dump({"setup": str(setup), "memory": "1G"}))
+    with pytest.raises(WorkshopError, match=r"probe.*failed: this node is not for you \(see"):
+        slurm.submit(slurm.plan(path, site=str(site)))
+
+
+def test_a_partition_that_allows_a_minute_takes_the_probe(path, on_cluster):
+    options = {"partition": "short", "time": "1:00", "begin": "now+1hour"}
+    lines = []
+    slurm.submit(slurm.plan(path, site="test_cluster", **options), patience=0, show=lines.append)
+    on_cluster.cancel_all()
+    assert "is still pending" in lines[-1]
+
+
+def test_secrets_are_named_and_kept_back(path, on_cluster, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sentinel-3f9a")
+    lines = []
+    submission = slurm.plan(path, site="test_cluster", begin="now+1hour")
+    slurm.submit(submission, patience=0, show=lines.append)
+    on_cluster.cancel_all()
+    assert lines[0].startswith("kept back from the tasks, since SLURM stores their variables")
+    assert "AWS_SECRET_ACCESS_KEY" in lines[0]
+    assert "sentinel-3f9a" not in str(lines)
 
 
 def test_a_task_whose_run_would_not_reach_the_server_takes_none(tmp_path, monkeypatch):
