@@ -146,12 +146,21 @@ def stop() -> None:
     print("stopped" if local_server.stop() else "the local W&B server was not running")
 
 
-def check(scale: str, backend: str, site: str, as_json: bool) -> int:
+def check(
+    scale: str, backend: str, site: str, as_json: bool, into: Path | None, collect: Path | None
+) -> int:
     """Look at this machine before a sweep does: what was found, and what to do about it."""
     from workshop import preflight
+    from workshop.preflight import seats
 
+    if collect:
+        collected = seats.collect(collect)
+        print(collected.as_json() if as_json else collected)
+        return int(not collected.is_well)
     findings = preflight.check_setup(scale, backend, site)
     print(preflight.as_json(findings) if as_json else preflight.as_text(findings))
+    if into:
+        print(f"Written: {shown(seats.leave(findings, into.resolve()))}", file=sys.stderr)
     return int(any(finding.verdict == "problem" for finding in findings))
 
 
@@ -290,8 +299,17 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_site(command)
     command.add_argument(
-        "--json", dest="as_json", action="store_true", help="one line of JSON, to be collected"
+        "--json", dest="as_json", action="store_true", help="one line of JSON for a program"
     )
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--into", type=Path, metavar="FOLDER",
+        help="write the result into a folder as well, in which the whole class may write",
+    )  # fmt: skip
+    choice.add_argument(
+        "--collect", type=Path, metavar="FOLDER",
+        help="look at nothing here, but say what the class has written into that folder",
+    )  # fmt: skip
     command = add(results)
     command.add_argument("roster", type=Path, metavar="ROSTER", help="the CSV file of the class")
     command.add_argument("output", type=Path, metavar="FILE", help="the CSV file to write")
