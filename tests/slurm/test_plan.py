@@ -141,6 +141,14 @@ class TestSize:
         submission = slurm.plan(register(), at_once=2, runs_per_task=runs_per_task)
         assert submission.tasks == tasks
 
+    @pytest.mark.parametrize("looks", [(1, 0), (0, 1)])
+    def test_a_task_that_starts_or_is_put_back_meanwhile_leaves_no_run_undone(
+        self, register, monkeypatch, looks
+    ):
+        waiting = iter(looks)
+        monkeypatch.setattr("workshop.slurm.submission.claimed", lambda _: next(waiting))
+        assert slurm.plan(register()).tasks == 8
+
     def test_a_sweep_without_end_needs_a_number(self, register):
         path = register(method="random")
         with pytest.raises(WorkshopError, match=r"has no end.*--tasks N.*run_cap"):

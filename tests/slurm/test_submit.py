@@ -15,11 +15,11 @@ import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_for
-from workshop import slurm, sweep
+from workshop import cli, slurm, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
-from workshop.slurm import commands
+from workshop.slurm import commands, notes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
@@ -38,6 +38,12 @@ def empty_queue(server, on_cluster):
 def path(server):
     config = sweep.load("configs/sweep_config.yaml")
     return sweep.register(config, "submit")
+
+
+@pytest.fixture
+def alone(server):
+    """A sweep that no other test submits."""
+    return sweep.register(sweep.load("configs/sweep_config.yaml"), "alone")
 
 
 def own_address() -> str | None:
@@ -161,18 +167,18 @@ def test_what_the_clusters_own_setup_says_is_done_first(path, tmp_path):
         slurm.submit(slurm.plan(path, site=str(site)))
 
 
-def test_a_partition_that_allows_a_minute_takes_the_probe(path, on_cluster):
+def test_a_partition_that_allows_a_minute_takes_the_probe(alone, on_cluster):
     options = {"partition": "short", "time": "1:00", "begin": "now+1hour"}
     lines = []
-    slurm.submit(slurm.plan(path, site="test_cluster", **options), patience=0, show=lines.append)
+    slurm.submit(slurm.plan(alone, site="test_cluster", **options), patience=0, show=lines.append)
     on_cluster.cancel_all()
     assert "is still pending" in lines[-1]
 
 
-def test_secrets_are_named_and_kept_back(path, on_cluster, monkeypatch):
+def test_secrets_are_named_and_kept_back(alone, on_cluster, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sentinel-3f9a")
     lines = []
-    submission = slurm.plan(path, site="test_cluster", begin="now+1hour")
+    submission = slurm.plan(alone, site="test_cluster", begin="now+1hour")
     slurm.submit(submission, patience=0, show=lines.append)
     on_cluster.cancel_all()
     assert lines[0].startswith("kept back from the tasks, since SLURM stores their variables")
@@ -180,9 +186,8 @@ def test_secrets_are_named_and_kept_back(path, on_cluster, monkeypatch):
     assert "sentinel-3f9a" not in str(lines)
 
 
-def test_a_task_whose_run_would_not_reach_the_server_takes_none(tmp_path, monkeypatch):
+def test_a_task_whose_run_would_not_reach_the_server_takes_none(alone, tmp_path, monkeypatch):
     """The script checks it too, since it can be submitted by hand, and a node can set the mode."""
-    alone = sweep.register(sweep.load("configs/sweep_config.yaml"), "offline")
     monkeypatch.setenv("WANDB_MODE", "offline")
     environment = slurm.plan(alone, site="test_cluster").environment
     log = tmp_path / "log"
@@ -239,6 +244,47 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
         with pytest.raises(WorkshopError, match=r"belongs to bob, and your key to ada, which may"):
             slurm.submit(slurm.plan(path, site="test_cluster"))
         slurm.wait(job, 30, 0.2, lambda line: None)
+
+
+def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, capsys):
+    waiting = slurm.submit(
+        slurm.plan(alone, site="test_cluster", begin="now+1hour"), patience=0, show=print
+    )
+    options = ["--parsable", "--array=1-2", "--mem=1G", "--output=/dev/null", "--wrap"]
+    running = on_cluster.command("sbatch", *options, "sleep 1000").strip()
+    notes.folder(running).mkdir()
+    notes.record(running, sweep=alone, tasks=2)
+    wait_for(lambda: "PENDING" not in on_cluster.command("squeue", "-h", "-j", running, "-o", "%T"))
+    capsys.readouterr()
+
+    assert cli.main(["cancel", alone]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == [
+        f"sweep {alone} is canceled: no agent gets another run, and those that run end",
+        f"array job {waiting.job_id} is cancelled, with 8 waiting tasks",
+        f"array job {running} is cancelled, with 2 running tasks",
+    ]
+    assert sweep.get(alone).state.upper() == "CANCELED"
+    wait_for(lambda: not on_cluster.command("squeue", "-h"))
+    assert cli.main(["cancel", alone]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"sweep {alone} is canceled already",
+        "no array that was submitted for it from here waits or runs",
+    ]
+
+
+def test_arrays_end_though_the_server_does_not_answer(alone, on_cluster, monkeypatch):
+    submission = slurm.plan(alone, 2, site="test_cluster", begin="now+1hour")
+    slurm.submit(submission, patience=0, show=lambda line: None)
+    lines = []
+
+    def refuse(_: str) -> None:
+        raise WorkshopError("the server is away")
+
+    monkeypatch.setattr("workshop.sweep.get", refuse)
+    with pytest.raises(WorkshopError, match="the server is away"):
+        slurm.cancel(alone, show=lines.append)
+    assert [line.partition(", ")[2] for line in lines] == ["with 2 waiting tasks"]
 
 
 def test_waiting_and_cancelled_tasks_have_a_state_each(path, on_cluster):

@@ -4,10 +4,10 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from workshop import sweep
 from workshop.errors import WorkshopError
@@ -20,6 +20,7 @@ SCRIPT = SLURM / "sweep_submission.slrm"
 PROBE_MINUTES = 5
 
 RunsPerTask = int | Literal["all"]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -190,14 +191,16 @@ def split(sweep_path: str) -> list[str]:
 def _runs_to_do(sweep_path: str) -> int:
     """Return how many runs agents would be given: new ones, and interrupted ones."""
     registered = sweep.get(sweep_path)
-    remaining = sweep.remaining(sweep_path)
+    (remaining, interrupted), taken = between_claims(
+        sweep_path,
+        lambda: (sweep.remaining(sweep_path), sweep.states(sweep_path)["preempted"]),
+    )
     if remaining is None:
         raise WorkshopError(
             f"sweep {sweep_path} has no end, so the array's size is yours to choose: "
             "give tasks=N (--tasks N), or register the sweep with a `run_cap`"
         )
-    left = remaining + sweep.states(sweep_path)["preempted"]
-    taken = claimed(sweep_path)
+    left = remaining + interrupted
     state = registered.state.upper()
     if left and taken >= left:
         raise WorkshopError(
@@ -216,6 +219,21 @@ def _runs_to_do(sweep_path: str) -> int:
             f"runs that are left: continue it with `wandb sweep --resume {sweep_path}`"
         )
     return left - int(taken)
+
+
+def between_claims(sweep_path: str, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+    """Ask a sweep's server between two looks at SLURM.
+
+    In between a task that waits may be given its run, and one that runs may be put back into the
+    queue with it.  The smaller number of the two looks counts such a task for none, so that an
+    array has a task too many, which finds no work, and never one too few.
+
+    Returns:
+        The answer, and the number of runs that tasks which wait already will take.
+    """
+    before = claimed(sweep_path)
+    answer = ask()
+    return answer, min(before, claimed(sweep_path))
 
 
 def _check_option(name: str, value: str | int | bool) -> None:

@@ -1,7 +1,6 @@
 """The ledger: what became of each task of a sweep's arrays, and of the run that it was given."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,24 +160,6 @@ def _join(sweep_path: str, jobs: set[str]) -> tuple[list[_Task], str]:
             known, problem = {}, str(error)
         tasks += _tasks(job, sweep_path, known)
     return tasks, problem
-
-
-def describe(frame: "pd.DataFrame") -> str:
-    """Return a ledger as text for a terminal, with a line that counts the causes."""
-    if frame.empty:
-        return "no array was submitted for this sweep: `workshop submit` does it"
-    columns = ["task", "run", "configuration", "slurm", "exit_code", "run_state", "log", "cause"]
-    # Left-aligned, so that a long cause at the end does not push the others aside.
-    texts = frame[columns].fillna("").rename(columns=lambda name: name.replace("_", " "))
-    widths = {name: max(len(name), int(texts[name].str.len().max())) for name in texts}
-    lines = ["  ".join(name.ljust(width) for name, width in widths.items()).rstrip()]
-    for row in texts.to_dict("records"):
-        lines.append("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
-    counts = Counter(frame["kind"])
-    lines.append(", ".join(f"{count} {kind}" for kind, count in counts.items()))
-    if problem := frame.attrs.get("problem"):
-        lines.append(f"without what SLURM knows: {problem}")
-    return "\n".join(lines)
 
 
 def _tasks(job: str, sweep_path: str, known: Mapping[int, Sequence[SlurmStart]]) -> list[_Task]:
