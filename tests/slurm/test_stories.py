@@ -165,7 +165,7 @@ def submit_to_a_broken_gpu(path: str, cluster: Cluster) -> Story:
     program.chmod(0o755)
     lines = ["#%Module", "setenv SLURM_JOB_GPUS 0", f"prepend-path PATH {module.parent}"]
     module.write_text("\n".join(lines) + "\n")
-    return submit(plan(path), WORKSHOP_MODULES="broken-gpu/1.0")
+    return submit(plan(path), WORKSHOP_MODULES="workshop-test/1.0 broken-gpu/1.0")
 
 
 def submit_from_a_job(path: str, folder: Path) -> Story:

@@ -7,8 +7,9 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -186,16 +187,29 @@ def test_secrets_are_named_and_kept_back(alone, on_cluster, monkeypatch):
     assert "sentinel-3f9a" not in str(lines)
 
 
+def ended(path: str, log: Path, environment: Mapping[str, str]) -> Any:
+    """Submit an array of one task by hand; return its row in the ledger once it has ended."""
+    options = ["--array=1", "--mem=1G", f"--chdir={ROOT}", f"--output={log}"]
+    commands.run(["sbatch", *options, str(slurm.SCRIPT), path], environment)
+    (row,) = wait_for(
+        lambda: [row for row in slurm.ledger(path).itertuples() if row.kind not in slurm.LIVE]
+    )
+    return row
+
+
+@pytest.mark.parametrize("scratch", ["NO_SUCH_VARIABLE", "/no/such/folder"])
+def test_a_task_without_the_folder_for_temporary_files_takes_no_run(alone, tmp_path, scratch):
+    environment = slurm.plan(alone, site="test_cluster").environment
+    row = ended(alone, tmp_path / "log", environment | {"WORKSHOP_SCRATCH": scratch})
+    assert row.kind == "no run"
+    assert f"has no folder {scratch} for temporary files: correct `scratch` in" in row.cause
+
+
 def test_a_task_whose_run_would_not_reach_the_server_takes_none(alone, tmp_path, monkeypatch):
     """The script checks it too, since it can be submitted by hand, and a node can set the mode."""
     monkeypatch.setenv("WANDB_MODE", "offline")
-    environment = slurm.plan(alone, site="test_cluster").environment
     log = tmp_path / "log"
-    options = ["--array=1", "--mem=1G", f"--chdir={ROOT}", f"--output={log}"]
-    commands.run(["sbatch", *options, str(slurm.SCRIPT), alone], environment)
-    (row,) = wait_for(
-        lambda: [row for row in slurm.ledger(alone).itertuples() if row.kind not in slurm.LIVE]
-    )
+    row = ended(alone, log, slurm.plan(alone, site="test_cluster").environment)
     assert "error: mode offline (set by WANDB_MODE) keeps what runs log" in log.read_text()
     assert (row.kind, row.slurm) == ("no run", "FAILED")
     assert "mode offline (set by WANDB_MODE) keeps what runs log" in row.cause
