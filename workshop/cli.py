@@ -152,8 +152,10 @@ def check(
 ) -> int:
     """Look at this machine before a sweep does: what was found, and what to do about it."""
     from workshop import preflight
-    from workshop.preflight import seats
 
+    if into or collect:
+        # Not for all: an ordinary check also works where packages that this one needs are missing.
+        from workshop.preflight import seats
     if collect:
         collected = seats.collect(collect)
         print(collected.as_json() if as_json else collected)
