@@ -76,7 +76,8 @@ def submit(
         submission: the plan.
         patience: seconds to wait for the probe, which may have to queue.  After that the array
             stays in the queue: it starts if the probe succeeds, and SLURM removes it otherwise.
-        show: gets a line with the probe's answer.
+        show: gets a line that names the secrets which are kept back, if there are any, and one
+            with the probe's answer.
         prepare: is called once SLURM has accepted everything, before any task can start.
 
     Raises:
@@ -93,6 +94,12 @@ def submit(
             f"{submission.tasks} tasks are more than an array of this cluster may have "
             f"({largest}, from MaxArraySize): let a task take several runs, "
             f"runs_per_task={-(-submission.tasks // largest)} (--runs-per-task)"
+        )
+    if submission.secrets:
+        show(
+            "kept back from the tasks, since SLURM stores their variables where others may read "
+            f"them: {', '.join(submission.secrets)} (`inherit` in a site profile passes on what "
+            "is no secret)"
         )
     probe = _sbatch(submission, submission.probe())
     try:

@@ -73,6 +73,8 @@ class Gaps:
         interrupted: the runs that the sweep will hand out once more by itself.
         others: the runs whose values are no point of the sweep's grid: prior runs, and those from
             before its configuration was changed.
+        left_out: failed runs that are not to be repeated, since their causes are others than those
+            that were asked for.
     """
 
     expected: int | None
@@ -84,6 +86,7 @@ class Gaps:
     duplicated: dict[str, list[SweepRun]] = field(default_factory=dict)
     interrupted: list[SweepRun] = field(default_factory=list)
     others: list[SweepRun] = field(default_factory=list)
+    left_out: list[SweepRun] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return the account, a line per kind, and a line per point or run that needs work."""
@@ -93,6 +96,9 @@ class Gaps:
         lines += [f"  {describe(point)}" for point in self.points]
         lines.append(f"{len(self.failed)} failed: to be repeated")
         lines += [f"  {describe(run.values)}: run {run.id} {run.state}" for run in self.failed]
+        if self.left_out:
+            lines.append(f"{len(self.left_out)} failed otherwise: left out")
+            lines += [f"  {describe(run.values)}: run {run.id}" for run in self.left_out]
         if self.interrupted:
             lines.append(f"{len(self.interrupted)} interrupted: handed out again by the sweep")
             lines += [f"  {describe(run.values)}: run {run.id}" for run in self.interrupted]

@@ -1,7 +1,8 @@
 """Complete a sweep: run exactly the points that failed, vanished, or were never handed out."""
 
+import dataclasses
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,18 +13,24 @@ from workshop.slurm import notes
 from workshop.slurm.array import ArrayJob, submit
 from workshop.slurm.handback import hand_back, is_silent_since
 from workshop.slurm.points import Gaps, SweepRun, account, state_by_task
-from workshop.slurm.starts import claimed
-from workshop.slurm.submission import plan, split
-from workshop.slurm.table import holders
+from workshop.slurm.report import kinds
+from workshop.slurm.submission import between_claims, plan, split
+from workshop.slurm.table import holders, ledger
 
 
-def gaps(sweep_path: str) -> Gaps:
+def gaps(sweep_path: str, only: Collection[str] = ()) -> Gaps:
     """Return what a sweep has done and what is missing; printing it is a dry run of `repair`.
 
+    Args:
+        sweep_path: `entity/project/ID`.
+        only: kinds of causes (`workshop.slurm.cause.KINDS`) of the failed runs that are to be
+            repeated; none means all.
+
     Raises:
-        WorkshopError: there is no such sweep, or its server does not answer.
+        WorkshopError: there is no such sweep or cause, or its server does not answer.
     """
     split(sweep_path)
+    only = kinds(only)
     config = sweep.get(sweep_path).config
     varied = list(config["parameters"])
     # Before the runs: one that ends in between is then done, and not one that its task has left.
@@ -38,13 +45,31 @@ def gaps(sweep_path: str) -> Gaps:
             state = state_by_task(state, task.state)
         values = {name: run.config[name] for name in varied if name in run.config}
         runs.append(SweepRun(run.id, state, values, reached.get(run.id), task and task.left))
-    return account(config, runs)
+    accounted = account(config, runs)
+    return _limited(accounted, sweep_path, only) if only else accounted
+
+
+def _limited(found: Gaps, sweep_path: str, only: Collection[str]) -> Gaps:
+    """Leave out the failed runs whose causes are not among some kinds."""
+    tasks = ledger(sweep_path)
+    kind = {(task, run): kind for task, run, kind in tasks[["task", "run", "kind"]].to_numpy()}
+
+    def is_asked_for(run: SweepRun) -> bool:
+        # Of several tasks with the run, the one that it was given to last knows its end.
+        if place := notes.holder(run.id, sweep_path):
+            return kind.get((f"{place.parent.name}_{place.name}", run.id)) in only
+        return any(of == run.id and why in only for (_, of), why in kind.items())
+
+    chosen = [run for run in found.failed if is_asked_for(run)]
+    others = [run for run in found.failed if run not in chosen]
+    return dataclasses.replace(found, failed=chosen, left_out=others)
 
 
 def repair(
     sweep_path: str,
     patience: float = 60,
     show: Callable[[str], object] = print,
+    only: Collection[str] = (),
     **options: Any,
 ) -> ArrayJob | None:
     """Submit an array that completes a sweep, with a task for each run that is missing.
@@ -57,6 +82,8 @@ def repair(
         sweep_path: `entity/project/ID`.
         patience: as for `submit`.
         show: gets lines about what is done.
+        only: as for `gaps`.  What was never handed out is run all the same: the sweep decides
+            which of its points an agent gets.
         options: `at_once`, `site` and options of `sbatch`, as for `plan`.
 
     Returns:
@@ -68,19 +95,22 @@ def repair(
     """
     split(sweep_path)
     with _alone(sweep_path, show):
-        return _repair(sweep_path, patience, show, options)
+        return _repair(sweep_path, patience, show, only, options)
 
 
 def _repair(
-    sweep_path: str, patience: float, show: Callable[[str], object], options: dict[str, Any]
+    sweep_path: str,
+    patience: float,
+    show: Callable[[str], object],
+    only: Collection[str],
+    options: dict[str, Any],
 ) -> ArrayJob | None:
-    found = gaps(sweep_path)
+    found, taken = between_claims(sweep_path, lambda: gaps(sweep_path, only))
     show(str(found))
     work = found.missing + len(found.failed) + len(found.interrupted)
     if not work:
         show("nothing to repair")
         return None
-    taken = claimed(sweep_path)
     if work <= taken and not found.failed:
         show(f"tasks for these {work} runs are waiting already")
         return None

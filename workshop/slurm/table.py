@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,27 +250,6 @@ def _join(sweep_path: str, jobs: Iterable[str]) -> tuple[list[_Task], str]:
             known, problem, silent = remembered(job), str(error), True
         tasks += _tasks(job, sweep_path, known, silent)
     return tasks, problem
-
-
-def describe(frame: "pd.DataFrame") -> str:
-    """Return a ledger as text for a terminal, with a line that counts the causes."""
-    if frame.empty:
-        return (
-            "no array was submitted for this sweep: `workshop submit` does it (none is recorded in "
-            f"{shown(notes.logs())}, and no run names one)"
-        )
-    columns = ["task", "run", "configuration", "slurm", "exit_code", "run_state", "log", "cause"]
-    # Left-aligned, so that a long cause at the end does not push the others aside.
-    texts = frame[columns].fillna("").rename(columns=lambda name: name.replace("_", " "))
-    widths = {name: max(len(name), int(texts[name].str.len().max())) for name in texts}
-    lines = ["  ".join(name.ljust(width) for name, width in widths.items()).rstrip()]
-    for row in texts.to_dict("records"):
-        lines.append("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
-    counts = Counter(frame["kind"])
-    lines.append(", ".join(f"{count} {kind}" for kind, count in counts.items()))
-    if problem := frame.attrs.get("problem"):
-        lines.append(f"without what SLURM knows: {problem}")
-    return "\n".join(lines)
 
 
 def _tasks(job: str, sweep_path: str, known: Starts, silent: bool) -> list[_Task]:
