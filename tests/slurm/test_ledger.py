@@ -145,7 +145,8 @@ class TestGaps:
 
 class TestRepair:
     def test_a_second_one_waits_for_the_first(self, arrays, monkeypatch):
-        monkeypatch.setattr(repairing, "gaps", lambda path: Gaps(3, done=3, live=0, missing=0))
+        nothing = Gaps(3, done=3, live=0, missing=0)
+        monkeypatch.setattr(repairing, "gaps", lambda path, only: nothing)
         said: list[str] = []
         with (arrays.logs / f"repair-{arrays.sweep_id}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
