@@ -25,6 +25,7 @@ tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what c
 
 check: $(INSTALLED) ## check style, spelling, and what is generated, in a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest --quiet --no-header --durations=0 --durations-min=5 tests/repository
 
 test: $(INSTALLED) ## run the tests, several at a time

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import Report
+from sweepserver.search import Scale
 from workshop import analysis, plots
-from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
 SIZES = (10, 100, 1_000)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sweepserver.search import Scale
 from workshop import analysis
 from workshop.errors import WorkshopError
-from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
 SCALES = {

@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
+from sweepserver.keys import key_file
 from tests.fixtures.server import launch
 from workshop import collecting
 from workshop.errors import WorkshopError
-from workshop.server.keys import key_file
 
 TRAIN = """
 import wandb

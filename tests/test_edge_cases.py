@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sweepserver.search import Scale
 from workshop import analysis, plots
-from workshop.server.search import Scale
 
 METRIC = "Validation Accuracy"
 SCALES = {"learning_rate": Scale("log"), "optimizer": Scale("category")}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sweepserver.search import Trial, bayes
 from workshop import analysis, methods, plots
 from workshop.methods.replay import ORDERS, PARAMETERS, TABLE
-from workshop.server.search import Trial, bayes
 
 METRIC = methods.METRIC
 

@@ -6,9 +6,9 @@ import re
 import httpx2
 import pytest
 
+from sweepserver.search.metric import Metric, curve
 from workshop import analysis
 from workshop.look import look
-from workshop.server.metric import Metric, curve
 
 MAXIMIZE, MINIMIZE = Metric("acc", maximize=True), Metric("acc")
 

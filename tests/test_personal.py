@@ -32,7 +32,7 @@ def mine(tmp_path_factory):
 
 def test_copy_is_private_and_has_everything(mine):
     assert mine.stat().st_mode & 0o777 == 0o700
-    for name in ("README.md", "configs/config.yaml", "workshop/server/schema.graphql"):
+    for name in ("README.md", "configs/config.yaml", "sweepserver/schema.graphql"):
         assert (mine / name).read_bytes() == (ROOT / name).read_bytes()
     assert len(list(mine.glob("notebooks/0*.ipynb"))) >= 7
     assert not list(mine.rglob("__pycache__"))

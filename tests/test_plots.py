@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sweepserver.search import Scale
 from workshop import analysis, plots, style
-from workshop.server.search import Scale
 from workshop.style import DARK
 
 METRIC = "Validation Accuracy"

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from sweepserver.keys import key_file, read_key
 from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
@@ -24,7 +25,6 @@ from workshop.errors import WorkshopError
 from workshop.export import PLOTLY_JSON, WIDGET_VIEW
 from workshop.lint import lint
 from workshop.look import look
-from workshop.server.keys import key_file, read_key
 from workshop.slurm import notes, table
 from workshop.widgets import LiveView, View, live_ledger, pick_runs, sweep_form, watch
 

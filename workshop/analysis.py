@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pandas as pd
 
+from sweepserver.search import Scale, hyperparameters
 from workshop.best_so_far import best_so_far
 from workshop.errors import WorkshopError
 from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, importance, left_out, rank
 from workshop.parameter_values import numbers
-from workshop.server.search import Scale, hyperparameters
 
 __all__ = [
     "SUMMARY",

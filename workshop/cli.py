@@ -128,7 +128,7 @@ def kernel(prefix: Path | None, remove: bool) -> None:
 
 def server(server_options: list[str]) -> int:
     """Run the local W&B server, for yourself or for a class, until Ctrl-C."""
-    from workshop.server.__main__ import main as serve
+    from sweepserver.__main__ import main as serve
 
     if not server_options and (url := local_server.running()):
         print(f"The local W&B server runs already: {url}")
@@ -139,6 +139,7 @@ def server(server_options: list[str]) -> int:
         prog="workshop server",
         store=local_server.store(),
         ports=(local_server.last_port(), 0),
+        figures=local_server.FIGURES,
     )
 
 

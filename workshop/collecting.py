@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from sweepserver.search.metric import Metric
 from workshop import sweep
 from workshop.analysis import fetch_runs, rank
 from workshop.errors import WorkshopError
-from workshop.server.metric import Metric
 
 
 def people(roster: Path) -> list[str]:

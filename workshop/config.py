@@ -18,10 +18,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from sweepserver.search import numerals
+from sweepserver.search.values import closest
 from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT, shown
-from workshop.server.search import numerals
-from workshop.server.values import closest
 
 METRICS = ("Train Loss", "Validation Loss", "Validation Accuracy")
 """What a sweep can judge its runs by."""

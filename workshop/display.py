@@ -4,10 +4,10 @@ import pandas as pd
 from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
+from sweepserver.search import hyperparameters
 from workshop.links import in_browser
 from workshop.look import short
 from workshop.paths import ROOT
-from workshop.server.search import hyperparameters
 
 _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
 

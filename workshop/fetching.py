@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sweepserver.search import hyperparameters
+from sweepserver.search.metric import Metric, curve
+from sweepserver.search.values import lookup
 from workshop.asking import Asker
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.logged import RUNS_PER_PAGE, logged_values
 from workshop.parameter_values import column
-from workshop.server.metric import Metric, curve
-from workshop.server.search import hyperparameters
-from workshop.server.values import lookup
 
 if TYPE_CHECKING:
     import wandb
@@ -40,9 +40,9 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
           were written as text are numbers, NaN is for a run that lacks the parameter, and None for
           a null if the sweep lists one (`groupby` counts it with `dropna=False`);
         - the run's value of the sweep's metric, which is the best that it logged (see
-          `workshop.server.metric`), and of `Train Loss`, `Validation Loss`, `Validation Accuracy`
-          (percent) and `Effective Learning Rate` the last value, where one of them is not the
-          metric; floats, NaN where the run logged none;
+          `sweepserver.search.metric`), and of `Train Loss`, `Validation Loss`, `Validation
+          Accuracy` (percent) and `Effective Learning Rate` the last value, where one of them is
+          not the metric; floats, NaN where the run logged none;
         - `started` (UTC) and `seconds` (from `wandb.init` to the run's end, or to the last value
           logged if it is still running);
         - `host` and `array_task` (`JOB_TASK` as SLURM writes it, None outside SLURM), which the

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sweepserver.search import Scale
 from workshop.errors import WorkshopError
 from workshop.forest import importances
 from workshop.parameter_values import LARGEST, levels, numbers
-from workshop.server.search import Scale
 
 MINIMUM_RUNS = 5
 """Fewer runs say nothing about importance: with four, even a correlation of 0.94 is chance."""

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sweepserver import search
 from workshop import command
 from workshop.config import LOGGED, METRICS, TrainingConfig, closest, field_error
 from workshop.errors import WorkshopError
-from workshop.server import search
 
 
 def check(config: Any, source: str = "the sweep configuration") -> None:

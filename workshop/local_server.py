@@ -1,4 +1,4 @@
-"""Start, find and stop the local W&B server (`workshop.server`) of this clone.
+"""Start, find and stop the local W&B server (`sweepserver`) of this clone.
 
 Its key is neither in the environment nor in an argument of anything: the server leaves it in a
 netrc file of mode 0600, which the `wandb` client finds through the variable `NETRC`.
@@ -24,6 +24,8 @@ from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home, shown
 
 DEFAULT_PORT = int(os.environ.get("WORKSHOP_PORT") or 8517)
+FIGURES = "workshop.server_figures:draw_sweep"
+"""What draws the figures on the server's pages."""
 START_LIMIT_S = 60  # a second where nothing else computes
 
 
@@ -59,8 +61,8 @@ def start() -> str:
         return url
     home().mkdir(parents=True, exist_ok=True)
     log = home() / "server.log"
-    command = [sys.executable, "-m", "workshop.server", "--store", str(store())]
-    command += ["--port", str(last_port()), "0"]
+    command = [sys.executable, "-m", "sweepserver", "--store", str(store())]
+    command += ["--port", str(last_port()), "0", "--figures", FIGURES]
     if name := links.proxy_host():
         command += ["--proxied-as", name]
     with log.open("w") as output:

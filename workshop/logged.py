@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workshop.server.values import lookup
+from sweepserver.search.values import lookup
 
 if TYPE_CHECKING:
     import wandb

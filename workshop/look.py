@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sweepserver.search.metric import Metric
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.logged import history_spec, values_in
 from workshop.progress import ENDED
-from workshop.server.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,8 +148,8 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     import pandas as pd
     import wandb
 
+    from sweepserver.search import hyperparameters
     from workshop.parameter_values import column
-    from workshop.server.search import hyperparameters
 
     try:
         api = api or wandb.Api()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from sweepserver.search import Scale
 from workshop.importance import rank
 from workshop.parameter_values import levels, numbers
-from workshop.server.search import Scale
 from workshop.style import (
     GREY,
     LIGHT,

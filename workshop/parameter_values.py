@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from workshop.server.search import Scale
+from sweepserver.search import Scale
 
 LARGEST = 3e38
 """Of numbers, because a random forest cannot take larger ones."""

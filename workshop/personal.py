@@ -20,7 +20,7 @@ ACTIVATE = "activate"
 KIT = ".kit"
 """The link of a copy to the kit, from which the copy is made complete again."""
 
-PARTS = ("README.md", "LICENSE", "configs", "docs", "notebooks", "slurm", "workshop")
+PARTS = ("README.md", "LICENSE", "configs", "docs", "notebooks", "slurm", "sweepserver", "workshop")
 
 
 def copy(folder: Path) -> Path:

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from workshop.server.search import NULL
+from sweepserver.search import NULL
 
 GREY = "#888888"
 """Readable on light and on dark ground."""

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweepserver import search
+from sweepserver.search.metric import Metric
 from workshop import client_variables
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
 from workshop.logged import RUNS_PER_PAGE, logged_values
 from workshop.paths import ROOT, shown
-from workshop.server import search
-from workshop.server.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from sweepserver.keys import key_file, read_key
 from tests.browser.lab import choose, reopen, save
 from tests.fixtures.browser import PAGE_DEADLINE_MS
 from tests.notebooks import write_notebook
@@ -16,7 +17,6 @@ from tests.waiting import patience, wait_for, wait_for_text
 from workshop import local_server
 from workshop.look import look
 from workshop.paths import ROOT
-from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sweepserver.auth import Gate, hash_key, is_loopback, socket_owner
+from sweepserver.records import User
 from tests.fixtures.server import launch
-from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
-from workshop.server.records import User
 
 KEY = "local-" + "0123456789" * 4
 TABLE = """\

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.errors import StartError
+from sweepserver.keys import key_file, read_key
+from sweepserver.serving import check_certificate
 from tests.certificates import Certificate, certify
 from tests.fixtures.server import RunningServer, launch
 from tests.waiting import patience
 from workshop import local_server
-from workshop.server.errors import StartError
-from workshop.server.keys import key_file, read_key
-from workshop.server.serving import check_certificate
 
 PEOPLE = "name,role\nada,\nbob,\ngrace,instructor\n"
 NAMES = ("local", "ada", "bob", "grace")
@@ -231,7 +231,7 @@ def test_beyond_loopback_others_get_a_name_and_everybody_signs_in(start_server):
     server.store.chmod(0o755)
     arguments = ("--store", str(server.store), "--host", "0.0.0.0", "--port", "0")
     done = subprocess.run(
-        [sys.executable, "-m", "workshop.server", *arguments],
+        [sys.executable, "-m", "sweepserver", *arguments],
         capture_output=True,
         text=True,
         timeout=patience(180),

@@ -16,10 +16,10 @@ from graphql import (
 from starlette.testclient import TestClient
 
 from maintenance.not_served import COMMAND, PAGE, documents, page
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.graphql import SCHEMA
-from workshop.server.store import Store
+from sweepserver.app import make_app
+from sweepserver.auth import Gate
+from sweepserver.graphql import SCHEMA
+from sweepserver.store import Store
 
 SERVED = [document for document in documents() if document.is_served]
 VALUES = {

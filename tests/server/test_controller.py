@@ -1,8 +1,8 @@
 import pytest
 
+from sweepserver.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
+from sweepserver.records import Agent, Run
 from tests.server.world import World
-from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
-from workshop.server.records import Agent, Run
 
 
 def test_two_points_are_given_out_one_after_the_other_then_the_agent_exits(world: World):

@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
+from sweepserver import lines
+from sweepserver.pages.curves import history_curves, system_curves
+from sweepserver.pages.figures import Figures
+from sweepserver.pages.step_metrics import StepMetrics
+from sweepserver.records import Run
 from tests.waiting import patience, wait_for
-from workshop import analysis, plots
-from workshop.server import lines
-from workshop.server.pages import drawing
-from workshop.server.pages.curves import history_curves, system_curves
-from workshop.server.pages.figures import Figures
-from workshop.server.pages.step_metrics import StepMetrics
-from workshop.server.records import Run
+from workshop import analysis, plots, server_figures
+from workshop.local_server import FIGURES
 
 METRIC = "Validation Accuracy"
 SWEEP = {
@@ -50,7 +50,7 @@ def trials(count: int, **changes) -> list[dict]:
 
 def draw(config: dict = SWEEP, runs: list[dict] | None = None, metric: str = METRIC) -> dict:
     runs = trials(8) if runs is None else runs
-    return json.loads(drawing.draw_sweep(config, metric, runs)["light"])
+    return json.loads(server_figures.draw_sweep(config, metric, runs)["light"])
 
 
 class TestDrawing:
@@ -243,9 +243,9 @@ class TestFigures:
 
     @pytest.fixture
     def figures(self, compute, monkeypatch):
-        monkeypatch.setattr("workshop.server.pages.figures.SHORTEST_REST", 0)
-        monkeypatch.setattr("workshop.server.pages.figures.LONGEST_REST", 0)
-        figures = Figures(compute)
+        monkeypatch.setattr("sweepserver.pages.figures.SHORTEST_REST", 0)
+        monkeypatch.setattr("sweepserver.pages.figures.LONGEST_REST", 0)
+        figures = Figures(compute, FIGURES)
         yield figures
         figures.close()
         compute.gate.release(10)

@@ -1,14 +1,14 @@
-"""The states of runs and sweeps: what `workshop.server.lifecycle` promises in its tables."""
+"""The states of runs and sweeps: what `sweepserver.lifecycle` promises in its tables."""
 
 import json
 
 import pytest
 
+from sweepserver import filestream, stopping
+from sweepserver.errors import RequestError
+from sweepserver.lifecycle import AGENT_SILENCE, RUN_SILENCE
+from sweepserver.records import Agent, Run
 from tests.server.world import World
-from workshop.server import filestream, stopping
-from workshop.server.errors import RequestError
-from workshop.server.lifecycle import AGENT_SILENCE, RUN_SILENCE
-from workshop.server.records import Agent, Run
 
 HYPERBAND = {
     "metric": {"name": "inner.loss", "goal": "minimize"},

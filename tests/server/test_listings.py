@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from workshop.server import listings
-from workshop.server.records import Project, Run
-from workshop.server.store import Store
+from sweepserver import listings
+from sweepserver.records import Project, Run
+from sweepserver.store import Store
 
 RUNS = """query Runs($filters: JSONString, $after: String, $first: Int, $order: String) {
   project(name: "p") {

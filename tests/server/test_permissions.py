@@ -16,12 +16,12 @@ from graphql import (
 )
 from starlette.testclient import TestClient
 
-from workshop.server import records
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.graphql import SCHEMA
-from workshop.server.resolvers.context import global_id
-from workshop.server.roster import Person, admit
+from sweepserver import records
+from sweepserver.app import make_app
+from sweepserver.auth import Gate
+from sweepserver.graphql import SCHEMA
+from sweepserver.resolvers.context import global_id
+from sweepserver.roster import Person, admit
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "eve", "grace")}
 RUN = {"entity": "ada", "project": "p", "run": "r"}

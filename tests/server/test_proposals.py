@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server import proposals
-from workshop.server.compute import ComputeError
-from workshop.server.silence import Silence
+from sweepserver import proposals
+from sweepserver.compute import ComputeError
+from sweepserver.silence import Silence
 
 BAYES = {
     "method": "bayes",

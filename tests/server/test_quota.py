@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from workshop.server import quota
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.errors import ForbiddenError
-from workshop.server.keys import key_file, read_key
-from workshop.server.quota import Quota
-from workshop.server.records import User
-from workshop.server.roster import Person, admit
+from sweepserver import quota
+from sweepserver.app import make_app
+from sweepserver.auth import Gate
+from sweepserver.errors import ForbiddenError
+from sweepserver.keys import key_file, read_key
+from sweepserver.quota import Quota
+from sweepserver.records import User
+from sweepserver.roster import Person, admit
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "eve")}
 LIMIT = 1000  # bytes

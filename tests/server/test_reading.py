@@ -6,14 +6,14 @@ import threading
 import pytest
 import yaml
 
+from sweepserver import definitions, lines
+from sweepserver import store as store_module
+from sweepserver.allowance import Allowance
+from sweepserver.errors import RequestError
+from sweepserver.queues import FirstComeLock
+from sweepserver.records import Project, Run
+from sweepserver.store import Store
 from tests.waiting import patience, wait_for
-from workshop.server import definitions, lines
-from workshop.server import store as store_module
-from workshop.server.allowance import Allowance
-from workshop.server.errors import RequestError
-from workshop.server.queues import FirstComeLock
-from workshop.server.records import Project, Run
-from workshop.server.store import Store
 
 
 @pytest.fixture

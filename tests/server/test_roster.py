@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server.app import ROUTES
-from workshop.server.auth import Gate, hash_key
-from workshop.server.errors import StartError
-from workshop.server.records import User
-from workshop.server.roster import NAME, RESERVED, Person, admit, read_roster
+from sweepserver.app import ROUTES
+from sweepserver.auth import Gate, hash_key
+from sweepserver.errors import StartError
+from sweepserver.records import User
+from sweepserver.roster import NAME, RESERVED, Person, admit, read_roster
 
 
 def read(folder: Path, content: str | bytes) -> list[Person]:

@@ -6,10 +6,10 @@ from http.cookies import SimpleCookie
 import pytest
 from starlette.testclient import TestClient
 
-from workshop.server.app import make_app
-from workshop.server.auth import Gate, hash_key
-from workshop.server.pages import signin
-from workshop.server.roster import Person, admit
+from sweepserver.app import make_app
+from sweepserver.auth import Gate, hash_key
+from sweepserver.pages import signin
+from sweepserver.roster import Person, admit
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "grace")}
 

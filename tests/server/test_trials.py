@@ -6,12 +6,12 @@ import random
 
 import pytest
 
+from sweepserver import search
+from sweepserver.records import LIVE_STATES, Run
+from sweepserver.search.past import MOST_BEST, MOST_NEWEST
+from sweepserver.search.points import Trial, at, same
+from sweepserver.store import Store
 from tests.server.world import World
-from workshop.server import search
-from workshop.server.records import LIVE_STATES, Run
-from workshop.server.search.past import MOST_BEST, MOST_NEWEST
-from workshop.server.search.points import Trial, at, same
-from workshop.server.store import Store
 
 AXES = {"a": [1, 2, 3], "b": [{"x": 1}, {"x": 2}], "c": ["p", "q"]}
 METRIC = {"name": "loss", "goal": "minimize", "target": -5}

@@ -2,10 +2,10 @@
 
 import json
 
-from workshop.server import additions
-from workshop.server.controller import Controller
-from workshop.server.records import Agent, Project, Run, Sweep
-from workshop.server.store import Store
+from sweepserver import additions
+from sweepserver.controller import Controller
+from sweepserver.records import Agent, Project, Run, Sweep
+from sweepserver.store import Store
 
 CONFIG = """
 program: train.py

@@ -63,7 +63,7 @@ def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
     """Run a server for ada and bob as a batch job, which listens on an address; yield its URL."""
     folder.mkdir()
     (folder / "people.csv").write_text("name\nada\nbob\n")
-    command = [sys.executable, "-m", "workshop.server", "--store", str(folder / "store")]
+    command = [sys.executable, "-m", "sweepserver", "--store", str(folder / "store")]
     command += ["--host", host, "--port", "0", "--roster", str(folder / "people.csv")]
     options = ["--mem=1G", f"--chdir={ROOT}", f"--output={folder / 'log'}"]
     job = cluster.command("sbatch", "--parsable", *options, "--wrap", shlex.join(command)).strip()

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from sweepserver.search import Scale
 from workshop.analysis import chance_correlation, hyperparameters, importance, rank
 from workshop.answers.definition import ends, sound
 from workshop.answers.report import Condition, Judgement, judge, parts
-from workshop.server.search import Scale
 from workshop.sweep import grid, preview
 
 METRIC = "Validation Accuracy"

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from sweepserver.search import SECTIONS
 from workshop.analysis import hyperparameters
 from workshop.answers.report import Condition, Judgement
 from workshop.lint import lint
-from workshop.server.search import SECTIONS
 from workshop.sweep import combinations, load
 
 EXAMPLE = "configs/sweep_config.yaml"  # where most exercises begin

@@ -17,9 +17,9 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from sweepserver.search import numerals
 from workshop.config import closest, expectation
 from workshop.errors import WorkshopError
-from workshop.server.search import numerals
 
 Declared = dict[str, TypeAdapter]
 """The parameters of a notebook and the type of each."""

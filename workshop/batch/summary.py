@@ -1,8 +1,8 @@
 """What came out of a sweep, in a few lines."""
 
+from sweepserver.search.metric import Metric
 from workshop import analysis, sweep
 from workshop.look import short
-from workshop.server.metric import Metric
 from workshop.style import UNITS, count, value_text
 
 REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sweepserver import search
+from sweepserver.search import Trial
 from workshop.best_so_far import HIGH, LOW
-from workshop.server import search
-from workshop.server.search import Trial
 
 METRIC = "Validation Accuracy"
 """What the searches maximize, in percent."""
@@ -111,7 +111,7 @@ def _suggest(method: str, trials: list[Trial], rng: random.Random, seed: int) ->
         lists = {name: {"values": values[::step]} for name, values in PARAMETERS.items()}
         return search.suggest(definition | {"parameters": lists}, trials, rng)
     # Imported here, because Optuna takes seconds.
-    from workshop.server.search import bayes
+    from sweepserver.search import bayes
 
     return bayes.suggest(definition | {"parameters": _ranges()}, trials, seed)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from workshop.server import search
+from sweepserver import search
 
 _LIVE = ("pending", "running", "preempting")
 

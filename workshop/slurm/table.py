@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from sweepserver.search import Scale, hyperparameters
+from sweepserver.search.values import lookup
 from workshop.errors import WorkshopError
 from workshop.paths import shown
-from workshop.server.search import Scale, hyperparameters
-from workshop.server.values import lookup
 from workshop.slurm import notes
 from workshop.slurm.cause import Facts, cause
 from workshop.slurm.starts import SlurmStart, Starts, remembered, starts

@@ -10,11 +10,11 @@ from typing import Any
 import ipywidgets
 import yaml
 
+from sweepserver.search import GOALS, METHODS
 from workshop import sweep
 from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.lint import lint
-from workshop.server.search import GOALS, METHODS
 from workshop.style import count
 from workshop.widgets.base import NO_WIDTH, SCROLLING, WRAPPING, Shown, button, paragraph
 from workshop.widgets.parameter import ParameterRow

@@ -1,0 +1,178 @@
+"""What an agent is told to do.
+
+An agent beats every five seconds and tells which runs it keeps alive.  It is given one run at a
+time: first one that another agent left behind, then one that was enqueued, then a new one.  It is
+never told to exit while it still runs something, because it would kill that, unless its sweep is
+canceled.
+
+Every method that changes something is to be called inside `Store.writing`.
+"""
+
+import json
+
+from sweepserver.lifecycle import GRACE, Lifecycle, alive
+from sweepserver.names import run_name
+from sweepserver.proposals import Nothing, Prepared, wrap
+from sweepserver.records import Agent, Run, Sweep
+from sweepserver.values import new_id, unwrap
+
+REPEAT = 4  # seconds; a heartbeat that comes sooner is the client's repetition of a lost one
+EXIT = {"type": "exit"}
+
+
+class Controller(Lifecycle):
+    """Decides states and gives out runs for one store."""
+
+    def heartbeat(self, agent: Agent, run_state: str, prepared: Prepared | None = None) -> str:
+        """Answer an agent's heartbeat.
+
+        Args:
+            agent: Who beats.
+            run_state: JSON text, {run ID: true} for the runs whose processes live.
+            prepared: The point that was computed for this heartbeat, if it was postponed.
+
+        Returns:
+            The commands for the agent: JSON text of a list.
+
+        Raises:
+            Postponed: A point must be computed first.
+        """
+        if self._is_repetition(agent, run_state):
+            return agent.commands
+        listed = alive(run_state)
+        self._account_for(agent, listed)
+        commands = json.dumps(self._commands(agent, listed, prepared))
+        self._store.change(agent, heartbeat_at=self.now(), run_state=run_state, commands=commands)
+        self.silence.hear(agent)
+        return commands
+
+    def _is_repetition(self, agent: Agent, run_state: str) -> bool:
+        """Tell whether the client sends a heartbeat again because the answer was lost."""
+        if agent.commands is None or run_state != agent.run_state:
+            return False
+        if self.silence.has_heard(agent):
+            return self.silence.seconds(agent) < REPEAT
+        # Another process of this server heard the agent last, and the clock may have been set.
+        return abs(self.now() - agent.heartbeat_at) < REPEAT
+
+    def _account_for(self, agent: Agent, listed: set[str]) -> None:
+        """Settle the runs that an agent was given but does not list."""
+        for run in self._live_runs(agent):
+            if run.name in listed:
+                self.silence.found(run)
+            elif run.stop_ordered:
+                self._end(run, "killed")
+            elif run.preempting:
+                self._end(run, "preempted")
+            elif run.state == "pending":
+                if not self.silence.has_heard(agent) and run.name not in alive(agent.run_state):
+                    # The server was restarted after it had given the run away: the agent has
+                    # probably never heard of it.
+                    self._store.change(run, agent_id=None)
+                else:
+                    self._end(run, "failed")
+            elif self.silence.miss(run) >= GRACE:
+                self._end(run, "crashed")
+
+    def _commands(self, agent: Agent, listed: set[str], prepared: Prepared | None) -> list[dict]:
+        sweep = self._store.find(Sweep, id=agent.sweep_id)
+        if sweep.state == "CANCELED":
+            return [EXIT]
+        if listed:
+            return [
+                {"type": "stop", "run_id": name}
+                for name in sorted(listed)
+                if self._is_unwanted(self._store.find(Run, project_id=sweep.project_id, name=name))
+            ]
+        if sweep.state == "FINISHED":
+            return [EXIT]
+        if sweep.state == "PAUSED":
+            return []
+        run = self._left_behind(sweep) or self._new_run(sweep, agent, prepared)
+        if run is Nothing.YET:
+            return []
+        if run is Nothing.LEFT:
+            self.settle(sweep)
+            return [EXIT]
+        return [self._give(run, sweep, agent)]
+
+    @staticmethod
+    def _is_unwanted(run: Run | None) -> bool:
+        """Tell whether a run that an agent lists is to be stopped, or was deleted."""
+        return run is None or (run.is_live and bool(run.stop_ordered))
+
+    def _give(self, run: Run, sweep: Sweep, agent: Agent) -> dict:
+        """Return the command that hands a run to an agent."""
+        if sweep.state == "PENDING":
+            self._store.change(sweep, state="RUNNING", updated_at=self.now())
+        kind = "run" if run.state == "pending" else "resume"
+        self.silence.hear(run)
+        self._store.change(
+            run,
+            state="pending",
+            agent_id=agent.id,
+            user=agent.user,
+            preempting=0,
+            heartbeat_at=self.now(),
+        )
+        return {
+            "type": kind,
+            "run_id": run.name,
+            "program": sweep.settings.get("program"),
+            "args": wrap(
+                json.loads(run.suggestion) if run.suggestion else unwrap(json.loads(run.config))
+            ),
+        }
+
+    def _left_behind(self, sweep: Sweep) -> Run | None:
+        """Return a run for any agent: preempted, enqueued, or one that its agent never started."""
+        for run in self._store.all(Run, "id", sweep_id=sweep.id, state="preempted"):
+            return run
+        for run in self._store.all(Run, "id", sweep_id=sweep.id, state="pending"):
+            if self._is_unattended(run) and not run.stop_ordered:
+                return run
+        return None
+
+    def _new_run(self, sweep: Sweep, agent: Agent, prepared: Prepared | None) -> Run | Nothing:
+        """Create the run that the search proposes."""
+        point = self.proposals.next(sweep, prepared)
+        if isinstance(point, Nothing):
+            return point
+        run = self.enqueue(sweep, point, agent.user)
+        self.proposals.taken(sweep, run)
+        return run
+
+    def enqueue(
+        self, sweep: Sweep, config: dict, user: str, display_name: str | None = None
+    ) -> Run:
+        """Create a run of a sweep, to be given to an agent.
+
+        Args:
+            sweep: The sweep.
+            config: The point to try: {key: {"value": …}}.
+            user: Whose it is until an agent takes it.
+            display_name: The name that users see; made if None.
+        """
+        number = self.proposals.trials.of(sweep).count + 1
+        return self._store.add(
+            Run,
+            project_id=sweep.project_id,
+            name=new_id(),
+            sweep_id=sweep.id,
+            user=user,
+            display_name=display_name or run_name(number, "sweep"),
+            state="pending",
+            created_at=self.now(),
+            heartbeat_at=self.now(),
+            suggestion=json.dumps(unwrap(config)),
+            config=json.dumps(config),
+        )
+
+    def agent_state(self, agent: Agent) -> str:
+        """Return the state of an agent as the API shows it."""
+        told_to_exit = agent.commands == json.dumps([EXIT])
+        if not told_to_exit and not self._is_gone(agent):
+            return "RUNNING"
+        runs = self._store.all(Run, agent_id=agent.id)
+        lost = any(run.is_live or run.state == "crashed" for run in runs)
+        return "CRASHED" if lost else "FINISHED"
