@@ -130,19 +130,14 @@ def last_port() -> int:
     return next((port for host in hosts if (port := urlsplit(f"//{host}").port)), DEFAULT_PORT)
 
 
-def _note() -> dict:
-    """Return what the running server has left word of."""
-    return json.loads((store() / "server.json").read_text())
-
-
 def _pid() -> int:
-    return _note()["pid"]
+    return json.loads((store() / "server.json").read_text())["pid"]
 
 
 def _addresses() -> list[tuple[str, str | None]]:
     """Return each URL that the server has left word of, with the file of its certificate."""
     try:
-        note = _note()
+        note = json.loads((store() / "server.json").read_text())
         return [(note[key], note["certfile"]) for key in ("url", "local_url")]
     except (OSError, ValueError, KeyError):
         return []
@@ -153,7 +148,7 @@ def _answers(url: str, certificate: str | None) -> bool:
     try:
         context = _only(certificate) if certificate else None
         with urllib.request.urlopen(f"{url}/health", timeout=5, context=context) as reply:  # noqa: S310
-            return json.load(reply)["instance"] == _note()["instance"]
+            return Path(json.load(reply)["store"]) == store()
     except (OSError, ValueError, KeyError):
         return False
 

@@ -2,7 +2,7 @@
 
 import json
 
-from workshop.server import additions
+from workshop.server import lines
 from workshop.server.controller import Controller
 from workshop.server.records import Agent, Project, Run, Sweep
 from workshop.server.store import Store
@@ -15,17 +15,11 @@ parameters: {lr: {values: [0.1, 0.2]}}
 
 
 class Clock:
-    """The time that passes, and the time of day, which may be set."""
-
     def __init__(self):
         self.seconds = 1_000_000.0
-        self.set_forward = 0.0
-
-    def elapsed(self) -> float:
-        return self.seconds
 
     def __call__(self) -> float:
-        return self.seconds + self.set_forward
+        return self.seconds
 
 
 class World:
@@ -34,7 +28,7 @@ class World:
     def __init__(self, store: Store):
         self.store = store
         self.clock = Clock()
-        self.controller = Controller(store, self.clock, self.clock.elapsed)
+        self.controller = Controller(store, self.clock)
         now = self.clock()
         project = store.add(Project, entity="local", name="p", created_at=now)
         self.sweep_id = store.add(
@@ -48,7 +42,7 @@ class World:
         ).id
 
     def restart(self) -> None:
-        self.controller = Controller(self.store, self.clock, self.clock.elapsed)
+        self.controller = Controller(self.store, self.clock)
 
     def agent(self, name: str = "a") -> int:
         now = self.clock()
@@ -87,8 +81,7 @@ class World:
         texts = [
             json.dumps({"_step": i} | row) for i, row in enumerate(rows, start=run.last_step + 1)
         ]
-        part = additions.parsed(additions.HISTORY, run.history_lines, texts)
-        additions.write(self.store, run, additions.of(self.store, run, {additions.HISTORY: part}))
+        self.store.change(run, **lines.write_history(self.store, run, run.history_lines, texts))
         return self.post(name, files={"wandb-history.jsonl": {}})
 
     def configure(self, **settings) -> None:

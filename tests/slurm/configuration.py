@@ -133,9 +133,8 @@ add user root account=workshop cluster=workshop
 modify user root set defaultaccount=workshop
 """
 
-# The module `workshop-test/1.0`: a job that loads it has the variables.
+# The module `workshop-test/1.0`: a job that loads it has the variable.
 MODULEFILE = """\
 #%Module
 setenv WORKSHOP_TEST_MODULE loaded
-setenv WORKSHOP_TEST_SCRATCH /var/tmp
 """

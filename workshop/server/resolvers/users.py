@@ -3,7 +3,6 @@
 from importlib.metadata import version
 
 from workshop.server.auth import may_write
-from workshop.server.quota import stored_bytes
 from workshop.server.records import User
 from workshop.server.resolvers.context import Context
 
@@ -49,8 +48,13 @@ class EntityNode:
         return not may_write(context.user, self.name)
 
     def storage_bytes(self, context: Context) -> int:
-        """Return how many bytes the files of its runs and its artifacts have."""
-        return stored_bytes(context.store, self.name)
+        """Return how many bytes the files of its runs have."""
+        (size,) = context.store.execute(
+            "SELECT ifnull(sum(size), 0) FROM files JOIN runs ON runs.id = run_id "
+            "JOIN projects ON projects.id = project_id WHERE entity = ?",
+            self.name,
+        ).fetchone()
+        return size
 
     def members(self, context: Context) -> list["UserNode"]:
         """Return whose entity it is."""
