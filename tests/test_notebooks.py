@@ -14,8 +14,6 @@ from workshop.execute import numbered_notebooks, tutorial_notebooks
 from workshop.paths import CONFIGS
 
 NOTEBOOK_FILES = numbered_notebooks()
-
-
 SCALES = {"tiny": 30, "smoke": 80}
 """The scale at which `make test` trains, and `make test-all`; and an accuracy, in %, of each."""
 
