@@ -24,9 +24,10 @@ RUNS = """query Runs($cursor: String, $perPage: Int, $order: String, $filters: J
       edges { cursor node { id name displayName state config summaryMetrics tags createdAt
                             heartbeatAt sweepName user { name username } } }
       pageInfo { endCursor hasNextPage } } } }"""
-SWEEP_RUNS = """{ project(name: "bench", entityName: "local") { sweep(sweepName: "growing1") {
+SWEEP_RUNS = """{ project(name: "bench", entityName: "local") { sweep(sweepName: "growing-random") {
   state runCount runs(first: 50) { edges { node { name state } } } } } }"""
-CONFIG = "{method: random, parameters: {x: {min: 0.0, max: 1.0}}}"
+RANDOM = "{method: random, parameters: {x: {min: 0.0, max: 1.0}}}"
+GRID = "{method: grid, parameters: {x: {min: 0, max: 999}, y: {min: 0, max: 999}}}"
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,17 @@ class Stopwatch:
 
 
 def measure(report: Report) -> None:
-    """Measure with ever more runs, half of them of one sweep."""
+    """Measure with ever more runs, half of them of a random sweep and half of a grid."""
     smallest: dict[str, Taken] = {}
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            agent = populate(Path(folder) / "store", size)
+            agents = populate(Path(folder) / "store", size)
             with Served(Path(folder) / "store") as server:
-                found = asyncio.run(ask(server, agent))
+                found = asyncio.run(ask(server, agents))
         smallest = smallest or found
         for what, taken in found.items():
             report.add(
-                "Growth with the runs of a project, half of them of one sweep",
+                "Growth with the runs of a project, half of them of a random sweep, half of a grid",
                 {
                     "what".ljust(34): what.ljust(34),
                     "runs": size,
@@ -81,51 +82,61 @@ def measure(report: Report) -> None:
             )
 
 
-def populate(folder: Path, size: int) -> str:
-    """Make a store with finished runs of one project; return the ID of an agent of its sweep."""
+def populate(folder: Path, size: int) -> dict[str, str]:
+    """Make a store with finished runs of two sweeps; return the ID of an agent of each."""
     store = Store(folder)
     config = json.dumps({"learning_rate": {"value": 0.1}, "batch_size": {"value": 64}})
     with store.writing():
         project = store.add(Project, entity="local", name="bench", created_at=0)
-        times = {"created_at": 0, "updated_at": 0}
-        sweep = store.add(
-            Sweep,
-            project_id=project.id,
-            name="growing1",
-            config=CONFIG,
-            state="RUNNING",
-            **times,
-        )
         now = time.time()
-        agent = store.add(
-            Agent,
-            sweep_id=sweep.id,
-            name="a",
-            user="local",
-            host="h",
-            created_at=now,
-            heartbeat_at=now,
-        )
+        sweeps, agents = {}, {}
+        for name, config_of_sweep in (("random", RANDOM), ("grid", GRID)):
+            sweeps[name] = store.add(
+                Sweep,
+                project_id=project.id,
+                name=f"growing-{name}",
+                config=config_of_sweep,
+                state="RUNNING",
+                created_at=0,
+                updated_at=0,
+            )
+            agents[name] = store.add(
+                Agent,
+                sweep_id=sweeps[name].id,
+                name=name,
+                user="local",
+                host="h",
+                created_at=now,
+                heartbeat_at=now,
+            )
         for number in range(size):
             store.add(
                 Run,
                 project_id=project.id,
                 name=f"r{number}",
-                sweep_id=sweep.id if number % 2 else None,
+                sweep_id=sweeps["random" if number % 2 else "grid"].id,
                 user="local",
                 display_name=f"quiet-river-{number}",
                 state="finished",
                 created_at=number,
                 heartbeat_at=number + 60,
-                suggestion='{"x": 0.5}' if number % 2 else None,
+                suggestion=suggestion(number),
                 config=config,
                 summary=json.dumps({"Train Loss": number % 97, "Validation Accuracy": number % 89}),
             )
     store.close()
-    return global_id(agent)
+    return {name: global_id(agent) for name, agent in agents.items()}
 
 
-async def ask(server: Served, agent: str) -> dict[str, Taken]:
+def suggestion(number: int) -> str:
+    """Return the point of a run: of the random sweep if the number is odd, else of the grid."""
+    if number % 2:
+        return json.dumps({"x": number / 1e6})
+    x, y = divmod(number // 2, 1000)
+    return json.dumps({"x": x, "y": y})
+
+
+async def ask(server: Served, agents: dict[str, str]) -> dict[str, Taken]:
     """Return what each kind of request takes; of several the middle one."""
     (connection,) = await connect(server.url, server.key, 1)
     sign_of_life = connection.request("/files/local/bench/r0/file_stream", {})
@@ -144,9 +155,12 @@ async def ask(server: Served, agent: str) -> dict[str, Taken]:
     def page(**variables) -> Callable[[int], bytes]:
         return lambda number: connection.graphql(RUNS, perPage=50, **variables)
 
-    def beat(number: int) -> bytes:
-        ended = json.dumps({f"run-{number}": False})
-        return connection.graphql(HEARTBEAT, id=agent, metrics="{}", runState=ended)
+    def beat(method: str) -> Callable[[int], bytes]:
+        def request(number: int) -> bytes:
+            ended = json.dumps({f"run-{number}": False})
+            return connection.graphql(HEARTBEAT, id=agents[method], metrics="{}", runState=ended)
+
+        return request
 
     def start(number: int) -> bytes:
         return connection.graphql(
@@ -168,7 +182,8 @@ async def ask(server: Served, agent: str) -> dict[str, Taken]:
         ),
         "a sweep's first 50 runs": await repeat(lambda number: connection.graphql(SWEEP_RUNS)),
         "start of a run": await repeat(start),
-        "heartbeat that gives a run": await repeat(beat),
+        "heartbeat that gives a random run": await repeat(beat("random")),
+        "heartbeat that gives a grid's run": await repeat(beat("grid")),
         "page of the project": await repeat(browse),
     }
 

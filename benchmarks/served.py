@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from workshop.server.keys import key_file, read_key
@@ -15,17 +16,23 @@ class Served:
 
     Args:
         store: The folder of its store; a fresh one that is removed in the end if left out.
+        people: The names of a class.
 
     Attributes:
         url: Where it listens.
         key: The key of its owner.
     """
 
-    def __init__(self, store: Path | None = None):
+    def __init__(self, store: Path | None = None, people: Sequence[str] = ()):
         self._home = Path(tempfile.mkdtemp(prefix="workshop-benchmark-"))
         self.store = store or self._home / "store"
+        command = [sys.executable, "-m", "workshop.server", "--store", self.store, "--port", "0"]
+        if people:
+            roster = self._home / "roster.csv"
+            roster.write_text("\n".join(["name", *people]))
+            command += ["--roster", roster]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workshop.server", "--store", str(self.store), "--port", "0"],
+            command,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -33,7 +40,11 @@ class Served:
         if " at " not in line:
             raise SystemExit("error: the server did not start; it has said why above")
         self.url = line.split(" at ")[1].split()[0]
-        self.key = read_key(key_file(self.store, "local"))
+        self.key = self.key_of("local")
+
+    def key_of(self, name: str) -> str:
+        """Return somebody's key."""
+        return read_key(key_file(self.store, name))
 
     def __enter__(self) -> "Served":
         return self
@@ -73,6 +84,11 @@ class Served:
         """Return how many bytes of memory the server holds."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGESIZE")
+
+    def peak_memory(self) -> int:
+        """Return the most bytes of memory that the server has held."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
     def processor_seconds(self) -> float:
         """Return how long the server's threads have computed, to the nanosecond."""

@@ -1,12 +1,17 @@
-"""`python -m benchmarks.server`: how fast the local W&B server is, and how it grows."""
+"""`python -m benchmarks.server`: how fast and fair the local W&B server is, and how it grows."""
 
 import argparse
 from pathlib import Path
 
-from benchmarks import class_load, growth, peers
+from benchmarks import class_load, fairness, growth, peers
 from benchmarks.report import Report
 
-PARTS = {"class": class_load.measure, "growth": growth.measure, "peers": peers.measure}
+PARTS = {
+    "class": class_load.measure,
+    "fairness": fairness.measure,
+    "growth": growth.measure,
+    "peers": peers.measure,
+}
 
 
 def main() -> None:

@@ -54,14 +54,18 @@ class Connection:
         """Return a GraphQL request as bytes."""
         return self.request("/graphql", {"query": query, "variables": variables})
 
-    async def send(self, request: bytes) -> bytes:
-        """Send a request; return the body of the answer."""
+    async def answer(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request; return the status and the body of the answer."""
         self._writer.write(request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        body = await self._reader.readexactly(length)
-        if b" 200 " not in head.partition(b"\r\n")[0]:
-            raise SystemExit(f"error: the server answered {head.decode()} {body.decode()}")
+        return int(head.split()[1]), await self._reader.readexactly(length)
+
+    async def send(self, request: bytes) -> bytes:
+        """Send a request; return the body of the answer."""
+        status, body = await self.answer(request)
+        if status != 200:
+            raise SystemExit(f"error: the server answered {status} {body.decode()}")
         return body
 
     async def ask(self, query: str, **variables) -> dict:

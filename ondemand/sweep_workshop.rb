@@ -35,6 +35,9 @@ module SweepWorkshop
       /\A(\d+)-(\d+)(?::(\d+)(?::(\d+))?)?\z/ => [86_400, 3600, 60, 1]
     }.freeze
 
+    # The name of a variable of a shell.
+    NAME = /\A[A-Za-z_]\w*\z/
+
     attr_reader :name
 
     def initialize(name)
@@ -83,9 +86,16 @@ module SweepWorkshop
         'mem' => @values.fetch('memory', @defaults['mem']),
         'cpus-per-task' => cpus,
         'gres' => gpus.positive? ? ['gpu', gpu_kind_and_count.first, gpus].compact.join(':') : nil
-      }.compact.merge(@values.fetch('options', {}))
+      }.compact.merge(@values.fetch('options', {})) do |option, own, other|
+        option == 'gres' ? "#{own},#{other}" : other
+      end
       asked.reject { |_, value| value == false }
            .map { |option, value| value == true ? "--#{option}" : "--#{option}=#{value}" }
+    end
+
+    # The shell file to source first, as a word of a shell; nil without one.
+    def setup
+      @values['setup']&.shellescape
     end
 
     # Modules to load, in this order, as words of a shell.
@@ -93,9 +103,24 @@ module SweepWorkshop
       @values.fetch('modules', []).map(&:shellescape).join(' ')
     end
 
+    # The folder for temporary files, as a word of a shell, which knows it if the cluster names it in
+    # a variable.
+    def scratch
+      scratch = @values['scratch']
+      return '"${SLURM_TMPDIR:-/tmp}"' unless scratch
+
+      scratch.match?(NAME) ? "\"$#{scratch}\"" : scratch.shellescape
+    end
+
     # Variables to set, as words of a shell: NAME=value.
     def environment
-      @values.fetch('environment', {}).map { |name, value| "#{name}=#{value.to_s.shellescape}" }
+      @values.fetch('environment', {}).map do |name, value|
+        unless name.to_s.match?(NAME)
+          raise Problem, "#{@file}: a name in environment is #{name.inspect}, but it must be " \
+                         'letters, digits and _, no digit first'
+        end
+        "#{name}=#{value.to_s.shellescape}"
+      end
     end
 
     private

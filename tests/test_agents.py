@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb
 
 from tests.waiting import patience, wait_for
 from workshop import agents, sweep, warm
 from workshop.analysis import fetch_runs
+from workshop.client_variables import restored
 from workshop.errors import WorkshopError
 from workshop.sweep import states
 
@@ -73,6 +75,42 @@ def test_processes_share_the_sweep(server, capsys):
     assert lines[-1].endswith("3 of 3 ended · 3 finished")
     assert all("1 threads" in log.read_text() for log in logs)
     assert sweep.remaining(path) == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "command", "reason"),
+    [
+        ("nowhere.py", None, "can't open file '/.*nowhere.py'"),
+        (None, ["./README.md"], "PermissionError: .*README.md"),
+    ],
+)
+def test_a_program_that_cannot_be_started_is_said(server, program, command, reason):
+    config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1]}}}
+    config |= {name: value for name, value in (("program", program), ("command", command)) if value}
+    with restored():
+        sweep_id = wandb.sweep(config, project="not-started")
+    path = f"{wandb.Api().default_entity}/not-started/{sweep_id}"
+    with pytest.raises(WorkshopError, match=rf"program was not started \(.*{reason}.*agent-1.log"):
+        agents.run_processes(path, tasks=1)
+    assert set(fetch_runs(path)["state"]) == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("/usr/bin/python3.11: No module named workshop.nowhere", True),
+        ("/usr/bin/env: /no/such/program: No such file or directory", True),
+        ("Traceback (most recent call last):", False),
+        ("wandb: Tracking run with wandb", False),
+    ],
+)
+def test_what_a_program_says_itself_is_not_that_it_was_not_started(first, said, tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        f"INFO - About to run command: /usr/bin/env python train.py\n{first}\n"
+        "FileNotFoundError: [Errno 2] No such file or directory: 'data'\n"
+    )
+    assert agents._refusal(log) == (first if said else "")
 
 
 def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):

@@ -162,7 +162,7 @@ def test_short_list_is_drawn_twice(case):
 def test_run_over_the_time_limit_goes_on_in_the_next_task(case):
     first, *_, ending, second, beginning = case.remarks()
     assert (first, second) == ("agent-1.log:", "agent-2.log:")
-    assert ending.startswith("preempted: this task's time is over")
+    assert ending.startswith("preempted: this task's time is nearly over")
     assert beginning.startswith("resumed after epoch 1 from ")
     assert case.left() == ["1", "0"], "two tasks for two runs were too few"
     assert list(case.runs["state"]) == ["finished", "finished"]

@@ -147,7 +147,6 @@ def test_a_client_that_has_started_offline_stays_so(monkeypatch):
 
 
 def test_connect_says_what_the_mode_means(server, monkeypatch, capsys):
-    wandb.setup()  # a client keeps the mode that it has started with
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert backend.connect("local") == server
     first, warning = capsys.readouterr().out.splitlines()

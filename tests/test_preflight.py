@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from workshop import cli
 from workshop.paths import ROOT
 from workshop.preflight import (
     Finding,
-    as_json,
     as_text,
     check_setup,
     cluster,
@@ -398,25 +396,6 @@ class TestCommand:
         assert json.loads(capsys.readouterr().out)["problems"] == [
             "W&B", "folder of WORKSHOP_HOME", "configuration", "site profile nope",
         ]  # fmt: skip
-
-    def test_the_guide_reads_forty_seats(self, tmp_path):
-        """Run what the instructor guide says about files that seats have written."""
-        findings = list(storage.findings())
-        (tmp_path / "SHARED").mkdir()
-        for seat in range(40):
-            wrong = [replace(findings[1], verdict="problem")] if seat in (7, 23) else []
-            text = as_json(findings + wrong).replace('"user": "', f'"user": "seat{seat}-')
-            (tmp_path / "SHARED" / f"seat{seat}.json").write_text(f"{text}\n")
-        (tmp_path / "SHARED" / "interrupted.json").touch()
-        guide = (ROOT / "docs" / "instructor_guide.md").read_text()
-        (snippet,) = re.findall(r"^ {6}import pandas.*?(?=^\S|^ {0,3}\S)", guide, re.M | re.S)
-        program = re.sub("^ {6}", "", snippet, flags=re.M)
-        command = [sys.executable, "-c", program]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        first, _, *rows = done.stdout.splitlines()
-        assert first.startswith("40 seats")
-        assert [re.findall("seat[0-9]+", row) for row in rows] == [["seat23"], ["seat7"]]
-        assert all("folder of WORKSHOP_HOME" in row for row in rows)
 
     def test_one_problem_is_counted_as_one(self):
         text = as_text([Finding("disk", "full", "problem", "free some")])

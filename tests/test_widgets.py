@@ -25,7 +25,7 @@ from workshop.export import PLOTLY_JSON, WIDGET_VIEW
 from workshop.lint import lint
 from workshop.look import look
 from workshop.server.keys import key_file, read_key
-from workshop.slurm import notes
+from workshop.slurm import notes, table
 from workshop.widgets import LiveView, View, live_ledger, pick_runs, sweep_form, watch
 
 METRIC = "Validation Accuracy"
@@ -218,10 +218,20 @@ class TestWatch:
         assert not re.search(r"<(script|img|a) ", view.as_html().replace("<script>", "<script >"))
 
 
-def test_the_ledger_is_followed_until_no_task_is_left(server):
+def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
     path = sweep.register(GRID, "live-ledger")
     notes.folder("90210").mkdir(parents=True)
     notes.record("90210", sweep=path, tasks=1)
+
+    def silence(job):
+        raise WorkshopError("SLURM's `scontrol` did not answer within 30 s")
+
+    monkeypatch.setattr(table, "starts", silence)
+    view = live_ledger(path)
+    assert not view.wait(0)
+    assert "1 unknown" in view.as_text()
+    view.stop()
+    monkeypatch.setattr(table, "starts", lambda job: {})
     view = live_ledger(path)
     assert view.wait(0)  # for SLURM knows nothing of this array
     assert "90210_1" in view.as_text()

@@ -7,6 +7,7 @@ Here it is either a thread of this process, which keeps the libraries loaded bet
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -79,8 +80,9 @@ def run_processes(
         The processes' log files.
 
     Raises:
-        WorkshopError: the client's mode keeps runs from the server, or an agent itself failed (a
-            failed run is not the agent's failure).
+        WorkshopError: the client's mode keeps runs from the server, an agent itself failed, or it
+            could not start the sweep's program (a run that fails otherwise is not the agent's
+            failure).
     """
     mode.check(mode.find(folder=ROOT))
     folder = log_folder(path)
@@ -104,6 +106,11 @@ def run_processes(
     for agent, log in logs.items():
         if agent.returncode:
             raise failure(agent.returncode, log)
+        if refusal := _refusal(log):
+            raise WorkshopError(
+                f"the sweep's program was not started ({refusal}), so its runs failed, see "
+                f"{shown(log)}: correct `program` and `command` in a new sweep, or the file itself"
+            )
     return list(logs.values())
 
 
@@ -113,6 +120,21 @@ def failure(status: int, log: Path) -> WorkshopError:
     return WorkshopError(
         f"an agent ended with exit status {status}; its log {shown(log)} ends with: {last_line}"
     )
+
+
+def _refusal(log: Path) -> str:
+    """Return why an agent could not start a run's program, in one line; empty if it always could.
+
+    The program itself has said nothing then.  What stands first after its command is from `env`,
+    from Python, which finds no such file or module, or from the agent, whose traceback follows.
+    """
+    for part in log.read_text(errors="replace").split("About to run command: ")[1:]:
+        _, *lines = part.splitlines()
+        if lines and "Exception while processing command" in lines[0]:
+            return next((line for line in lines[2:] if not line.startswith(" ")), lines[0])
+        if lines and re.match(r"(\S*/)?(env|python[\d.]*): ", lines[0]):
+            return lines[0]
+    return ""
 
 
 def log_folder(path: str) -> Path:

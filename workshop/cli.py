@@ -1,6 +1,7 @@
 """The `workshop` command: a thin face over the modules."""
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import sys
@@ -146,12 +147,23 @@ def stop() -> None:
     print("stopped" if local_server.stop() else "the local W&B server was not running")
 
 
-def check(scale: str, backend: str, site: str, as_json: bool) -> int:
+def check(
+    scale: str, backend: str, site: str, as_json: bool, into: Path | None, collect: Path | None
+) -> int:
     """Look at this machine before a sweep does: what was found, and what to do about it."""
     from workshop import preflight
 
+    if into or collect:
+        # Not for all: an ordinary check also works where packages that this one needs are missing.
+        from workshop.preflight import seats
+    if collect:
+        collected = seats.collect(collect)
+        print(collected.as_json() if as_json else collected)
+        return int(not collected.is_well)
     findings = preflight.check_setup(scale, backend, site)
     print(preflight.as_json(findings) if as_json else preflight.as_text(findings))
+    if into:
+        print(f"Written: {shown(seats.leave(findings, into.resolve()))}", file=sys.stderr)
     return int(any(finding.verdict == "problem" for finding in findings))
 
 
@@ -189,25 +201,52 @@ def submit(
         print(slurm.submit(submission))
 
 
-def status(sweep: str) -> None:
-    """Say what became of each task of a sweep's arrays, and why."""
+def status(sweep: str, only: list[str], state: list[str], show_all: bool, as_json: bool) -> None:
+    """Say how many tasks of a sweep's arrays ended in which way, and what became of each."""
     from workshop import backend, slurm
 
-    backend.connect()
-    print(slurm.describe(slurm.ledger(sweep)))
+    # What connects says which W&B it is, and a program reads nothing but JSON.
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        backend.connect()
+    ledger = slurm.ledger(sweep)
+    if only or state or show_all or as_json:
+        shown = slurm.select(ledger, only, state)
+    else:
+        shown = slurm.remarkable(ledger)
+    if as_json:
+        print(slurm.as_json(ledger, shown))
+        return
+    print(slurm.describe(ledger, shown))
+    if left := len(ledger) - len(shown):
+        print(f"{left} more are not shown: `--all` shows them")
 
 
-def repair(sweep: str, site: str, at_once: int | None, option: list[str], dry_run: bool) -> None:
+def repair(
+    sweep: str,
+    site: str,
+    at_once: int | None,
+    option: list[str],
+    dry_run: bool,
+    only: list[str],
+) -> None:
     """Submit what is missing of a sweep: points that failed, vanished or were not handed out."""
     from workshop import backend, slurm
 
     backend.connect()
     if dry_run:
-        print(slurm.gaps(sweep))
+        print(slurm.gaps(sweep, only))
         return
     options = dict(_sbatch_option(text) for text in option)
-    if job := slurm.repair(sweep, site=site, at_once=at_once, **options):
+    if job := slurm.repair(sweep, only=only, site=site, at_once=at_once, **options):
         print(job)
+
+
+def cancel(sweep: str) -> None:
+    """End a sweep for good, at its server, and the arrays that were submitted for it from here."""
+    from workshop import backend, slurm
+
+    backend.connect()
+    slurm.cancel(sweep)
 
 
 def data(name: str, path: str) -> None:
@@ -290,8 +329,17 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_site(command)
     command.add_argument(
-        "--json", dest="as_json", action="store_true", help="one line of JSON, to be collected"
+        "--json", dest="as_json", action="store_true", help="one line of JSON for a program"
     )
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--into", type=Path, metavar="FOLDER",
+        help="write the result into a folder as well, in which the whole class may write",
+    )  # fmt: skip
+    choice.add_argument(
+        "--collect", type=Path, metavar="FOLDER",
+        help="look at nothing here, but say what the class has written into that folder",
+    )  # fmt: skip
     command = add(results)
     command.add_argument("roster", type=Path, metavar="ROSTER", help="the CSV file of the class")
     command.add_argument("output", type=Path, metavar="FILE", help="the CSV file to write")
@@ -308,8 +356,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--tasks", type=int, metavar="N", help="the array's size, for a sweep without end"
     )
-    add(status).add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
-    _add_array_options(add(repair))
+    command = add(status)
+    command.add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    _add_causes(command, "show those with this cause, such as code-error; may be repeated")
+    command.add_argument(
+        "--state", action="append", default=[], metavar="STATE",
+        help="show those that are in this state to SLURM, such as FAILED; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--all", dest="show_all", action="store_true",
+        help="show all, not those that need a look where there are many",
+    )  # fmt: skip
+    command.add_argument(
+        "--json", dest="as_json", action="store_true", help="one line of JSON for a program"
+    )
+    command = add(repair)
+    _add_array_options(command)
+    _add_causes(
+        command, "repeat failed runs with this cause alone, such as node-failure; may be repeated"
+    )
+    add(cancel).add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(
@@ -331,6 +397,10 @@ def _add_array_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="show what would be submitted, and submit nothing"
     )
+
+
+def _add_causes(command: argparse.ArgumentParser, explanation: str) -> None:
+    command.add_argument("--only", action="append", default=[], metavar="CAUSE", help=explanation)
 
 
 def _add_site(command: argparse.ArgumentParser) -> None:

@@ -215,7 +215,7 @@ def _scale_file(layers: Layers) -> Path:
     return folder / f"{scale}.yaml"
 
 
-def _sentence(errors: list[ErrorDetails], origins: Mapping[str, str]) -> str:
+def _sentence(errors: Sequence[ErrorDetails], origins: Mapping[str, str]) -> str:
     """Word the first of pydantic's errors, and say how many more there are."""
     first = errors[0]
     key = str(first["loc"][0]) if first["loc"] else ""
@@ -230,14 +230,23 @@ def _sentence(errors: list[ErrorDetails], origins: Mapping[str, str]) -> str:
         )
     else:
         message = f"{origins[key]}: {key} {expectation(first)}"
-    more = len(errors) - 1
-    return message + (f" (and {more} more problem{'s' if more > 1 else ''})" if more else "")
+    return message + and_more(errors)
 
 
 def expectation(error: ErrorDetails) -> str:
     """Word one of pydantic's errors: what the value is, and what it must be."""
-    expected = error["msg"].removeprefix("Input should be ")
-    return f"is {error['input']!r}, but it must be {expected}"
+    return f"is {error['input']!r}, but it must be {expected(error)}"
+
+
+def expected(error: ErrorDetails) -> str:
+    """Return what a value must be, by one of pydantic's errors."""
+    return error["msg"].removeprefix("Input should be ")
+
+
+def and_more(errors: Sequence[ErrorDetails]) -> str:
+    """Return how many of pydantic's errors there are beside the first, as the end of a sentence."""
+    more = len(errors) - 1
+    return f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
 
 
 def from_root(folder: str) -> Path:

@@ -43,16 +43,13 @@ def job_script(site: Site) -> str:
         site: the profile of the cluster.
 
     Raises:
-        WorkshopError: a value has double braces, which mean something else in a template.
+        WorkshopError: a value has braces that mean something else in a template.
     """
     options = {key: value for key, value in site.sbatch_options().items() if key != _FOR_TASKS}
-    chosen = [
-        *(f"#SBATCH {word}" for word in words(options)),
-        "",
-        *(f"module load {quote(module)} || exit" for module in site.modules),
-        *(f"export {key}={quote(str(value))}" for key, value in site.environment.items()),
-    ]
-    if unfit := [line for line in chosen if "{{" in line or "{%" in line]:
+    # sbatch takes quotes as a shell does.
+    asked = (f"#SBATCH {quote(word)}" for word in words(options))
+    chosen = [*asked, "", *site.shell_lines()]
+    if unfit := [line for line in chosen if any(mark in line for mark in ("{{", "{%", "{#"))]:
         raise WorkshopError(
             f"the site profile leads to the line {unfit[0]!r}, in which the hub would replace the "
             "braces: write it without them"

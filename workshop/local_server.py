@@ -130,14 +130,19 @@ def last_port() -> int:
     return next((port for host in hosts if (port := urlsplit(f"//{host}").port)), DEFAULT_PORT)
 
 
+def _note() -> dict:
+    """Return what the running server has left word of."""
+    return json.loads((store() / "server.json").read_text())
+
+
 def _pid() -> int:
-    return json.loads((store() / "server.json").read_text())["pid"]
+    return _note()["pid"]
 
 
 def _addresses() -> list[tuple[str, str | None]]:
     """Return each URL that the server has left word of, with the file of its certificate."""
     try:
-        note = json.loads((store() / "server.json").read_text())
+        note = _note()
         return [(note[key], note["certfile"]) for key in ("url", "local_url")]
     except (OSError, ValueError, KeyError):
         return []
@@ -148,7 +153,7 @@ def _answers(url: str, certificate: str | None) -> bool:
     try:
         context = _only(certificate) if certificate else None
         with urllib.request.urlopen(f"{url}/health", timeout=5, context=context) as reply:  # noqa: S310
-            return Path(json.load(reply)["store"]) == store()
+            return json.load(reply)["instance"] == _note()["instance"]
     except (OSError, ValueError, KeyError):
         return False
 

@@ -2,18 +2,15 @@
 
 `WANDB_MODE`, or a settings file of the client, may say `offline` or `disabled`, as the environments
 of many clusters do.  Agents and tables work as ever then, but nothing arrives.
-
-    python -m workshop.mode     # what a batch script asks before its agent takes a run
 """
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import client_settings
-from workshop.errors import WorkshopError, exit_status
+from workshop.errors import WorkshopError
 
 SENT = ("online", "run", "shared")
 """The modes in which the client sends what runs log."""
@@ -93,7 +90,3 @@ def check(mode: Mode) -> None:
     """
     if mode.problem:
         raise WorkshopError(mode.problem)
-
-
-if __name__ == "__main__":
-    sys.exit(exit_status(lambda: check(find())))

@@ -27,8 +27,8 @@ def check() -> None:
     """
     if _warned:
         raise Preempted(
-            "preempted: this task's time is over; the run goes on from its last complete epoch "
-            "when the sweep hands it to an agent again"
+            "preempted: this task's time is nearly over, or another job takes its place; the run "
+            "goes on from its last complete epoch when the sweep hands it to an agent again"
         )
 
 

@@ -235,6 +235,20 @@ def resume(path: str) -> None:
     _order("resume", path)
 
 
+def cancel(path: str) -> None:
+    """Hand out no more runs of a sweep for good, and end those that run.
+
+    It is `wandb sweep --cancel`.  A canceled sweep cannot be resumed.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+
+    Raises:
+        WorkshopError: the server refuses, for example because the sweep has ended already.
+    """
+    _order("cancel", path)
+
+
 def _order(word: str, path: str) -> None:
     """Run the client's command for a sweep, for which it has no function in Python."""
     environment = os.environ.copy()

@@ -1,5 +1,7 @@
 """The batch script that starts a participant's JupyterLab as a SLURM job."""
 
+import shlex
+
 import pytest
 import yaml
 
@@ -21,17 +23,23 @@ def script(tmp_path):
 def test_a_job_asks_for_what_the_profile_says(script):
     lines = script(
         partition="gpu", account="class", qos="short", time="02:00:00", memory="16G", cpus=4,
-        gpus="a100:1", options={"constraint": "a100", "exclusive": True}, warning_seconds=120,
-        modules=["cuda/12.4"], environment={"TORCH_HOME": "/scratch/a b"},
+        gpus="a100:1", options={"constraint": "a100&nvlink", "exclusive": True, "comment": "a # b"},
+        warning_seconds=120, setup="/etc/lmod.sh", modules=["cuda/12.4"], scratch="LOCAL_SCRATCH",
+        environment={"TORCH_HOME": "/scratch/a b"},
     )  # fmt: skip
     asked = [
         "partition=gpu", "account=class", "qos=short", "time=02:00:00", "mem=16G",
-        "cpus-per-task=4", "gres=gpu:a100:1", "constraint=a100", "exclusive",
+        "cpus-per-task=4", "gres=gpu:a100:1", "constraint=a100&nvlink", "exclusive",
+        "comment=a # b",
     ]  # fmt: skip
+    said = [shlex.split(line.removeprefix("#SBATCH ")) for line in lines if "#SBATCH" in line]
     for option in asked:
-        assert f"#SBATCH --{option}" in lines
+        assert [f"--{option}"] in said
     assert not [line for line in lines if "signal" in line], "a warning would end JupyterLab"
-    assert lines.index("module load cuda/12.4 || exit") < lines.index("exec {{cmd}}")
+    setup = ["source /etc/lmod.sh || exit", "module load cuda/12.4 || exit"]
+    start = lines.index(setup[0])
+    assert lines[start : start + 3] == [*setup, "export TMPDIR=$LOCAL_SCRATCH"]
+    assert start < lines.index("exec {{cmd}}")
     assert "export TORCH_HOME='/scratch/a b'" in lines
 
 
@@ -40,6 +48,7 @@ def test_a_profile_that_says_nothing_leaves_the_cluster_its_defaults(script):
     assert not [line for line in lines if "partition" in line or line.startswith("export")]
 
 
-def test_braces_that_the_hub_would_replace_are_refused(script):
+@pytest.mark.parametrize("value", ["{{user}}", "{% if %}", "{# all"])
+def test_braces_that_the_hub_would_replace_are_refused(script, value):
     with pytest.raises(WorkshopError, match="export NAME"):
-        script(environment={"NAME": "{{user}}"})
+        script(environment={"NAME": value})

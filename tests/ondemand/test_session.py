@@ -182,7 +182,7 @@ def test_a_kernel_has_the_copy_the_environment_and_the_address(session, lab):
     assert Path(found["python"]).parent.resolve() == (ROOT / ".venv/bin").resolve()
     assert found["WORKSHOP_PROXY_PREFIX"] == f"{ELSEWHERE}{lab.base}/"
     assert found["home"] == str(session.copy / ".workshop")
-    assert found["TMPDIR"].startswith("/tmp/workshop-")
+    assert found["TMPDIR"].startswith("/var/tmp/workshop-"), "as the site profile says"
     assert found["WORKSHOP_TEST_MODULE"] == "loaded"
     assert found["SLURM_JOB_ID"] == session.job
 

@@ -18,11 +18,15 @@ STRANGE = {
     "cpus": 7,
     "qos": None,
     "gpus": "a100:2",
-    "options": {"constraint": "a100&nvlink", "exclusive": True, "oversubscribe": False},
+    "options": {
+        "constraint": "a100&nvlink", "exclusive": True, "oversubscribe": False, "gres": "shard:1",
+    },
+    "setup": "/dev/null",
+    "scratch": "LOCAL_SCRATCH",
     "modules": ["gcc/13", "cuda/12.4"],
     "environment": {"GREETING": 'it\'s $HOME, "quoted"', "NUMBER": 3, "EMPTY": ""},
     "warning_seconds": 60,
-}
+}  # fmt: skip
 PROFILES = [path.stem for path in sorted(FOLDER.glob("*.yaml"))] + ["strange"]
 FIELDS = {"bc_num_hours": "Hours", "cpus": "CPUs", "gpus": "GPUs", "bc_account": "Account"}
 
@@ -76,6 +80,8 @@ def test_the_job_gets_the_profiles_modules_and_variables(app, name, tmp_path):
     script = (tmp_path / "session/script.sh").read_text()
     given, _, rest = script.partition("\nset -euo pipefail")
     record = f"module() {{ echo $2 >>'{tmp_path}/loaded'; }}\ntouch '{tmp_path}/loaded'\n"
+    given = given.replace(f"source {site.setup} ", f"source '{tmp_path}/setup' ")
+    (tmp_path / "setup").write_text("export SET_UP=before\n")
     done = subprocess.run(
         ["bash", "-c", f"{record}{given}\nenv --null"], env={"PATH": "/usr/bin:/bin"},
         capture_output=True, text=True, check=True, cwd=tmp_path,
@@ -84,7 +90,10 @@ def test_the_job_gets_the_profiles_modules_and_variables(app, name, tmp_path):
     assert {name: found[name] for name in site.environment} == {
         name: str(value) for name, value in site.environment.items()
     }
+    assert found.get("SET_UP") == (site.setup and "before")
     assert (tmp_path / "loaded").read_text().split() == site.modules
+    if site.scratch:
+        assert f'mktemp --directory "${site.scratch}"/' in rest
     assert "module load" not in rest
 
 
@@ -175,6 +184,13 @@ def test_a_wrong_profile_is_a_sentence_that_names_the_file(install, text, senten
         dashboard.form()
     assert str(file) in str(caught.value)
     assert sentence in str(caught.value)
+
+
+def test_a_name_that_is_no_variable_never_gets_into_the_script(install, tmp_path):
+    dashboard = install("mine")
+    (dashboard.kit / "configs/sites/mine.yaml").write_text("environment: {'A=1; rm x': y}")
+    with pytest.raises(RefusedError, match=r"a name in environment is .A=1; rm x., but it must"):
+        dashboard.stage(tmp_path / "session")
 
 
 def test_the_dashboard_lists_the_app():

@@ -9,7 +9,7 @@ import nbformat
 
 from workshop.paths import ROOT
 
-FOLDERS = ("", "docs", "benchmarks", "hub", "ondemand", "maintenance", "slurm")
+FOLDERS = ("", "docs", "docs/decisions", "benchmarks", "hub", "ondemand", "maintenance", "slurm")
 
 
 def documents() -> list[Path]:

@@ -1,3 +1,5 @@
+import pytest
+
 from tests.server.world import World
 from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
 from workshop.server.records import Agent, Run
@@ -145,6 +147,56 @@ def test_a_laptop_that_slept_is_not_taken_for_silence_of_the_run(world: World):
     world.clock.seconds += 10 * RUN_SILENCE
     world.controller.tend()
     assert world.run(first["run_id"]).state == "running"
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize("step", [-HOUR, HOUR])
+def test_a_clock_that_is_set_changes_nothing_for_agents_and_runs(world: World, step: float):
+    one, two = world.agent("a"), world.agent("b")
+    (first,) = world.beat(one)
+    world.post(first["run_id"])
+    assert world.beat(one, first["run_id"]) == []
+    world.wait(5)
+    world.clock.set_forward = step
+    world.wait(5)
+    # Nobody was silent, and nobody waits for an hour.
+    assert world.run(first["run_id"]).state == "running"
+    (second,) = world.beat(two)
+    assert world.beat(two, after=2) == [second]  # a repetition is one still
+    world.post(second["run_id"])
+    world.post(first["run_id"], complete=True, exitcode=0)
+    assert world.run(first["run_id"]).heartbeat_at == world.clock()
+    # A process that vanishes is missed after the usual time, neither sooner nor later.
+    world.beat(two)
+    world.clock.set_forward = 0
+    world.beat(two, after=GRACE - 5)
+    assert world.run(second["run_id"]).state == "running"
+    world.beat(two)
+    assert world.run(second["run_id"]).state == "crashed"
+
+
+@pytest.mark.parametrize("step", [-HOUR, HOUR])
+def test_a_clock_that_was_set_while_the_server_was_down(world: World, step: float):
+    agent = world.agent()
+    (first,) = world.beat(agent)
+    world.post(first["run_id"])
+    world.beat(agent)
+    world.clock.set_forward = step
+    world.restart()
+    world.beat(agent, after=GRACE - 1)
+    assert world.run(first["run_id"]).state == "running"
+    world.beat(agent, after=GRACE)
+    assert world.run(first["run_id"]).state == "crashed"
+
+
+def test_silence_is_noticed_when_the_clock_was_set_back(world: World):
+    (first,) = world.beat(world.agent())
+    world.post(first["run_id"])
+    world.clock.set_forward = -HOUR
+    world.wait(RUN_SILENCE + 1)
+    assert world.run(first["run_id"]).state == "crashed"
 
 
 def test_a_paused_sweep_gives_out_nothing_until_it_is_resumed(world: World):

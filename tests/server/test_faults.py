@@ -200,6 +200,43 @@ def test_a_server_does_not_start_on_a_full_disk_but_on_one_with_room(start_serve
     server.stop()
 
 
+def leave_little(disk: Path) -> None:
+    """Leave half a MiB of a disk."""
+    with suppress(OSError), (disk / "ballast").open("ab") as ballast:
+        ballast.write(bytes(shutil.disk_usage(disk).free - 2**19))
+
+
+def test_uploads_leave_so_much_of_the_disk_that_the_server_starts_and_says_so(start_server, mount):
+    disk = mount("size=20m")
+    server = start_server(store=disk / "store")
+    logger = Logger(server)
+    names = [f"f{number}" for number in range(12)]
+    query = """mutation F($files: [String!]!) {
+      createRunFiles(input: {projectName: "p", runName: "r", files: $files}) {
+        files { uploadUrl } } }"""
+    files = logger.ask(query, files=names).json()["data"]["createRunFiles"]["files"]
+    brought = [logger.http.put(file["uploadUrl"], content=bytes(2**21)) for file in files]
+    assert {reply.status_code for reply in brought} == {200, 507}
+    leave_little(disk)
+    assert logger.post().status_code == 507
+    for _ in range(2):
+        assert logger.http.post(POSTS, json={}).status_code == 200  # a sign of life
+        assert logger.post().status_code == 507
+    assert (server.home / "server.log").read_text().count("is full") == 1
+    server.stop()
+    leave_little(disk)  # what SQLite has given back
+    logger.server = server = start_server(store=disk / "store")
+    assert "the disk" in (server.home / "server.log").read_text()
+    logger.http = httpx2.Client(auth=("api", server.key), base_url=server.url)
+    found = server.graphql("""{ project(name: "p") { run(name: "r") {
+      files { edges { node { id } } } } } }""")["project"]["run"]["files"]["edges"]
+    delete = "mutation D($ids: [ID!]!) { deleteFiles(input: {files: $ids}) { success } }"
+    ids = [edge["node"]["id"] for edge in found]
+    assert logger.ask(delete, ids=ids).status_code == 200
+    assert logger.post().status_code == 200
+    logger.check()
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
 def test_journals_of_another_time_are_harmless(start_server, suffix):
     server = start_server()

@@ -58,6 +58,14 @@ def test_names_that_are_none_are_refused(client, graphql, name):
     assert "is no name for a file" in reply.json()["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "a\x00", "a\x7f", "a\x9b"])
+def test_names_with_control_characters_are_refused(client, name):
+    body = {"query": CREATE, "variables": {"files": [name]}}
+    reply = client.post("/graphql", json=body)
+    assert reply.status_code == 400
+    assert "it has control characters" in reply.json()["errors"][0]["message"]
+
+
 def test_an_upload_address_is_good_for_one_file_alone(client, graphql, store):
     url = upload_url(graphql, "a.txt")
     for wrong in (url.replace("a.txt", "b.txt"), url.replace("uploads/1", "uploads/2")):

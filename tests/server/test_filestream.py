@@ -159,6 +159,10 @@ def test_a_zipped_bomb_is_refused(client):
         b'{"files": {"wandb-history.jsonl": {"offset": 0, "content": ["{}", "no json"]}}}',
         b'{"files": {"wandb-history.jsonl": {"offset": 0, "content": ["[1]"]}}}',
         b'{"exitcode": "one"}',
+        b'{"exitcode": 2147483648}',
+        b'{"complete": "yes"}',
+        b'{"files": {"output.log": {"offset": 2147483647, "content": ["x"]}}}',
+        b'{"files": {"output.log": {"offset": true, "content": ["x"]}}}',
     ],
 )
 def test_a_post_that_cannot_be_read_is_refused_as_a_whole(client, store, body):

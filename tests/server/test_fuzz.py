@@ -1,7 +1,8 @@
 """Input that nobody would think of, against everything that listens.
 
 Whatever arrives: no traceback and no key in a reply or in the log, no status that makes the
-client repeat its request for minutes, and no file outside of where the store keeps its own.
+client repeat its request for minutes, no request that takes long, and no file outside of where the
+store keeps its own.
 """
 
 import base64
@@ -11,6 +12,7 @@ import json
 import logging
 import re
 import string
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +26,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import workshop.server
-from tests.fixtures.campaigns import is_repeatable, rounds
-from tests.server.strange import documents
+from tests.fixtures.campaigns import is_repeatable, part, rounds
+from tests.server.strange import costs, documents, wrong
 from tests.server.strange.values import JSON_VALUES, TEXTS, texts
+from tests.waiting import patience
 from workshop.server import records
 from workshop.server.app import ROUTES, make_app
 from workshop.server.auth import Gate
@@ -35,6 +38,7 @@ from workshop.server.resolvers.context import global_id
 from workshop.server.store import Store
 
 KEY = "local-" + "0123456789" * 4
+LONGEST = 20  # seconds that a request may take, before they are stretched
 CANARY = "what nobody may read from outside"
 PACKAGE = Path(workshop.server.__file__).parent
 
@@ -73,7 +77,9 @@ class Target:
     def ask(self, method: str, path: str, **request) -> httpx2.Response:
         """Send a request and see that the reply, the log and the disk are as they should be."""
         self.log.clear()
+        begin = time.monotonic()
         reply = self.client.request(method, path, **request)
+        assert time.monotonic() - begin < patience(LONGEST), (method, path, request)
         assert reply.status_code < 500, (method, path, request, reply.text)
         for text in (reply.text, *self.log):
             assert "Traceback" not in text, (method, path, request, text)
@@ -224,9 +230,23 @@ def dump(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
+@pytest.mark.parametrize("config", costs.SWEEPS)
+def test_a_sweep_that_stands_for_much(target: Target, config: str):
+    query = "mutation S($c: String) { upsertSweep(input: {config: $c}) { sweep { id } } }"
+    reply = target.ask("POST", "/graphql", json={"query": query, "variables": {"c": config}})
+    assert reply.status_code == 400
+
+
+@pytest.mark.parametrize("document", costs.DOCUMENTS)
+def test_a_document_that_stands_for_much(target: Target, document: str):
+    target.ask("POST", "/graphql", json={"query": document})
+
+
 @fuzzed(150)
 @given(request=st.one_of(JSON_VALUES, st.fixed_dictionaries(
-    {"query": st.one_of(st.sampled_from(TEXTS), st.text(alphabet=string.printable))},
+    {"query": st.one_of(
+        st.sampled_from(TEXTS), st.sampled_from(costs.DOCUMENTS), st.text(alphabet=string.printable)
+    )},
     optional={"variables": JSON_VALUES, "operationName": JSON_VALUES},
 )))  # fmt: skip
 def test_any_document(target: Target, request: object):
@@ -237,7 +257,7 @@ def test_any_document(target: Target, request: object):
 
 FILE_NAMES = ["wandb-history.jsonl", "wandb-events.jsonl", "wandb-summary.json", "output.log", "x"]
 LINES = st.one_of(
-    st.sampled_from(TEXTS),
+    st.sampled_from([*TEXTS, costs.WIDE]),
     st.dictionaries(
         st.sampled_from(["_step", "_timestamp", "a", "_type", "", "a.b", "\ud800", *TEXTS[:6]]),
         JSON_VALUES,
@@ -280,6 +300,58 @@ def test_any_post_of_a_run(target: Target, post: dict, zipped: bool):
 def test_any_bytes(target: Target, body: bytes, encoding: str):
     for path in ("/graphql", "/files/local/p/r/file_stream"):
         target.ask("POST", path, content=body, headers={"Content-Encoding": encoding})
+
+
+# ---- every wrong value in every place ----
+
+
+@pytest.mark.parametrize("root", [SCHEMA.query_type, SCHEMA.mutation_type], ids=str)
+def test_every_argument_with_every_wrong_value(target: Target, root: GraphQLObjectType):
+    for number, request in enumerate(part(wrong.requests(root, target.known))):
+        target.ask("POST", "/graphql", content=dump(request))
+        if root is SCHEMA.mutation_type and number % 5 == 0:
+            read(target, request)
+
+
+READ = """{ project(name: "p") { runs(order: "-summary_metrics.a") { edges { node {
+  historyLineCount eventsLineCount logLineCount exitcode historyKeys historyTail eventsTail
+  summaryMetrics systemMetrics history(samples: 9) events wandbConfig
+  logLines(last: 9) { edges { node { number timestamp level label line } } } } } }
+  sweeps { edges { node { bestLoss runCountExpected } } } } }"""
+
+
+def read(target: Target, before: dict) -> None:
+    """See that what is there can be read, after a request that may have changed it."""
+    reply = target.ask("POST", "/graphql", content=dump({"query": READ}))
+    assert reply.status_code == 200, (before, reply.text)
+
+
+def test_every_part_of_a_post_with_every_wrong_value(target: Target):
+    target.ask("POST", "/graphql", content=dump({"query": RUN}))
+    for number, post in enumerate(part(wrong.posts())):
+        target.ask("POST", "/files/local/p/r/file_stream", content=dump(post))
+        if number % 10 == 0:
+            read(target, post)
+    for path in ("/local/p/runs/r", "/local/p", "/local/p/runs/r/curves.json", "/leaderboard"):
+        assert target.ask("GET", path).status_code in (200, 404)
+
+
+def test_every_part_of_a_manifest_with_every_wrong_value(target: Target):
+    for number, manifest in enumerate(part(wrong.manifests(target.known["md5"][0]))):
+        content = dump(manifest)
+        values = {"config": SWEEP, "digest": f"w{number}"}
+        body = dump({"query": SETUP, "variables": values})
+        made = target.ask("POST", "/graphql", content=body).json()["data"]
+        values = {
+            "artifact": made["createArtifact"]["artifact"]["id"],
+            "md5": base64.b64encode(hashlib.md5(content).digest()).decode(),
+        }
+        body = dump({"query": MANIFEST, "variables": values})
+        announced = target.ask("POST", "/graphql", content=body).json()["data"]
+        file = announced["createArtifactManifest"]["artifactManifest"]["file"]
+        target.ask("PUT", file["uploadUrl"], content=content)
+        target.ask("POST", "/graphql", content=dump({"query": COMMIT, "variables": values}))
+    assert target.ask("GET", "/local/p/artifacts").status_code == 200
 
 
 # ---- addresses, forms, keys ----

@@ -165,7 +165,7 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
         pytest.param("{method: grid, name: %s}" % ("x" * 200_000), "is too large", id="long"),
         pytest.param(BOMB, "is too large", id="bomb"),
         ("name: 2026-13-01", "is no YAML"),
-        ("[" * 5000, "is no YAML"),
+        ("[" * 5000, "is nested in more than 50 levels"),
         ("just text", "must be a mapping"),
     ],
 )
@@ -174,6 +174,56 @@ def test_a_sweep_that_cannot_be_served_is_refused_with_a_sentence(client, config
     reply = client.post("/graphql", json=body)
     assert reply.status_code == 400
     assert expected in reply.json()["errors"][0]["message"]
+
+
+DESCRIBE = """mutation R($config: JSONString) {
+  upsertBucket(input: {name: "r", modelName: "p", config: $config}) { inserted } }"""
+SPECS = """query H($specs: [JSONString!]!) {
+  project(name: "p") { run(name: "r") { sampledHistory(specs: $specs) } } }"""
+AMONG = """query A($first: Int, $last: Int, $samples: Int) { project(name: "p") {
+  runs(first: $first) { edges { cursor } }
+  run(name: "r") { events(samples: $samples) logLines(last: $last) { edges { __typename } } } } }"""
+ARTIFACT = """mutation A($step: Int64) { createArtifact(input: {entityName: "local",
+  projectName: "p", artifactTypeName: "t", artifactCollectionName: "a", digest: "d",
+  historyStep: $step}) { artifact { id } } }"""
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "expected"),
+    [
+        (DESCRIBE, {"config": '{"_wandb": 5}'}, "_wandb in the config of a run must be"),
+        (DESCRIBE, {"config": '{"_wandb": {"value": []}}'}, "_wandb in the config of a run must"),
+        (SPECS, {"specs": ['{"keys": 5}']}, "keys in a history spec must be a list of names"),
+        (SPECS, {"specs": ['{"keys": [[]]}']}, "keys in a history spec must be a list of names"),
+        (SPECS, {"specs": [f'{{"minStep": {HUGE}}}']}, "minStep of a spec must be"),
+        (SPECS, {"specs": ['{"maxStep": "x"}']}, "maxStep of a spec must be an integer of 64 bits"),
+        (SPECS, {"specs": ['{"samples": NaN}']}, "samples of a spec must be an integer"),
+        (SPECS, {"specs": ['{"samples": -1}']}, "samples of a spec must be an integer"),
+        (AMONG, {"first": -1}, "`first` of runs must be an integer of 64 bits, 0 or more"),
+        (AMONG, {"last": -1}, "`last` of logLines must be an integer of 64 bits, 0 or more"),
+        (AMONG, {"samples": -1}, "`samples` of events must be an integer of 64 bits, 0 or more"),
+        (ARTIFACT, {"step": 2**63}, "must be an integer of 64 bits"),
+        (ARTIFACT, {"step": True}, "must be an integer of 64 bits"),
+    ],
+)  # fmt: skip
+def test_values_of_a_wrong_type_or_size_are_refused_with_a_sentence(
+    client, graphql, query, values, expected
+):
+    graphql(DESCRIBE, config="{}")
+    reply = client.post("/graphql", json={"query": query, "variables": values})
+    assert reply.status_code == 400
+    assert expected in reply.json()["errors"][0]["message"]
+
+
+def test_how_many_runs_are_expected_may_take_64_bits_and_is_not_told_beyond(graphql):
+    for axes, expected in (("abcdef", 100**6), ("abcdefghij", None)):
+        grid = {name: {"min": 1, "max": 100} for name in axes}
+        config = json.dumps({"method": "grid", "parameters": grid})
+        made = graphql(UPSERT_SWEEP, config=config, project="p")["upsertSweep"]["sweep"]
+        query = """query E($name: String!) { project(name: "p") {
+          sweep(sweepName: $name) { runCountExpected } } }"""
+        assert graphql(query, name=made["name"])["project"]["sweep"]["runCountExpected"] == expected
 
 
 def test_nobody_writes_to_an_entity_that_does_not_exist(client):

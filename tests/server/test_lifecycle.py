@@ -5,10 +5,10 @@ import json
 import pytest
 
 from tests.server.world import World
+from workshop.server import filestream, stopping
 from workshop.server.errors import RequestError
 from workshop.server.lifecycle import AGENT_SILENCE, RUN_SILENCE
 from workshop.server.records import Agent, Run
-from workshop.server.trials import trials
 
 HYPERBAND = {
     "metric": {"name": "inner.loss", "goal": "minimize"},
@@ -184,14 +184,39 @@ def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):
     assert world.log(bad["run_id"], inner=[{"loss": 8}]).stop_ordered
 
 
+def test_hyperband_reads_long_histories_while_others_write(world: World, monkeypatch):
+    monkeypatch.setattr(stopping, "MOST_AT_ONCE", 2)
+    world.configure(**HYPERBAND)
+    (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
+    world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
+    world.log(bad["run_id"], inner=[{"loss": 9}])
+    world.restart()
+    times = []
+    read = stopping.Stopping.read
+
+    def counted(self, sweep) -> None:
+        with world.store.writing():  # which would wait for ever within a transaction
+            times.append(sweep.name)
+        read(self, sweep)
+
+    monkeypatch.setattr(stopping.Stopping, "read", counted)
+    for line, loss in ((1, 8), (2, 7)):
+        row = json.dumps({"inner": {"loss": loss}, "_step": line})
+        post = {"files": {"wandb-history.jsonl": {"offset": line, "content": [row]}}}
+        path = ("local", "p", bad["run_id"])
+        assert filestream.take(world.store, world.controller, path, post) == {"stopped": True}
+    assert len(times) == 1
+
+
 def test_a_target_that_was_reached_ends_the_sweep_wherever_the_value_stands(world: World):
     world.configure(metric={"name": "acc", "goal": "maximize", "target": 0.9})
     (first,) = world.beat(world.agent())
     world.log(first["run_id"], acc=[0.5, 0.95, 0.6])
-    assert trials(world.store, world.sweep)[0].value == 0.95
+    trials = world.controller.proposals.trials
+    assert trials.of(world.sweep).is_done
     world.store.change(world.run(first["run_id"]), summary='{"acc": {"min": 0.5}}')
     run = world.controller.rewound(world.run(first["run_id"]), 0)
-    assert trials(world.store, world.sweep)[0].value == 0.5
+    assert not trials.of(world.sweep).is_done
     world.store.change(run, summary='{"acc": {"max": 0.95}}')
     world.post(run.name, complete=True, exitcode=0)
     assert world.sweep.state == "FINISHED"  # with a point that was not tried

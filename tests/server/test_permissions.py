@@ -1,5 +1,7 @@
 """Who may write what: every mutation of the schema is tried with a stranger's key."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 
@@ -116,7 +118,8 @@ def value_of(kind, name: str, thing: str, sweep: str) -> object:
         return next(iter(kind.values))
     if names_a_thing(name, kind):
         return thing
-    by_type = {"JSONString": "{}", "JSON": {}, "Int": 1, "Int64": 1, "Boolean": False, "Float": 1.0}
+    by_type = {"JSONString": "{}", "JSON": {}, "Boolean": False, "Float": 1.0}
+    by_type |= dict.fromkeys(("Int", "Int64", "Duration"), 1)
     if kind.name in by_type:
         return by_type[kind.name]
     by_name = NAMES | {"sweep": sweep, "config": CONFIG}
@@ -261,3 +264,46 @@ def test_the_run_of_an_instructor_in_the_entity_of_another_says_whose_it_is(ever
     query = '{ project(name: "p", entityName: "ada") { run(name: "help") { user { name } } } }'
     data = everybody["ada"].post("/graphql", json={"query": query}).json()["data"]
     assert json.dumps(data).count("grace") == 1
+
+
+ADDRESSES = """mutation A($artifact: ID!, $md5: String!) {
+  createRunFiles(input: {entityName: "ada", projectName: "p", runName: "r", files: ["f.txt"]}) {
+    files { uploadUrl } }
+  createArtifactFiles(input: {artifactFiles: [{artifactID: $artifact, name: "x", md5: $md5}]}) {
+    files { edges { node { uploadUrl } } } } }"""
+
+
+def statuses(client: TestClient, addresses: list[str]) -> list[int]:
+    """Return how somebody without a key fares who brings and fetches bytes at some addresses."""
+    client.auth = None
+    file, blob = addresses
+    asked = [client.put(file, content=b"x"), client.put(blob, content=b"x"), client.get(blob)]
+    return [reply.status_code for reply in asked]
+
+
+def test_addresses_of_files_are_void_with_the_key_of_whom_they_were_given_to(everybody, store):
+    artifact = global_id(store.find(records.Artifact))
+    md5 = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    body = {"query": ADDRESSES, "variables": {"artifact": artifact, "md5": md5}}
+
+    def addresses(person: str) -> list[str]:
+        found = everybody[person].post("/graphql", json=body).json()["data"]
+        (file,) = found["createRunFiles"]["files"]
+        (blob,) = found["createArtifactFiles"]["files"]["edges"]
+        return [file["uploadUrl"], blob["node"]["uploadUrl"]]
+
+    theirs = {person: addresses(person) for person in ("grace", "ada")}
+    for name in theirs:
+        assert statuses(everybody[name], theirs[name]) == [200, 200, 200]
+    # Ada has left the class, and Grace is no instructor any more.
+    admit(store, [Person("grace")], KEYS.get)
+    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    assert statuses(client, theirs["ada"]) == [403, 403, 403]
+    assert statuses(client, theirs["grace"]) == [403, 200, 200]
+    admit(store, [Person("ada")], KEYS.get)
+    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    assert statuses(client, theirs["ada"]) == [200, 200, 200]
+    renewed = KEYS | {"ada": KEYS["ada"].replace("0", "1")}
+    admit(store, [Person("ada")], renewed.get)
+    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    assert statuses(client, theirs["ada"]) == [403, 403, 403]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from workshop.server import proposals
+from workshop.server.compute import ComputeError
+from workshop.server.silence import Silence
 
 BAYES = {
     "method": "bayes",
@@ -138,6 +140,28 @@ def test_an_agent_asks_again_if_no_point_can_be_computed_now(api: Api, monkeypat
     assert api.beat(agent)[0]["type"] == "run"  # at random, rather than never
 
 
+def test_who_asks_again_asks_for_the_same_point(api: Api, monkeypatch):
+    """So that what lasts longer than an agent waits is found by its next question."""
+    asked = []
+
+    def run(function: str, config: dict, past: list, seed: int) -> dict:
+        if seed:  # 0 is only to warm the process
+            asked.append((config, past, seed))
+        if len(asked) < 3:
+            raise ComputeError("goes on")
+        return {"x": 4}
+
+    sweep = api.register(GRID | {"method": "random"})
+    monkeypatch.setattr(api.client.app.state.compute, "run", run)
+    api.graphql(UPSERT, id=sweep["id"], config=json.dumps(BAYES))
+    agent = api.agent(sweep)
+    for _ in range(2):
+        assert api.beat(agent) == []
+        forget_heartbeats(api)
+    assert api.beat(agent)[0]["args"]["x"]["value"] == 4
+    assert asked[0] == asked[1] == asked[2]
+
+
 def test_an_agent_asks_again_if_too_many_wait_for_a_computation(api: Api, monkeypatch):
     sweep = api.register(BAYES)
     monkeypatch.setattr(proposals, "LONGEST_TURN", 0.1)
@@ -162,9 +186,10 @@ def test_a_sweep_goes_on_at_random_where_bayes_fails(api: Api, monkeypatch, capl
 
 def forget_heartbeats(api: Api) -> None:
     """Let the next heartbeat of an agent not be taken for a repetition."""
-    store = api.client.app.state.store
-    with store.writing():
-        store.execute("UPDATE agents SET heartbeat_at = 0")
+    state = api.client.app.state
+    state.controller.silence = Silence()
+    with state.store.writing():
+        state.store.execute("UPDATE agents SET heartbeat_at = 0")
 
 
 def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):

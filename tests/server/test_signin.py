@@ -1,4 +1,5 @@
 import re
+import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 
@@ -113,3 +114,20 @@ def test_mistakes_are_forgotten_before_they_are_too_many(monkeypatch):
 def test_a_form_that_is_too_long_is_not_read(browser):
     data = {"wanted": "x" * signin.LARGEST_FORM, "key": KEYS["ada"]}
     assert browser.post("/sign-in", data=data).status_code == 401
+
+
+def test_a_cookie_is_void_after_a_month_whatever_the_browser_keeps(browser, monkeypatch):
+    cookie = cookie_of(browser.post("/sign-in", data={"key": KEYS["ada"]}))
+    browser.cookies.clear()
+
+    def status(value: str) -> int:
+        return browser.get("/", headers={"Cookie": f"{cookie.key}={value}"}).status_code
+
+    now = time.time()
+    for days, expected in ((29, 200), (31, 401), (-1, 200)):
+        monkeypatch.setattr(time, "time", lambda days=days: now + 86400 * days)
+        assert status(cookie.value) == expected
+    monkeypatch.undo()
+    expiry, _, signature = cookie.value.partition(".")
+    for forged in (f"{int(expiry) + 86400}.{signature}", f"x.{signature}", f"{'9' * 5000}.x", "."):
+        assert status(forged) == 401

@@ -11,20 +11,23 @@ import pytest
 
 from tests.fixtures.server import attempt
 from workshop.server.serving import listen
-from workshop.server.store import VERSION, Store, file_system, journal_mode
+from workshop.server.store import VERSION, Store
+from workshop.server.store_folder import file_system, journal_mode
 
 
-def test_health_tells_which_store_is_served(local_server):
+def test_health_tells_strangers_which_server_it_is_and_not_where(local_server):
     health = httpx2.get(f"{local_server.url}/health").json()
-    assert health["status"] == "ok"
-    assert health["store"] == str(local_server.store)
+    note = json.loads((local_server.store / "server.json").read_text())
+    assert health == {"status": "ok", "version": health["version"], "instance": note["instance"]}
     assert health["version"]
 
 
 def test_the_address_is_left_for_others_and_removed_at_a_stop(start_server):
     server = start_server()
     note = server.store / "server.json"
-    assert json.loads(note.read_text()) == {
+    told = json.loads(note.read_text())
+    assert len(told.pop("instance")) == 16
+    assert told == {
         "url": server.url,
         "local_url": server.url,
         "certfile": None,

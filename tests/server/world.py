@@ -2,7 +2,7 @@
 
 import json
 
-from workshop.server import lines
+from workshop.server import additions
 from workshop.server.controller import Controller
 from workshop.server.records import Agent, Project, Run, Sweep
 from workshop.server.store import Store
@@ -15,11 +15,17 @@ parameters: {lr: {values: [0.1, 0.2]}}
 
 
 class Clock:
+    """The time that passes, and the time of day, which may be set."""
+
     def __init__(self):
         self.seconds = 1_000_000.0
+        self.set_forward = 0.0
+
+    def elapsed(self) -> float:
+        return self.seconds
 
     def __call__(self) -> float:
-        return self.seconds
+        return self.seconds + self.set_forward
 
 
 class World:
@@ -28,7 +34,7 @@ class World:
     def __init__(self, store: Store):
         self.store = store
         self.clock = Clock()
-        self.controller = Controller(store, self.clock)
+        self.controller = Controller(store, self.clock, self.clock.elapsed)
         now = self.clock()
         project = store.add(Project, entity="local", name="p", created_at=now)
         self.sweep_id = store.add(
@@ -42,7 +48,7 @@ class World:
         ).id
 
     def restart(self) -> None:
-        self.controller = Controller(self.store, self.clock)
+        self.controller = Controller(self.store, self.clock, self.clock.elapsed)
 
     def agent(self, name: str = "a") -> int:
         now = self.clock()
@@ -81,7 +87,8 @@ class World:
         texts = [
             json.dumps({"_step": i} | row) for i, row in enumerate(rows, start=run.last_step + 1)
         ]
-        self.store.change(run, **lines.write_history(self.store, run, run.history_lines, texts))
+        part = additions.parsed(additions.HISTORY, run.history_lines, texts)
+        additions.write(self.store, run, additions.of(self.store, run, {additions.HISTORY: part}))
         return self.post(name, files={"wandb-history.jsonl": {}})
 
     def configure(self, **settings) -> None:

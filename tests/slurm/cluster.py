@@ -50,6 +50,7 @@ A requeued job waits 30 s (`cred_expire`; 120 s by default) unless `start_now` h
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -173,10 +174,12 @@ class Cluster:
         """Let a requeued job start again without the wait, unless it has started meanwhile."""
         # slurmd takes the job's new credential only if it is of a later second than the requeue.
         time.sleep(1)
+        # Where slurmd refused it, SLURM may hold the job.
+        self.command("scontrol", "release", job)
         try:
             self._checked("scontrol", "update", f"JobId={job}", "StartTime=now")
         except RuntimeError as error:
-            if "no longer pending" not in str(error):
+            if not re.search("no longer pending|already finished", str(error)):
                 raise
 
     def cancel_all(self) -> None:

@@ -133,8 +133,9 @@ add user root account=workshop cluster=workshop
 modify user root set defaultaccount=workshop
 """
 
-# The module `workshop-test/1.0`: a job that loads it has the variable.
+# The module `workshop-test/1.0`: a job that loads it has the variables.
 MODULEFILE = """\
 #%Module
 setenv WORKSHOP_TEST_MODULE loaded
+setenv WORKSHOP_TEST_SCRATCH /var/tmp
 """

@@ -29,6 +29,11 @@ def ran(status=0, began=100, **facts):
     return Start(began, "node1", ended=began + 90, status=status, **facts)
 
 
+def epitaph(reason=""):
+    """Return what SLURM's daemon writes into the log of a task that it ends."""
+    return f"slurmstepd-node1: error: *** JOB 7 ON node1 CANCELLED AT 2026-11-29{reason} ***\n"
+
+
 CASES = {
     "finished": (
         Facts([slurm("COMPLETED")], [ran()], "finished", True),
@@ -71,9 +76,23 @@ CASES = {
     "warned, and resumed": (
         Facts(
             [slurm("REQUEUED"), slurm("COMPLETED", began=220, over=300)],
-            [ran(warned=True, requeued=True), ran(began=220)], "finished", True,
+            [ran(warned=True, requeued=True, preempted=False), ran(began=220)], "finished", True,
         ),
         "preempted and resumed: it was warned that its time was up; finished in start 2",
+    ),
+    "warned since another job takes its place": (
+        Facts(
+            [slurm("REQUEUED"), slurm("COMPLETED", began=220, over=300)],
+            [ran(warned=True, requeued=True, preempted=True), ran(began=220)], "finished", True,
+        ),
+        "preempted and resumed: it was preempted: another job took its place; finished in start 2",
+    ),
+    "warned, and SLURM did not say why": (
+        Facts(
+            [slurm("REQUEUED"), slurm("COMPLETED", began=220, over=300)],
+            [ran(warned=True, requeued=True), ran(began=220)], "finished", True,
+        ),
+        "preempted and resumed: it was asked to leave; finished in start 2",
     ),
     "requeued by hand": (
         Facts(
@@ -170,17 +189,145 @@ CASES = {
         Facts([slurm("PENDING", reason="MoonPhase", began=None)]),
         "waiting: SLURM says MoonPhase",
     ),
+    "running, and waits for the server": (
+        Facts([slurm("RUNNING", over=None)], [Start(100, "node1", away=True, outage=True)]),
+        "running: on node1; it waits for the server, which does not answer",
+    ),
+    "no server": (
+        Facts(
+            [slurm("FAILED", "2:0")], [ran(2, away=True, outage=True)],
+            log="error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
+        ),
+        "no run: error: the W&B server at http://a did not answer in time (600 s): once it is up",
+    ),
+    "running, with a run that is finished": (
+        Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "finished", True),
+        "running: on node1; its run is finished",
+    ),
+    "running, with a run behind it that is finished": (
+        Facts(
+            [slurm("RUNNING", over=None)], [Start(100, "node1")], "finished", True, is_past=True
+        ),
+        "finished",
+    ),
+    "waiting to go on, with a run behind it that failed": (
+        Facts(
+            [slurm("PENDING", began=None)], [ran(warned=True, requeued=True)], "failed", True,
+            log=TRACEBACK, is_past=True,
+        ),
+        "code error: ValueError: bad",
+    ),
+    "running, with a run behind it that was killed": (
+        Facts(
+            [slurm("RUNNING", over=None)], [Start(100, "node1")], "crashed", True, is_past=True
+        ),
+        "lost: its program was killed without a word (the run is crashed)",
+    ),
+    "running, with a run that the server has given up": (
+        Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "crashed", True),
+        "running: on node1",
+    ),
+    "SLURM is silent": (
+        Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "running", True,
+              slurm_is_silent=True),
+        "unknown: SLURM does not answer",
+    ),
+    "SLURM is silent, and the task was told to have ended": (
+        Facts([slurm("TIMEOUT")], [Start(100, "node1")], "crashed", True, slurm_is_silent=True),
+        "time limit: its time was over before its run ended",
+    ),
+    "argparse": (
+        Facts(
+            [slurm("FAILED", "1:0")], [ran(1)], "crashed", True, has_begun=False,
+            log="usage: fit.py [-h]\nfit.py: error: unrecognized arguments: --lr=1\n",
+        ),
+        "code error: fit.py: error: unrecognized arguments: --lr=1",
+    ),
+    "a program that cannot be opened": (
+        Facts(
+            [slurm("FAILED", "1:0")], [ran(1)], "pending", True, has_begun=False,
+            log="/usr/bin/env: 'fit': No such file or directory\nrun k3m9p7qd: pending\n",
+        ),
+        "code error: /usr/bin/env: 'fit': No such file or directory",
+    ),
+    "a program that ends in silence before its run": (
+        Facts([slurm("FAILED", "1:0")], [ran(1)], "failed", True, has_begun=False),
+        "lost: its program ended without a word before its run began",
+    ),
+    "its outage is not the program's error": (
+        Facts(
+            [slurm("FAILED", "1:0")], [ran(1, away=True, outage=True)], "failed", True,
+            log=TRACEBACK + "0 - wandb.wandb_agent - INFO - Cleaning up finished run: k3m9p7qd\n"
+            "error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
+        ),
+        "code error: ValueError: bad",
+    ),
     "forgotten by SLURM, finished": (Facts([], [ran()], "finished", True), "finished"),
     "forgotten by SLURM, failed": (
         Facts([], [ran(1)], "failed", True, log=TRACEBACK),
         "code error: ValueError: bad",
     ),
     "forgotten by SLURM, never started": (
-        Facts(), "cancelled: before it started; SLURM has forgotten it"
+        Facts(),
+        "cancelled: before it started, as it seems: it has no log, and SLURM has forgotten it",
     ),
     "forgotten by SLURM, killed": (
         Facts([], [Start(100, "node1")], "crashed", True),
-        "lost: its script ended without a word, and SLURM has forgotten why",
+        "unknown: its script ended without a word, and SLURM has forgotten why",
+    ),
+    "forgotten by SLURM, over its time": (
+        Facts([], [ran(143)], "crashed", True, log=epitaph(" DUE TO TIME LIMIT")),
+        "time limit: its time was over before its run ended",
+    ),
+    "forgotten by SLURM, cancelled": (
+        Facts([], [Start(100, "node1")], "crashed", True, log=epitaph()),
+        "cancelled: while it ran",
+    ),
+    "forgotten by SLURM, its node failed": (
+        Facts(
+            [], [Start(100, "node1")], "crashed", True,
+            log=epitaph(" DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"),
+        ),
+        "node failure: node1 failed, and SLURM did not start it again",
+    ),
+    "forgotten by SLURM, killed after it was requeued": (
+        Facts(
+            [], [ran(143), Start(220, "node1")], "crashed", True,
+            log=epitaph(" DUE TO JOB REQUEUE") + "Array 17, task 3 on node1: an agent for 1\n",
+        ),
+        "unknown: its script ended without a word, and SLURM has forgotten why",
+    ),
+    "forgotten by SLURM, interrupted": (
+        Facts([], [ran(143), ran(began=220)], "finished", True),
+        "preempted and resumed: it was interrupted; finished in start 2",
+    ),
+    "forgotten by SLURM, seen in the queue": (
+        Facts([slurm("UNKNOWN", "", "", None, None)]), "cancelled: before it started"
+    ),
+    "forgotten by SLURM, its script could not start": (
+        Facts(log="ERROR: Unable to locate a modulefile for 'x'\n"),
+        "no run: ERROR: Unable to locate a modulefile for 'x'",
+    ),
+    "forgotten by SLURM, failed, and its run went on elsewhere": (
+        Facts([], [ran(1)], "failed", True, "18_4", TRACEBACK),
+        "code error: ValueError: bad; its run went on in task 18_4",
+    ),
+    "forgotten by SLURM, killed, and its run went on elsewhere": (
+        Facts([], [Start(100, "node1")], "", True, "18_4"),
+        "unknown: its script ended without a word, and SLURM has forgotten why; "
+        "its run went on in task 18_4",
+    ),
+    "put itself back, and its run went on elsewhere": (
+        Facts(
+            [slurm("REQUEUED"), slurm("COMPLETED", began=220, over=300)],
+            [ran(143, warned=True, requeued=True, preempted=False), ran(surplus="running")],
+            "preempted", True, "18_4",
+        ),
+        "preempted and resumed: it was warned that its time was up; its run went on in task 18_4",
+    ),
+    "nothing is left but the run": (
+        Facts(run_state="crashed", has_run=True),
+        "unknown: its notes are gone, and SLURM has forgotten it",
     ),
 }  # fmt: skip
 
@@ -197,4 +344,6 @@ def test_last_words_are_those_of_the_last_failure_and_not_of_the_clients_clean_u
     assert last_words(TRACEBACK + NOISE) == "ValueError: bad"
     assert last_words("error: first\n" + TRACEBACK.replace("bad", "worse")) == "ValueError: worse"
     assert last_words(TRACEBACK + "error: last\n") == "error: last"
+    assert last_words("usage: fit.py\nfit.py: error: no --lr\n") == "fit.py: error: no --lr"
+    assert last_words("epoch 1: error: 0.25\nslurmstepd-node1: error: *** JOB 7 ***\n") == ""
     assert last_words("fine\n") == ""

@@ -1,10 +1,10 @@
+import dataclasses
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ LONG = "echo started\nsleep 120 & wait\n"
 LONG_ONCE = f'[ "$SLURM_RESTART_COUNT" ] && exit\n{LONG}'
 
 
-@dataclass
+@dataclasses.dataclass
 class Job:
     """A batch job of a whole node."""
 
@@ -44,7 +44,7 @@ class Job:
             self.shown = self.cluster.command("scontrol", "show", "job", self.number)
             return f"ExitCode={exit_code}" in self.shown
 
-        wait_for(lambda: self.state().strip() in states)
+        wait_for(lambda: self.state().strip() in states, lambda: (is_shown(), self.shown))
         wait_for(is_shown, lambda: self.shown)
         return self
 
@@ -151,9 +151,15 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     def again(job: Job) -> Job:
         job.until("PENDING")
         shown = job.shown
-        cluster.start_now(job.number)
-        job.until("COMPLETED").shown = shown
-        return job
+
+        def has_completed() -> bool:
+            # A node that refuses the start puts it back into the queue.
+            if job.state().strip() == "PENDING":
+                cluster.start_now(job.number)
+            return job.state().strip() == "COMPLETED"
+
+        wait_for(has_completed, lambda: cluster.command("scontrol", "show", "job", job.number))
+        return dataclasses.replace(job, shown=shown)
 
     ended["module"] = submit(
         cluster, folder, "module load workshop-test\necho $WORKSHOP_TEST_MODULE\n"
@@ -169,7 +175,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     ended["killed"].until("FAILED")
     ended["requeued"] = start(LONG_ONCE)
     cluster.command("scontrol", "requeue", ended["requeued"].number)
-    again(ended["requeued"])
+    ended["requeued"] = again(ended["requeued"])
 
     ended["leaves"] = start(
         f"trap 'echo signal; exit 0' USR1\n{LONG}",
@@ -180,7 +186,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     cluster.command("scontrol", "update", "PartitionName=low", "GraceTime=1")
     ended["preempted"] = start(LONG_ONCE, "--partition=low")
     submit(cluster, folder, "true\n")
-    again(ended["preempted"])
+    ended["preempted"] = again(ended["preempted"])
     cluster.command("scontrol", "update", "PartitionName=low", "GraceTime=20")
 
     ended["down"] = start(LONG, "--no-requeue")
@@ -190,7 +196,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     ended["crash"] = start(LONG_ONCE)
     cluster.crash_node("node2")
     cluster.boot_node("node2")
-    again(ended["crash"])
+    ended["crash"] = again(ended["crash"])
 
     ended["limit"].until("TIMEOUT", exit_code="0:15")
     wait_for(lambda: cluster.command("sinfo", "-h", "-o", "%T") == "idle\n")

@@ -1,5 +1,7 @@
 """Runs that go back to their sweep, by the real client and no cluster."""
 
+import time
+
 import pytest
 import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
@@ -28,11 +30,14 @@ def test_a_run_that_goes_back_keeps_its_point(server, reaches_wandb):
     own = {}
     if reaches_wandb:
         own = {"epochs": 3}
-        with wandb.init(
-            project="handback", id=run_id, config={"rate": 0.1, "net": "a"} | own
-        ) as run:
-            run.log({"loss": 1.0})
-    hand_back(path, run_id)
+        run = wandb.init(project="handback", id=run_id, config={"rate": 0.1, "net": "a"} | own)
+        run.log({"loss": 1.0})
+        run.finish(exit_code=1)
+    else:
+        assert not hand_back(path, run_id), "its process may live, as far as anybody knows"
+        assert not hand_back(path, run_id, left=time.time() - 100), "it was heard since"
+    assert hand_back(path, run_id, left=time.time())
+    assert not hand_back(path, run_id, left=time.time()), "it is handed back already"
 
     found = gaps(path)
     assert [run.id for run in found.interrupted] == [run_id]

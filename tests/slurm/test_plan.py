@@ -37,26 +37,61 @@ class TestPlan:
         assert "--time=0:05:00" in submission.probe()
         assert submission.probe()[-2:] == [PATH, "probe"]
 
+    @pytest.mark.parametrize(
+        ("time", "asked"),
+        [("2", "2"), ("2:00", "2:00"), ("0:04:30", "0:04:30"), ("5", "5"), ("5:01", "0:05:00"),
+         ("1-0", "0:05:00"), ("UNLIMITED", "0:05:00")],
+    )  # fmt: skip
+    def test_the_probe_asks_for_no_more_time_than_tasks_do(self, time, asked):
+        probe = slurm.plan(PATH, 2, time=time).probe()
+        assert [word for word in probe if word.startswith("--time")] == [f"--time={asked}"]
+
+    def test_the_time_that_the_script_asks_for_counts_as_well(self, monkeypatch, tmp_path):
+        script = tmp_path / "short.slrm"
+        script.write_text(slurm.SCRIPT.read_text().replace("--time=01:00:00", "--time=00:02:00"))
+        monkeypatch.setattr("workshop.slurm.submission.SCRIPT", script)
+        assert not [word for word in slurm.plan(PATH, 2).probe() if word.startswith("--time")]
+
     def test_tasks_get_what_the_profile_gives(self):
         environment = slurm.plan(PATH, 2, site="example", runs_per_task=3).environment
         assert environment["WORKSHOP_MODULES"] == "cuda/12.4"
         assert environment["WORKSHOP_RUNS_PER_TASK"] == "3"
         assert Path(environment["WORKSHOP_BIN"]).is_absolute()
 
-    def test_tasks_inherit_nothing_of_a_job_around_and_no_key(self, monkeypatch):
+    def test_tasks_inherit_nothing_of_a_job_around_and_no_secret(self, monkeypatch):
         foreign = ["SLURM_JOB_ID", "SBATCH_PARTITION", "SRUN_DEBUG", "PMI_RANK", "PMIX_RANK"]
-        foreign += ["WANDB_API_KEY", "WANDB_SERVICE", "WANDB_RUN_ID", "WORKSHOP_AGENTS"]
-        for name in foreign:
+        foreign += ["WANDB_SERVICE", "WANDB_RUN_ID", "WORKSHOP_AGENTS"]
+        secrets = ["WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "JUPYTERHUB_API_TOKEN"]
+        secrets += ["JPY_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING"]
+        secrets += ["GOOGLE_APPLICATION_CREDENTIALS", "hf_token", "PGPASSWORD", "MYSQL_PWD"]
+        for name in [*foreign, *secrets]:
             monkeypatch.setenv(name, "sentinel-3f9a")
-        monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
-        monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:1")
+        for name in ("https_proxy", "DATABASE_URL"):
+            monkeypatch.setenv(name, "http://me:sentinel-3f9a@somewhere:80/")
+            secrets.append(name)
+        harmless = {
+            "SLURM_CONF": "/etc/slurm.conf", "WANDB_BASE_URL": "http://127.0.0.1:1",
+            "TOKENIZERS_PARALLELISM": "false", "OLDPWD": "/", "SSH_ASKPASS": "/usr/bin/ask",
+            "MONKEYS": "3", "http_proxy": "http://proxy:80", "REMOTE": "git@host:me/it",
+        }  # fmt: skip
+        for name, value in harmless.items():
+            monkeypatch.setenv(name, value)
         submission = slurm.plan(PATH, 2)
-        assert sorted(foreign) == list(submission.removed)
-        assert "sentinel-3f9a" not in f"{submission.environment} {words(submission)}"
-        assert submission.environment["SLURM_CONF"] == "/etc/slurm.conf"
-        assert submission.environment["WANDB_BASE_URL"] == "http://127.0.0.1:1"
-        for name in foreign:
+        assert sorted([*foreign, *secrets]) == list(submission.removed)
+        assert sorted(secrets) == list(submission.secrets)
+        assert "sentinel-3f9a" not in f"{submission} {submission.environment} {words(submission)}"
+        assert harmless.items() <= submission.environment.items()
+        for name in [*foreign, *secrets]:
             assert name in str(submission)
+
+    def test_a_profile_passes_on_what_only_looks_like_a_secret(self, monkeypatch, tmp_path):
+        site = tmp_path / "mine.yaml"
+        site.write_text("inherit: [https_proxy]")
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, "http://me:sentinel-3f9a@proxy:80")
+        submission = slurm.plan(PATH, 2, site=str(site))
+        assert "https_proxy" in submission.environment
+        assert list(submission.secrets) == ["HTTPS_PROXY"]
 
     def test_dry_run_needs_no_slurm_and_shows_no_path_of_the_machine(self, monkeypatch):
         monkeypatch.setenv("PATH", "/nowhere")
@@ -79,6 +114,9 @@ class TestPlan:
             (PATH, {"tasks": 1, "array": "1-3"}, "'array' is set by the plan"),
             (PATH, {"tasks": 1, "kill_on_invalid_dep": "no"}, "'kill-on-invalid-dep' is set by"),
             (PATH, {"tasks": 1, "export": "ALL"}, "'export' is set by the plan"),
+            (PATH, {"tasks": 1, "outp": "x"}, "'outp' is set by the plan"),
+            (PATH, {"tasks": 1, "": "x"}, "'' is no option of sbatch: give its long name"),
+            (PATH, {"tasks": 1, "comment": "a\nb"}, "option comment is 'a.nb', but it must be of"),
             (PATH, {"tasks": 1, "site": "nope"}, "there is no site profile 'nope'"),
         ],
     )
@@ -102,6 +140,14 @@ class TestSize:
     def test_of_a_new_grid_of_eight(self, register, runs_per_task, tasks):
         submission = slurm.plan(register(), at_once=2, runs_per_task=runs_per_task)
         assert submission.tasks == tasks
+
+    @pytest.mark.parametrize("looks", [(1, 0), (0, 1)])
+    def test_a_task_that_starts_or_is_put_back_meanwhile_leaves_no_run_undone(
+        self, register, monkeypatch, looks
+    ):
+        waiting = iter(looks)
+        monkeypatch.setattr("workshop.slurm.submission.claimed", lambda _: next(waiting))
+        assert slurm.plan(register()).tasks == 8
 
     def test_a_sweep_without_end_needs_a_number(self, register):
         path = register(method="random")

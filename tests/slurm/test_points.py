@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.slurm.points import SweepRun, account
+from workshop.slurm.points import SweepRun, account, state_by_task
 
 CONFIG = {
     "method": "grid",
@@ -54,20 +54,28 @@ def test_true_is_not_one():
 
 
 @pytest.mark.parametrize(
-    ("state", "dead", "group"),
+    ("state", "task", "group"),
     [
-        ("finished", False, "done"),
-        ("running", False, "live"),
-        ("pending", False, "live"),
-        ("running", True, "failed"),
-        ("pending", True, "failed"),
-        ("crashed", False, "failed"),
-        ("killed", False, "failed"),
-        ("preempted", False, "interrupted"),
+        ("finished", "left", "done"),
+        ("running", None, "live"),
+        ("pending", None, "live"),
+        ("running", "left", "failed"),
+        ("pending", "left", "failed"),
+        ("running", "works", "live"),
+        ("running", "waits", "interrupted"),
+        ("crashed", None, "failed"),
+        ("crashed", "works", "live"),
+        ("crashed", "waits", "interrupted"),
+        ("failed", "works", "failed"),
+        ("failed", "waits", "failed"),
+        ("killed", "left", "failed"),
+        ("preempted", "left", "interrupted"),
+        ("preempted", "waits", "interrupted"),
+        ("preempted", "works", "live"),
     ],
 )
-def test_what_a_state_means(state, dead, group):
-    gaps = account(CONFIG, [run("a", state, 32, 0.1)], ["a"] if dead else [])
+def test_what_a_state_means(state, task, group):
+    gaps = account(CONFIG, [run("a", state_by_task(state, task), 32, 0.1)])
     found = {
         "done": gaps.done,
         "live": gaps.live,

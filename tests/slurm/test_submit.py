@@ -7,18 +7,20 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_for
-from workshop import slurm, sweep
+from workshop import cli, slurm, sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
-from workshop.slurm import commands
+from workshop.slurm import commands, notes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
@@ -37,6 +39,12 @@ def empty_queue(server, on_cluster):
 def path(server):
     config = sweep.load("configs/sweep_config.yaml")
     return sweep.register(config, "submit")
+
+
+@pytest.fixture
+def alone(server):
+    """A sweep that no other test submits."""
+    return sweep.register(sweep.load("configs/sweep_config.yaml"), "alone")
 
 
 def own_address() -> str | None:
@@ -89,6 +97,7 @@ def test_it_is_available():
     ("options", "message"),
     [
         ({"partition": "nope"}, "Invalid partition name.*`sinfo`"),
+        ({"partition": "nope"}, "SLURM refused the probe, .* asks for .*--partition=nope"),
         ({"account": "closed"}, "Invalid account or account/partition combination.*nothing was"),
         ({"gres": "gpu:1"}, r"Invalid generic resource \(gres\)"),
         ({"speed": "high"}, "unrecognized option '--speed=high'"),
@@ -98,6 +107,18 @@ def test_it_is_available():
 def test_what_sbatch_refuses_is_said_in_its_words(options, message, path):
     with pytest.raises(WorkshopError, match=message):
         slurm.submit(slurm.plan(path, site="test_cluster", **options))
+
+
+def test_a_controller_that_is_away_is_no_fault_of_the_request(path, tmp_path, monkeypatch):
+    (tmp_path / "sbatch").write_text(
+        "#!/bin/sh\necho 'sbatch: error: Batch job submission failed: "
+        "Unable to contact slurm controller (connect failure)' >&2; exit 1\n"
+    )
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(WorkshopError, match=r"contact slurm controller.*try again later") as caught:
+        slurm.submit(slurm.plan(path, site="test_cluster"))
+    assert "profile" not in str(caught.value)
 
 
 def test_an_array_that_is_refused_takes_its_probe_with_it(path, monkeypatch):
@@ -151,17 +172,57 @@ def test_a_sweep_and_a_module_that_nodes_do_not_find_are_said_by_the_probe(path)
         slurm.submit(dataclasses.replace(submission, environment=wrong))
 
 
-def test_a_task_whose_run_would_not_reach_the_server_takes_none(tmp_path, monkeypatch):
-    """The script checks it too, since it can be submitted by hand, and a node can set the mode."""
-    alone = sweep.register(sweep.load("configs/sweep_config.yaml"), "offline")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    environment = slurm.plan(alone, site="test_cluster").environment
-    log = tmp_path / "log"
+def test_what_the_clusters_own_setup_says_is_done_first(path, tmp_path):
+    setup = tmp_path / "it's setup.sh"
+    setup.write_text("echo 'this node is not for you'; return 3\n")
+    site = tmp_path / "site.yaml"
+    site.write_text(yaml.safe_dump({"setup": str(setup), "memory": "1G"}))
+    with pytest.raises(WorkshopError, match=r"probe.*failed: this node is not for you \(see"):
+        slurm.submit(slurm.plan(path, site=str(site)))
+
+
+def test_a_partition_that_allows_a_minute_takes_the_probe(alone, on_cluster):
+    options = {"partition": "short", "time": "1:00", "begin": "now+1hour"}
+    lines = []
+    slurm.submit(slurm.plan(alone, site="test_cluster", **options), patience=0, show=lines.append)
+    on_cluster.cancel_all()
+    assert "is still pending" in lines[-1]
+
+
+def test_secrets_are_named_and_kept_back(alone, on_cluster, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sentinel-3f9a")
+    lines = []
+    submission = slurm.plan(alone, site="test_cluster", begin="now+1hour")
+    slurm.submit(submission, patience=0, show=lines.append)
+    on_cluster.cancel_all()
+    assert lines[0].startswith("kept back from the tasks, since SLURM stores their variables")
+    assert "AWS_SECRET_ACCESS_KEY" in lines[0]
+    assert "sentinel-3f9a" not in str(lines)
+
+
+def ended(path: str, log: Path, environment: Mapping[str, str]) -> Any:
+    """Submit an array of one task by hand; return its row in the ledger once it has ended."""
     options = ["--array=1", "--mem=1G", f"--chdir={ROOT}", f"--output={log}"]
-    commands.run(["sbatch", *options, str(slurm.SCRIPT), alone], environment)
+    commands.run(["sbatch", *options, str(slurm.SCRIPT), path], environment)
     (row,) = wait_for(
-        lambda: [row for row in slurm.ledger(alone).itertuples() if row.kind not in slurm.LIVE]
+        lambda: [row for row in slurm.ledger(path).itertuples() if row.kind not in slurm.LIVE]
     )
+    return row
+
+
+@pytest.mark.parametrize("scratch", ["NO_SUCH_VARIABLE", "/no/such/folder"])
+def test_a_task_without_the_folder_for_temporary_files_takes_no_run(alone, tmp_path, scratch):
+    environment = slurm.plan(alone, site="test_cluster").environment
+    row = ended(alone, tmp_path / "log", environment | {"WORKSHOP_SCRATCH": scratch})
+    assert row.kind == "no run"
+    assert f"has no folder {scratch} for temporary files: correct `scratch` in" in row.cause
+
+
+def test_a_task_whose_run_would_not_reach_the_server_takes_none(alone, tmp_path, monkeypatch):
+    """The script checks it too, since it can be submitted by hand, and a node can set the mode."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    log = tmp_path / "log"
+    row = ended(alone, log, slurm.plan(alone, site="test_cluster").environment)
     assert "error: mode offline (set by WANDB_MODE) keeps what runs log" in log.read_text()
     assert (row.kind, row.slurm) == ("no run", "FAILED")
     assert "mode offline (set by WANDB_MODE) keeps what runs log" in row.cause
@@ -210,6 +271,47 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
         with pytest.raises(WorkshopError, match=r"belongs to bob, and your key to ada, which may"):
             slurm.submit(slurm.plan(path, site="test_cluster"))
         slurm.wait(job, 30, 0.2, lambda line: None)
+
+
+def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, capsys):
+    waiting = slurm.submit(
+        slurm.plan(alone, site="test_cluster", begin="now+1hour"), patience=0, show=print
+    )
+    options = ["--parsable", "--array=1-2", "--mem=1G", "--output=/dev/null", "--wrap"]
+    running = on_cluster.command("sbatch", *options, "sleep 1000").strip()
+    notes.folder(running).mkdir()
+    notes.record(running, sweep=alone, tasks=2)
+    wait_for(lambda: "PENDING" not in on_cluster.command("squeue", "-h", "-j", running, "-o", "%T"))
+    capsys.readouterr()
+
+    assert cli.main(["cancel", alone]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == [
+        f"sweep {alone} is canceled: no agent gets another run, and those that run end",
+        f"array job {waiting.job_id} is cancelled, with 8 waiting tasks",
+        f"array job {running} is cancelled, with 2 running tasks",
+    ]
+    assert sweep.get(alone).state.upper() == "CANCELED"
+    wait_for(lambda: not on_cluster.command("squeue", "-h"))
+    assert cli.main(["cancel", alone]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"sweep {alone} is canceled already",
+        "no array that was submitted for it from here waits or runs",
+    ]
+
+
+def test_arrays_end_though_the_server_does_not_answer(alone, on_cluster, monkeypatch):
+    submission = slurm.plan(alone, 2, site="test_cluster", begin="now+1hour")
+    slurm.submit(submission, patience=0, show=lambda line: None)
+    lines = []
+
+    def refuse(_: str) -> None:
+        raise WorkshopError("the server is away")
+
+    monkeypatch.setattr("workshop.sweep.get", refuse)
+    with pytest.raises(WorkshopError, match="the server is away"):
+        slurm.cancel(alone, show=lines.append)
+    assert [line.partition(", ")[2] for line in lines] == ["with 2 waiting tasks"]
 
 
 def test_waiting_and_cancelled_tasks_have_a_state_each(path, on_cluster):

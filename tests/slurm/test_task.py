@@ -1,5 +1,6 @@
 """What a task notes, and what it makes of its own notes, without SLURM."""
 
+import dataclasses
 import os
 import time
 
@@ -7,9 +8,11 @@ import pytest
 import wandb
 
 from tests.slurm.trial import register
+from workshop import reach
 from workshop.errors import WorkshopError
 from workshop.slurm import breaker, notes, task
 from workshop.slurm.notes import Start
+from workshop.slurm.starts import SlurmStart
 from workshop.slurm.task import REQUEUE, fruitless
 
 
@@ -27,6 +30,10 @@ def place(tmp_path, monkeypatch):
 
 def start(warned=True, **runs):
     return Start(0, "node1", warned=warned, runs={run: ("preempted", runs[run]) for run in runs})
+
+
+def driven_out(**runs):
+    return dataclasses.replace(start(**runs), preempted=True)
 
 
 class TestEnd:
@@ -84,9 +91,35 @@ class TestEnd:
         with pytest.raises(WorkshopError, match=r"did not tell.*slurm/nosweep is entity/project"):
             task.end(self.path.rpartition("/")[0] + "/nosweep", 0, warned=False)
 
+    def test_the_server_is_awaited_before_the_agent(self, capsys, monkeypatch):
+        answers = iter([False, False, True])
+
+        def check_reachable(url):
+            if not next(answers):
+                raise WorkshopError(f"the W&B server at {url} cannot be reached")
+
+        monkeypatch.setattr(reach, "check_reachable", check_reachable)
+        task.begin(self.path)
+        said = capsys.readouterr().out
+        assert said.count("cannot be reached; waiting for it, up to 600 s more") == 1
+        assert "answers again" in said
+        last = notes.read("17", 1).starts[-1]
+        assert (last.outage, last.away) == (True, False)
+
+    def test_waiting_for_the_server_has_an_end(self, capsys, monkeypatch):
+        monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("WORKSHOP_IDLE_SECONDS", "0.1")
+        monkeypatch.setattr(reach, "PATIENCE", 0.1)
+        for ask in (lambda: task.begin(self.path), lambda: task.end(self.path, 1, warned=False)):
+            with pytest.raises(
+                WorkshopError, match=r"127.0.0.1:9 did not answer in time \(0.1 s\): once"
+            ):
+                ask()
+        assert notes.read("17", 1).starts[-1].away
+
     def test_a_run_that_was_cut_off_goes_back_unless_another_task_has_it(self):
         run = self.run(1)
-        assert task.again(self.path) == 0
+        task.again(self.path)
         api = wandb.Api()
         assert api.run(f"{self.path.rpartition('/')[0]}/{run}").state == "failed", "it said so"
         entity, project, _ = self.path.split("/")
@@ -116,6 +149,7 @@ class TestEnd:
         ([start(a=3), start(a=3), start(a=4)], 0),
         ([start(a=3), start(b=0)], 0),
         ([start(), start(warned=False)], 0),
+        ([start(a=3), driven_out(a=3), start(a=3), driven_out(a=3)], 1),
     ],
 )
 def test_starts_that_brought_no_run_further_are_counted(starts, count):
@@ -131,6 +165,9 @@ class TestBreaker:
                 name, _, text = word.partition(" ")
                 file.write(f"{100 * number + second}\t{name}\t{text}\n")
 
+    def known(self, *tasks, state):
+        return {task: SlurmStart(task, state) for task in tasks}
+
     def test_failures_since_the_last_success_are_counted(self, place):
         self.outcome(1, "end 1")
         self.outcome(2, "end 0")
@@ -138,14 +175,39 @@ class TestBreaker:
         self.outcome(4)  # killed
         self.outcome(5, "warned", "requeue", "end 0")  # says nothing yet
         self.outcome(6)  # runs
-        assert breaker.failures_in_a_row("17", running={6}) == 2
-        assert breaker.failures_in_a_row("17", running=set()) == 3
+        assert breaker.failures_in_a_row("17", self.known(6, state="RUNNING")) == 2
+        assert breaker.failures_in_a_row("17", {}) == 3
 
     def test_it_does_not_ask_slurm_without_need(self, place, monkeypatch):
         monkeypatch.setenv("PATH", "/nowhere")
         self.outcome(1, "end 0")
         self.outcome(2)
-        assert breaker.trip("17", 2, 2) is None
-        assert breaker.trip("17", 2, 0) is None
+        assert breaker.trip("17", 2) is None
+        assert breaker.trip("17", 0) is None
         with pytest.raises(WorkshopError, match="SLURM is not installed"):
-            breaker.trip("17", 2, 1)
+            breaker.trip("17", 1)
+
+    def test_a_failure_counts_once_it_is_said_although_its_script_goes_on(self, place):
+        for number in (1, 2, 3):
+            self.outcome(number, "failed")
+        running = self.known(1, 2, 3, state="RUNNING")
+        assert breaker.failures_in_a_row("17", running) == 3
+        self.outcome(4, "end 0")
+        assert breaker.failures_in_a_row("17", running) == 0
+
+    @pytest.mark.parametrize(
+        ("state", "failures"),
+        [("FAILED", 3), ("TIMEOUT", 3), ("OUT_OF_MEMORY", 3), ("CANCELLED", 2), ("PREEMPTED", 2)],
+    )
+    def test_a_task_that_slurm_ended_is_no_success(self, place, state, failures):
+        self.outcome(1, "failed", "end 1")
+        self.outcome(2, "failed", "end 1")
+        self.outcome(3, "end 143")
+        assert breaker.failures_in_a_row("17", self.known(3, state=state)) == failures
+
+    def test_an_outage_of_the_server_is_not_counted(self, place):
+        self.outcome(1, "away", "failed", "end 2")
+        self.outcome(2, "away", "back", "failed", "end 1")
+        assert breaker.failures_in_a_row("17", {}) == 0
+        self.outcome(3, "away", "back", "run k3m9 failed 7", "failed", "end 1")
+        assert breaker.failures_in_a_row("17", {}) == 1, "the program has failed for itself"

@@ -30,7 +30,7 @@ def findings(name: str) -> Iterator[Finding]:
 def _profile(name: str, profile: site.Site) -> Finding:
     """Ask SLURM whether it would take a task with this profile."""
     options = submission.words(profile.sbatch_options())
-    inherited, _ = environment.scrubbed()
+    inherited = environment.scrubbed(profile.inherit).variables
     try:
         commands.run(["sbatch", "--test-only", *options, str(submission.SCRIPT)], inherited)
     except WorkshopError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workshop.paths import home, shown
 from workshop.preflight.finding import Finding
-from workshop.server.store import file_system, is_network
+from workshop.server.store_folder import file_system, is_network
 
 # Checkpoints, the store of the server and the client's files of a sweep at class scale.
 NEEDED_GIB = 5

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workshop.server.errors import StartError
+from workshop.server.quota import DEFAULT_QUOTA_GIB
 from workshop.server.serving import Options, serve
 
 DESCRIPTION = "Run a W&B server for yourself or for a class, until Ctrl-C."
@@ -66,6 +67,10 @@ def main(
     parser.add_argument(
         "--no-leaderboard", dest="has_leaderboard", action="store_false",
         help="do not show everybody whose run is best",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quota", type=float, default=DEFAULT_QUOTA_GIB, metavar="GIB",
+        help="room for the files and artifacts of each person in the class (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--certfile", type=Path, metavar="FILE", help="certificate, for https")
     parser.add_argument("--keyfile", type=Path, metavar="FILE", help="the certificate's key")

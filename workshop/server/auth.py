@@ -11,11 +11,14 @@ Pages need no key for the person who runs the server alone on this machine: on a
 this same machine, Linux tells whose process is at the other end (`/proc/net/tcp`), and the links
 that wandb prints open for them at once, also through an SSH tunnel or Jupyter's proxy, which run
 under the same user.  Everybody else on the machine, as on a cluster's login node, is asked for
-the key once per browser; a cookie remembers it.  The request must also name the server by a
-loopback name, or by the one that it was told its proxy has, so that a web page from elsewhere
+the key once per browser; a cookie remembers it for a month.  The request must also name the server
+by a loopback name, or by the one that it was told its proxy has, so that a web page from elsewhere
 cannot read along under a name of its own (DNS rebinding).  As soon as there is a class, or the
 server listens beyond loopback, everybody is asked: a process of the same user may then be a proxy
 that speaks for somebody else.
+
+Addresses of files carry a signature, because the client brings and fetches bytes without a key.
+An address is that of the person who asked for it, and is void as soon as their key is.
 """
 
 import base64
@@ -24,6 +27,7 @@ import hmac
 import ipaddress
 import os
 import struct
+import time
 from pathlib import Path
 
 from starlette.requests import Request
@@ -33,6 +37,8 @@ from workshop.server.records import User
 from workshop.server.store import Store
 
 DEFAULT_USER = "local"
+SIGNED_IN_S = 30 * 86400
+"""Seconds for which a browser stays signed in."""
 
 
 class Gate:
@@ -65,6 +71,7 @@ class Gate:
                 hash_key(key),
             )
             self._users = {user.key_hash: user for user in store.all(User) if user.key_hash}
+        self._users_by_name = {user.name: user for user in self._users.values()}
         self.owner = self._users[hash_key(key)]
         self.people = [user for user in self._users.values() if user != self.owner]
         self._asks_everybody = beyond_loopback or bool(self.people)
@@ -103,38 +110,57 @@ class Gate:
         return (is_loopback(host) or host == self._proxied_as) and is_own_process(request)
 
     def cookie_user(self, request: Request) -> User | None:
-        """Return the user who signed in with the browser that asks."""
-        cookie = request.cookies.get(self.cookie_name, "").encode()
+        """Return the user who signed in with the browser that asks, not longer than a month ago."""
+        expiry, _, signature = request.cookies.get(self.cookie_name, "").partition(".")
+        if not (expiry.isdecimal() and len(expiry) < 19) or int(expiry) < time.time():
+            return None
         for user in self._users.values():
-            if hmac.compare_digest(self.cookie_for(user).encode(), cookie):
+            if equal(self._sign_for(user, f"page:{expiry}"), signature):
                 return user
         return None
 
     def cookie_for(self, user: User) -> str:
-        """Return what the cookie of a user holds: a signature, from which no key can be told.
+        """Return what the cookie of a user holds: when it expires, and a signature.
 
-        A new key makes the cookies of the old one void.
+        No key can be told from it, and a new key makes the cookies of the old one void.
         """
-        return self._sign(f"page:{user.name}:{user.key_hash}")
+        expiry = int(time.time()) + SIGNED_IN_S
+        return f"{expiry}.{self._sign_for(user, f'page:{expiry}')}"
 
-    def upload_token(self, run_id: int, name: str) -> str:
-        """Return the secret part of the address under which a run uploads one file."""
-        return self._sign(f"upload:{run_id}:{name}")[:40]
+    def upload_token(self, user: User, run_id: int, name: str) -> str:
+        """Return the secret part of the address under which a user uploads one file of a run."""
+        return self._token(user, f"upload:{run_id}:{name}")
 
-    def allows_upload(self, run_id: int, name: str, token: str) -> bool:
-        """Tell whether a token is the one for this file of this run."""
-        return hmac.compare_digest(self.upload_token(run_id, name).encode(), token.encode())
+    def uploader(self, token: str, run_id: int, name: str) -> User | None:
+        """Return the user whose address for this file of this run has a token."""
+        return self._bearer(token, f"upload:{run_id}:{name}")
 
-    def blob_token(self, md5: str) -> str:
-        """Return the secret part of the address of bytes of an artifact."""
-        return self._sign(f"blob:{md5}")[:40]
+    def blob_token(self, user: User, md5: str) -> str:
+        """Return the secret part of the address at which a user has bytes of an artifact."""
+        return self._token(user, f"blob:{md5}")
 
-    def allows_blob(self, md5: str, token: str) -> bool:
-        """Tell whether a token is the one for bytes of an artifact."""
-        return hmac.compare_digest(self.blob_token(md5).encode(), token.encode())
+    def blob_user(self, token: str, md5: str) -> User | None:
+        """Return the user whose address of bytes of an artifact has a token."""
+        return self._bearer(token, f"blob:{md5}")
+
+    def _token(self, user: User, what: str) -> str:
+        return f"{user.name}.{self._sign_for(user, what)[:40]}"
+
+    def _bearer(self, token: str, what: str) -> User | None:
+        user = self._users_by_name.get(token.partition(".")[0])
+        return user if user and equal(self._token(user, what), token) else None
+
+    def _sign_for(self, user: User, message: str) -> str:
+        """Return a signature that is void without the user's key."""
+        return self._sign(f"{user.key_hash}:{message}")
 
     def _sign(self, message: str) -> str:
         return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
+
+
+def equal(expected: str, given: str) -> bool:
+    """Tell whether two secrets are the same, in a time that says nothing about them."""
+    return hmac.compare_digest(expected.encode(), given.encode())
 
 
 def hash_key(key: str) -> str:

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
-from workshop.server.files import CAREFULLY, receive
+from workshop.server.files import CAREFULLY, received
+from workshop.server.records import User
 from workshop.server.store import Store
 
 LARGEST_FILE = 64 * 2**30  # bytes
@@ -121,25 +122,21 @@ def blob_path(token: str, md5: str) -> str:
 
 
 async def upload_blob(request: Request) -> Response:
-    """Take bytes; the address itself proves that an artifact needs them."""
+    """Take bytes; the address itself proves who was to bring them."""
     state, md5 = request.app.state, request.path_params["md5"]
-    require_token(request)
-    arriving = state.files.arriving()
-    try:
-        arrived = await receive(request, arriving, LARGEST_FILE)
-        if arrived.hex() != md5:
+    user = owner_of_address(request)
+    async with received(request, user.entity, LARGEST_FILE) as (arrived, found):
+        if found.hex() != md5:
             raise RequestError(
                 f"The bytes that arrived do not have the MD5 {md5}; send them again."
             )
-        await run_in_threadpool(state.blobs.keep, md5, arriving)
-    finally:
-        arriving.unlink(missing_ok=True)
+        await run_in_threadpool(state.blobs.keep, md5, arrived)
     return Response(status_code=HTTPStatus.OK)
 
 
 def download_blob(request: Request) -> Response:
     """Give bytes to whoever has the address."""
-    require_token(request)
+    owner_of_address(request)
     md5 = request.path_params["md5"]
     return send(request, md5, md5)
 
@@ -156,11 +153,17 @@ def download_by_key(request: Request) -> Response:
     return send(request, md5, name)
 
 
-def require_token(request: Request) -> None:
-    """Raise a ForbiddenError unless an address has the secret that belongs to its MD5."""
+def owner_of_address(request: Request) -> User:
+    """Return the user to whom an address of bytes was given.
+
+    Raises:
+        ForbiddenError: It is nobody's, or of somebody who has been locked out.
+    """
     names = request.path_params
-    if not request.app.state.gate.allows_blob(names["md5"], names["token"]):
-        raise ForbiddenError("This address of an artifact's file is not valid.")
+    user = request.app.state.gate.blob_user(names["token"], names["md5"])
+    if user is None:
+        raise ForbiddenError("This address of an artifact's file is not valid, or not any more.")
+    return user
 
 
 def send(request: Request, md5: str, name: str) -> Response:

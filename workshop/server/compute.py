@@ -3,24 +3,53 @@
 The libraries for these need more memory than all the rest of the server, and while one of them
 computes, nobody else should have to wait.  The process starts when it is first needed, and ends
 with the server, however that ends, or after a while without work.  It does one thing at a time.
+
+Starting it anew costs more than most work, so work is given up by the processor's time that it
+takes: on a busy machine it may last longer than its caller waits.  It goes on then, and whoever
+asks for the same again is given what came out.
 """
 
 import multiprocessing
 import os
+import pickle
 import pkgutil
 import signal
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 MOST_WAITING = 8
-LONGEST_WORK = 45  # seconds; an agent waits 60 for the answer to its heartbeat
-LONGEST_LOADING = 300  # seconds, of libraries on a machine with other work
-LONGEST_REST = 600  # seconds
+# Seconds.
+LONGEST_WAIT = 45  # of a caller; an agent waits 60 for the answer to its heartbeat
+LONGEST_WORK = 45  # of the processor, for one function; its libraries are not counted
+LONGEST_TASK = 300  # on a machine with other work, until the process is taken for stuck
+LONGEST_REST = 600  # of the process without work
 
 
 class ComputeError(Exception):
     """The work was not done: the process is busy, was too slow, or ended.  Ask again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the process does.
+
+    Attributes:
+        function: The name of a function.
+        arguments: What it is called with, pickled; None if it is only to be imported.
+        since: When it was asked for, in the time of `time.monotonic`.
+    """
+
+    function: str
+    arguments: bytes | None
+    since: float = field(default_factory=time.monotonic)
+
+    def is_like(self, other: "Task") -> bool:
+        """Tell whether two tasks have the same result."""
+        return (self.function, self.arguments) == (other.function, other.arguments)
 
 
 class Compute:
@@ -32,7 +61,7 @@ class Compute:
         self._is_closed = False
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._loaded: set[str] = set()  # the functions that the process has imported
-        self._loading: tuple[str, float] | None = None  # and the one since when
+        self._task: Task | None = None  # what the process does
         self._process: multiprocessing.Process | None = None
         self._connection: Connection | None = None
 
@@ -49,52 +78,58 @@ class Compute:
         """
         if not self._places.acquire(blocking=False):
             raise ComputeError("Too much work is waiting already.")
+        until = time.monotonic() + LONGEST_WAIT
         try:
-            with self._lock:
-                result = self._exchange(function, arguments)
+            if not self._lock.acquire(timeout=LONGEST_WAIT):
+                raise ComputeError(f"Other work takes longer than {LONGEST_WAIT} seconds.")
+            try:
+                result = self._exchange(function, arguments, until)
+            finally:
+                self._lock.release()
         finally:
             self._places.release()
         if isinstance(result, Exception):
             raise result
         return result
 
-    def _exchange(self, function: str, arguments: tuple) -> object:
+    def _exchange(self, function: str, arguments: tuple, until: float) -> object:
         if self._process is None or not self._process.is_alive():
             self._start()
         try:
-            self._load(function)
-            self._connection.send((function, arguments))
-            if self._connection.poll(LONGEST_WORK):
-                return self._connection.recv()
+            if function not in self._loaded:
+                self._do(Task(function, None), until)
+            return self._do(Task(function, pickle.dumps(arguments)), until)
         except (OSError, EOFError) as error:
             self._stop()
             raise ComputeError("The process for long computations ended.") from error
+
+    def _do(self, wanted: "Task", until: float) -> object:
+        """Return what a task results in, after what the process is at."""
+        while True:
+            if self._task is None:
+                self._task = wanted
+                self._connection.send((wanted.function, wanted.arguments, LONGEST_WORK))
+            task = self._task
+            if not self._connection.poll(max(0, until - time.monotonic())):
+                self._give_up(task)
+            result = self._connection.recv()
+            self._task = None
+            if task.arguments is None:
+                self._loaded.add(task.function)
+            if task.is_like(wanted):
+                return result
+
+    def _give_up(self, task: "Task") -> NoReturn:
+        """Raise a ComputeError because a task takes longer than its caller waits."""
+        what = task.function + (" is still being loaded" if task.arguments is None else " goes on")
+        if time.monotonic() - task.since < LONGEST_TASK:
+            raise ComputeError(f"{what} after {LONGEST_WAIT} seconds.")
         self._stop()
-        raise ComputeError(f"{function} took longer than {LONGEST_WORK} seconds.")
-
-    def _load(self, function: str) -> None:
-        """Let the process import a function and its libraries, which may take a while.
-
-        Importing goes on after a ComputeError, so that whoever asks again finds it further.
-        """
-        while function not in self._loaded:
-            if self._loading is None:
-                self._connection.send((function, None))
-                self._loading = function, time.monotonic()
-            name, since = self._loading
-            if self._connection.poll(LONGEST_WORK):
-                self._connection.recv()
-                self._loaded.add(name)
-                self._loading = None
-            elif time.monotonic() - since < LONGEST_LOADING:
-                raise ComputeError(f"{name} is still being loaded.")
-            else:
-                self._stop()
-                raise ComputeError(f"{name} took longer than {LONGEST_LOADING} seconds to load.")
+        raise ComputeError(f"{what} after {LONGEST_TASK} seconds, which is too long.")
 
     def _start(self) -> None:
         self._stop()
-        self._loaded, self._loading = set(), None
+        self._loaded, self._task = set(), None
         with self._guard:
             if self._is_closed:
                 raise ComputeError("The server ends.")
@@ -111,13 +146,17 @@ class Compute:
             self._connection.close()
             self._process = None
 
-    def close(self) -> None:
+    def kill(self) -> None:
         """End the process for good, whatever it does; who waits for it gets a ComputeError."""
         with self._guard:
             self._is_closed = True
             process = self._process  # whoever has it computing may forget it meanwhile
             if process is not None:
                 process.kill()
+
+    def close(self) -> None:
+        """End the process for good, and wait until it has ended."""
+        self.kill()
         with self._lock:
             self._stop()
 
@@ -128,12 +167,26 @@ def work(connection: Connection) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # trials run on the same machine
     try:
         while connection.poll(LONGEST_REST):
-            function, arguments = connection.recv()
+            name, arguments, seconds = connection.recv()
             try:
-                found = pkgutil.resolve_name(function)
-                result = None if arguments is None else found(*arguments)
+                function = pkgutil.resolve_name(name)
+                result = None if arguments is None else limited(function, arguments, seconds)
             except Exception as error:
                 result = error
             connection.send(result)
     except (EOFError, OSError):
         pass  # the server has ended
+
+
+def limited(function: Callable, arguments: bytes, seconds: float) -> object:
+    """Return what a function returns, unless it takes longer than so much of the processor."""
+
+    def stop(*_) -> NoReturn:
+        raise ComputeError(f"The computation takes longer than {seconds:g} seconds.")
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return function(*pickle.loads(arguments))  # noqa: S301
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)

@@ -37,37 +37,41 @@ class Controller(Lifecycle):
         Raises:
             Postponed: A point must be computed first.
         """
-        now = self.now()
-        repeated = now - agent.heartbeat_at < REPEAT and run_state == agent.run_state
-        if repeated and agent.commands is not None:
+        if self._is_repetition(agent, run_state):
             return agent.commands
         listed = alive(run_state)
         self._account_for(agent, listed)
         commands = json.dumps(self._commands(agent, listed, prepared))
-        self._store.change(agent, heartbeat_at=now, run_state=run_state, commands=commands)
+        self._store.change(agent, heartbeat_at=self.now(), run_state=run_state, commands=commands)
+        self.silence.hear(agent)
         return commands
+
+    def _is_repetition(self, agent: Agent, run_state: str) -> bool:
+        """Tell whether the client sends a heartbeat again because the answer was lost."""
+        if agent.commands is None or run_state != agent.run_state:
+            return False
+        if self.silence.has_heard(agent):
+            return self.silence.seconds(agent) < REPEAT
+        # Another process of this server heard the agent last, and the clock may have been set.
+        return abs(self.now() - agent.heartbeat_at) < REPEAT
 
     def _account_for(self, agent: Agent, listed: set[str]) -> None:
         """Settle the runs that an agent was given but does not list."""
         for run in self._live_runs(agent):
             if run.name in listed:
-                if run.missing_since is not None:
-                    self._store.change(run, missing_since=None)
+                self.silence.found(run)
             elif run.stop_ordered:
                 self._end(run, "killed")
             elif run.preempting:
                 self._end(run, "preempted")
             elif run.state == "pending":
-                was_away = agent.heartbeat_at < self._hearing_since
-                if was_away and run.name not in alive(agent.run_state):
+                if not self.silence.has_heard(agent) and run.name not in alive(agent.run_state):
                     # The server was restarted after it had given the run away: the agent has
                     # probably never heard of it.
                     self._store.change(run, agent_id=None)
                 else:
                     self._end(run, "failed")
-            elif run.missing_since is None:
-                self._store.change(run, missing_since=self.now())
-            elif self.now() - run.missing_since >= GRACE:
+            elif self.silence.miss(run) >= GRACE:
                 self._end(run, "crashed")
 
     def _commands(self, agent: Agent, listed: set[str], prepared: Prepared | None) -> list[dict]:
@@ -102,6 +106,7 @@ class Controller(Lifecycle):
         if sweep.state == "PENDING":
             self._store.change(sweep, state="RUNNING", updated_at=self.now())
         kind = "run" if run.state == "pending" else "resume"
+        self.silence.hear(run)
         self._store.change(
             run,
             state="pending",
@@ -148,7 +153,7 @@ class Controller(Lifecycle):
             user: Whose it is until an agent takes it.
             display_name: The name that users see; made if None.
         """
-        number = self._store.count(Run, sweep_id=sweep.id) + 1
+        number = self.proposals.trials.of(sweep).count + 1
         return self._store.add(
             Run,
             project_id=sweep.project_id,

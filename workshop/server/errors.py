@@ -1,4 +1,4 @@
-"""What the server says when it cannot do what it was asked."""
+"""What the server says when it cannot do what it was asked, or not yet."""
 
 from http import HTTPStatus
 
@@ -34,3 +34,20 @@ class ForbiddenError(RequestError):
 
     def __init__(self, message: str):
         super().__init__(message, HTTPStatus.FORBIDDEN)
+
+
+class Unready(Exception):  # noqa: N818
+    """Something must be worked out first, outside the transaction, which is then to be repeated.
+
+    Attributes:
+        work: A function and its arguments.
+    """
+
+    def __init__(self, work: tuple):
+        super().__init__(f"{work[0].__name__} has not been called yet.")
+        self.work = work
+
+    def call(self) -> object:
+        """Work it out."""
+        function, *arguments = self.work
+        return function(*arguments)

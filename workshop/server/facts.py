@@ -47,8 +47,18 @@ class RunFacts:
         return json.loads(self.run.summary)
 
     @cached_property
+    def history_keys(self) -> dict:
+        """What is known of the keys of the run's history, see `lines.count_keys`."""
+        return json.loads(self.run.history_keys)
+
+    @cached_property
     def _extremes(self) -> dict:
         return json.loads(self.run.extremes)
+
+    @property
+    def duration(self) -> float:
+        """For how many seconds the run went on, or goes on; 0 if the clock was set back."""
+        return max(0, self.run.heartbeat_at - self.run.created_at)
 
     def value(self, metric: Metric) -> float | None:
         """Return the run's value of a metric."""
@@ -118,10 +128,7 @@ RUN_FIELDS = Fields(
         "commit": column("git_commit"),
         "created_at": column("created_at", TIMES),
         "heartbeat_at": column("heartbeat_at", TIMES),
-        "duration": Field(
-            lambda facts: facts.run.heartbeat_at - facts.run.created_at,
-            ("heartbeat_at", "created_at"),
-        ),
+        "duration": Field(attrgetter("duration"), ("heartbeat_at", "created_at")),
     },
     {
         "config": config_field,

@@ -10,6 +10,8 @@ import mimetypes
 import shutil
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -18,13 +20,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from workshop.server.auth import require_owner
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
-from workshop.server.records import File, Project, Run
+from workshop.server.inputs import require_printable
+from workshop.server.quota import require_reserve
+from workshop.server.records import File, Project, Run, User
 from workshop.server.store import Store
 from workshop.server.values import shorten
 
 LONGEST_NAME = 1000
 LARGEST_UPLOAD = 2 * 2**30  # what the client sends in one piece
+MOST_DISCARDED = 64 * 2**20  # bytes of what is refused, so that its sender gets to the answer
 SHOWN_IN_BROWSER = ("image/png", "image/jpeg", "image/gif", "image/webp", "text/plain")
 CAREFULLY = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 
@@ -61,6 +67,8 @@ class Files:
         path = self.path(run.id, name)
         path.parent.mkdir(exist_ok=True)
         with self._store.writing():
+            if self._store.find(Run, id=run.id) is None:
+                raise run_is_gone(name)
             arrived.replace(path)
             if file := self._store.find(File, run_id=run.id, name=name):
                 self._store.change(file, **values)
@@ -80,11 +88,13 @@ def clean_name(name: str) -> str:
     """Return a file's name as it is stored: `./x` is `x`.
 
     Raises:
-        RequestError: The name is empty or too long, or steps out of the run's folder.
+        RequestError: The name is empty or too long, steps out of the run's folder, or has
+            control characters.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or len(name) > LONGEST_NAME:
         raise RequestError(f"{shorten(name)} is no name for a file of a run.")
+    require_printable(name, "a name for a file of a run")
     return str(path)
 
 
@@ -106,46 +116,80 @@ def download_path(project: Project, run: Run, name: str) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """Take the bytes of a file; the address itself proves that the run asked for it."""
+    """Take the bytes of a file; the address itself proves who was to bring it."""
     state = request.app.state
     run_id, name = request.path_params["run_id"], request.path_params["name"]
-    if not state.gate.allows_upload(run_id, name, request.path_params["token"]):
-        raise ForbiddenError("This upload address is not valid.")
-    arriving = state.files.arriving()
-    try:
-        md5 = await receive(request, arriving, LARGEST_UPLOAD)
-        await run_in_threadpool(keep_upload, state, run_id, name, arriving, md5)
-    finally:
-        arriving.unlink(missing_ok=True)
+    user = state.gate.uploader(request.path_params["token"], run_id, name)
+    if user is None:
+        raise ForbiddenError("This upload address is not valid, or not any more.")
+    run, entity = await run_in_threadpool(run_to_bring, state, user, run_id, name)
+    async with received(request, entity, LARGEST_UPLOAD) as (arrived, md5):
+        await run_in_threadpool(state.files.keep, run, name, arrived, md5)
     return Response(status_code=HTTPStatus.OK)
 
 
-async def receive(request: Request, arriving: Path, limit: int) -> bytes:
-    """Write the body of a request to a path, and return its MD5.
+@asynccontextmanager
+async def received(request: Request, entity: str, limit: int) -> AsyncIterator[tuple[Path, bytes]]:
+    """Write the body of a request to a file, and give its path and its MD5.
+
+    Args:
+        request: The request.
+        entity: Whose bytes they are.
+        limit: How many there may be.
 
     Raises:
-        RequestError: There are more than `limit` bytes.
+        RequestError: There are more, or the person has no room for them.
+        OSError: The disk is full.
     """
-    md5 = hashlib.md5(usedforsecurity=False)
-    with arriving.open("wb") as file:
-        async for chunk in request.stream():
-            md5.update(chunk)
-            if file.tell() + len(chunk) > limit:
-                raise RequestError(
-                    f"The file is larger than this server takes, {limit // 2**30} GiB.",
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                )
-            await run_in_threadpool(file.write, chunk)
-    return md5.digest()
+    state = request.app.state
+    path, md5 = state.files.arriving(), hashlib.md5(usedforsecurity=False)
+    try:
+        with state.quota.arrival(entity) as arrive:
+            with path.open("wb") as file:
+
+                def write(chunk: bytes) -> None:
+                    if file.tell() + len(chunk) > limit:
+                        raise RequestError(
+                            f"The file is larger than this server takes, {limit // 2**30} GiB.",
+                            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        )
+                    arrive(len(chunk))
+                    require_reserve(state.store.folder)
+                    file.write(chunk)
+
+                refusal, discarded = None, 0
+                async for chunk in request.stream():
+                    if refusal is None:
+                        md5.update(chunk)
+                        try:
+                            await run_in_threadpool(write, chunk)
+                        except RequestError as error:
+                            refusal = error
+                    else:
+                        discarded += len(chunk)
+                    if discarded > MOST_DISCARDED:
+                        break
+            if refusal:
+                raise refusal
+            yield path, md5.digest()
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def keep_upload(state, run_id: int, name: str, arrived: Path, md5: bytes) -> None:
-    """Keep an upload if its run is still there."""
+def run_to_bring(state, user: User, run_id: int, name: str) -> tuple[Run, str]:
+    """Return the run to which a file is brought, and whose it is, if its user may write to it."""
     with state.store.reading():
         run = state.store.find(Run, id=run_id)
-    if run is None:
-        raise NotFoundError(f"The run of the file {shorten(name)} does not exist any more.")
-    state.files.keep(run, name, arrived, md5)
+        project = run and state.store.find(Project, id=run.project_id)
+    if project is None:
+        raise run_is_gone(name)
+    require_owner(user, project.entity)
+    return run, project.entity
+
+
+def run_is_gone(name: str) -> NotFoundError:
+    """Return the error for a file whose run was deleted."""
+    return NotFoundError(f"The run of the file {shorten(name)} does not exist any more.")
 
 
 def download(request: Request) -> Response:

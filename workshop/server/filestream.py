@@ -1,17 +1,22 @@
 """What a run logs while it goes on: the posts of its file stream.
 
 A post holds any of `files` (name → offset and lines), `preempting`, `complete` and `exitcode`;
-an empty one is a sign of life.  Everything in a post is kept before it is answered, or nothing.
+an empty one is a sign of life.  Everything in a post is kept before it is answered, or nothing;
+of a very long one, some of its first lines may be kept, which its repetition does not change.
 """
 
-import operator
+from collections.abc import Callable
 
-from workshop.server import lines
+from workshop.server import additions
 from workshop.server.controller import Controller
-from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError, Unready
+from workshop.server.inputs import LARGEST_INT32, flag, whole_number
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
 from workshop.server.values import shorten
+
+LINES_AT_ONCE = 10_000  # in one transaction, so that others come in between
+MANY_KEYS = 50_000  # characters of what is known of a run's keys
 
 
 def take(store: Store, controller: Controller, path: tuple[str, str, str], body: object) -> dict:
@@ -29,29 +34,76 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
     Raises:
         RequestError: There is no such run, or the post is not what a client sends.
     """
-    entity, project_name, run_name = path
-    contents = contents_of(body)
-    with store.writing():
-        project = store.find(Project, entity=entity, name=project_name)
-        run = project and store.find(Run, project_id=project.id, name=run_name)
-        if run is None:
-            raise NotFoundError(f"There is no run {entity}/{project_name}/{run_name}.")
-        changes = {}
-        for name, offset, texts in contents:
-            if name in lines.WRITERS and texts:
-                changes |= lines.WRITERS[name](store, run, offset, texts)
-        run = store.change(run, **changes)
-        run = controller.posted(run, body)
-    return {"stopped": bool(run.stop_ordered)}
+    rest = {}
+    for name, offset, texts in contents_of(body):
+        if name in additions.WRITERS and texts:
+            last = (len(texts) - 1) // LINES_AT_ONCE * LINES_AT_ONCE
+            for first in range(0, last, LINES_AT_ONCE):
+                some = texts[first : first + LINES_AT_ONCE]
+                keep(store, path, {name: additions.parsed(name, offset + first, some)})
+            rest[name] = additions.parsed(name, offset + last, texts[last:])
+    while True:
+        try:
+            run = keep(store, path, rest, lambda run: controller.posted(run, body))
+        except Unready as missing:
+            missing.call()
+        else:
+            return {"stopped": bool(run.stop_ordered)}
+
+
+def keep(
+    store: Store,
+    path: tuple[str, str, str],
+    parts: dict[str, additions.Part],
+    then: Callable[[Run], Run] = lambda run: run,
+) -> Run:
+    """Keep parts of a post in one transaction, and return the run as it is then.
+
+    What a run with many keys changes by a row is reckoned before, so that nobody else waits, and
+    once more if the run has changed meanwhile.
+
+    Args:
+        store: Where to.
+        path: Entity, project and ID of the run.
+        parts: The lines by the file that they are of.
+        then: What is to be done with the run in the same transaction.
+    """
+    run, added = None, None
+    while True:
+        with store.writing():
+            seen, run = run, find_run(store, *path)
+            if added is None or run != seen:
+                is_quick = len(run.history_keys) < MANY_KEYS
+                added = additions.of(store, run, parts) if is_quick else None
+            if added is not None:
+                return then(additions.write(store, run, added))
+        with store.reading():
+            added = additions.of(store, run, parts)
+
+
+def find_run(store: Store, entity: str, project_name: str, name: str) -> Run:
+    """Return the run that a post is of; raise a NotFoundError if there is none."""
+    project = store.find(Project, entity=entity, name=project_name)
+    run = project and store.find(Run, project_id=project.id, name=name)
+    if run is None:
+        raise NotFoundError(f"There is no run {entity}/{project_name}/{name}.")
+    return run
+
+
+def has_lines(body: object) -> bool:
+    """Tell whether a post brings anything that takes room, beside a sign of life or an end."""
+    return isinstance(body, dict) and bool(body.get("files"))
 
 
 def contents_of(body: object) -> list[tuple[str, int, list[str]]]:
     """Return name, offset and lines of each file of a post; raise a RequestError if it is none."""
     if not isinstance(body, dict):
         raise RequestError(f"A post of a run must be a JSON object, not {shorten(body)}.")
-    code, files = body.get("exitcode") or 0, body.get("files") or {}
-    if not isinstance(code, int) or abs(code) >= 2**31:
-        raise RequestError(f"The exitcode of a post must be an integer, not {shorten(code)}.")
+    files = body.get("files") or {}
+    if body.get("exitcode") is not None:
+        whole_number(body["exitcode"], "exitcode in a post", -LARGEST_INT32, LARGEST_INT32)
+    for name in ("complete", "preempting"):
+        flag(body.get(name), f"{name} in a post")
     if not isinstance(files, dict):
         raise RequestError(f"The files of a post must be a JSON object, not {shorten(files)}.")
     return [(name, *content_of(name, content)) for name, content in files.items()]
@@ -61,12 +113,12 @@ def content_of(name: str, content: object) -> tuple[int, list[str]]:
     """Return the offset and the lines of one file of a post."""
     try:
         offset, texts = content["offset"], content["content"]
-        if not 0 <= operator.index(offset) < 2**62:
-            raise TypeError
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise TypeError
-        return offset, texts
     except (TypeError, KeyError) as error:
         raise RequestError(
             f"The part {shorten(name)} of a post must have an offset and lines of text."
         ) from error
+    # Lines are counted in integers of 32 bits.
+    most = LARGEST_INT32 - len(texts)
+    return whole_number(offset, f"The offset in the part {shorten(name)} of a post", 0, most), texts

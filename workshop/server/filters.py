@@ -5,7 +5,7 @@ would select what nobody meant, and what is selected is often deleted.
 
 https://www.mongodb.com/docs/manual/reference/operator/query and the docstring of `wandb.Api.runs`
 say what the language means; `facts` says which keys there are.  Conditions are tried in Python,
-record by record; a regular expression runs on RE2, whose time grows with the text alone.
+record by record.
 """
 
 import json
@@ -17,16 +17,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-import re2
-
+from workshop.server import patterns
 from workshop.server.errors import RequestError
 from workshop.server.values import closest, shorten, snake_case
 
 DEEPEST = 50
 """How many conditions may stand inside each other."""
-
-PATTERNS = re2.Options()
-PATTERNS.log_errors = False  # they are told to who asked
 
 Test = Callable[[object], bool]
 
@@ -54,14 +50,8 @@ class Plain:
 
     def matching(self, pattern: object) -> Test:
         """Return the test whether a regular expression is found in a text."""
-        try:
-            search = re2.compile(encoded(pattern), PATTERNS).search
-        except (re2.error, AttributeError) as error:
-            raise RequestError(
-                f"{shorten(pattern)} is no regular expression of RE2 "
-                "(https://github.com/google/re2/wiki/Syntax)."
-            ) from error
-        return lambda value: isinstance(value, str) and search(encoded(value)) is not None
+        search = patterns.search(pattern)
+        return lambda value: isinstance(value, str) and search(value)
 
 
 class Times(Plain):
@@ -295,11 +285,6 @@ OPERATORS: dict[str, Callable[[Plain, object], Test]] = {
     "$exists": exists,
     "$regex": lambda kind, wanted: kind.matching(wanted),
 }
-
-
-def encoded(text: str) -> bytes:
-    """Return a text as RE2 takes it: JSON can hold halves of characters, UTF-8 cannot."""
-    return text.encode(errors="replace")
 
 
 def seconds(moment: object) -> float:

@@ -5,13 +5,15 @@ attributes or as methods that take the request's context and the arguments.
 
 A mutation is one transaction: it is kept as a whole before it is answered, or leaves no trace.
 What takes seconds is done between two attempts at it, so that nobody else waits.
+
+A request is bounded by what it says (`documents`), and by what it reads and answers (`Allowance`).
 """
 
 import json
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -35,10 +37,14 @@ from graphql import (
     validate,
 )
 
-from workshop.server.errors import RequestError
+from workshop.server import documents
+from workshop.server.allowance import Allowance
+from workshop.server.errors import RequestError, Unready
+from workshop.server.inputs import count, whole_number
 from workshop.server.proposals import Postponed, Prepared
 from workshop.server.resolvers import MUTATION, QUERY
 from workshop.server.resolvers.context import Context
+from workshop.server.store import LONGEST_READ, MOST_READ
 from workshop.server.values import finite, shorten, snake_case
 
 log = logging.getLogger(__name__)
@@ -49,7 +55,8 @@ def load_schema() -> GraphQLSchema:
     schema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
     schema.type_map["JSON"].coerce_output_value = finite
     schema.type_map["JSONString"].coerce_input_value = text
-    schema.type_map["Int64"].coerce_input_value = int64
+    for name in ("Int64", "Duration"):
+        schema.type_map[name].coerce_input_value = int64
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
@@ -70,21 +77,65 @@ def text(value: object) -> str:
 
 def int64(value: object) -> int:
     """Return an input value that must be an integer of 64 bits."""
-    if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise GraphQLError(f"expected an integer of 64 bits, not {shorten(value)}")
-    return value
+    try:
+        return whole_number(value, "It")
+    except RequestError as error:
+        raise GraphQLError(str(error)) from error
 
 
 SCHEMA = load_schema()
+COUNTS = {"first", "last", "samples"}  # the arguments that say how much is asked for
 ROOTS = {OperationType.QUERY: QUERY, OperationType.MUTATION: MUTATION}
 
 
-def execute(context: Context, request: object) -> dict:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of the client, read but not executed.
+
+    Attributes:
+        document: The parsed document.
+        operation: That of its operations which is to be executed.
+        variables: The variables that the schema knows.
+    """
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    variables: dict
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether it may change something."""
+        return self.operation.operation is OperationType.MUTATION
+
+
+def read(body: object) -> Request:
+    """Return a request as it can be executed.
+
+    Args:
+        body: The parsed body: `query`, `variables`, `operationName`.
+
+    Raises:
+        RequestError: The request cannot be served; the message is for the user.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        raise RequestError("A GraphQL request must be a JSON object with a query.")
+    document = checked(body["query"])
+    name = body.get("operationName") or None
+    operation = get_operation_ast(document, name)
+    if operation is None or operation.operation not in ROOTS:
+        raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
+    request = Request(document, operation, known_variables(operation, body.get("variables") or {}))
+    if request.is_mutation:
+        documents.check_sizes(request.variables)
+    return request
+
+
+def execute(context: Context, request: Request) -> dict:
     """Execute one request of the client.
 
     Args:
         context: Who asks, and what answers.
-        request: The parsed body: `query`, `variables`, `operationName`.
+        request: What is asked.
 
     Returns:
         The value of `data` in the reply.
@@ -94,38 +145,38 @@ def execute(context: Context, request: object) -> dict:
         sqlite3.Error: The store cannot be written or read.
         OSError: The disk cannot be written or read.
     """
-    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
-        raise RequestError("A GraphQL request must be a JSON object with a query.")
-    document = checked(request["query"])
-    name = request.get("operationName") or None
-    operation = get_operation_ast(document, name)
-    if operation is None or operation.operation not in ROOTS:
-        raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
-    variables = known_variables(operation, request.get("variables") or {})
-    mutating = operation.operation is OperationType.MUTATION
 
     def transact(context: Context) -> dict:
-        with context.store.writing() if mutating else context.store.reading():
+        if request.is_mutation:
+            used = context.store.writing(context.allowance)
+        else:
+            context = replace(context, allowance=Allowance(MOST_READ, LONGEST_READ))
+            used = context.store.reading(context.allowance)
+        with used:
             result = execute_sync(
                 SCHEMA,
-                document,
-                root_value=ROOTS[operation.operation],
+                request.document,
+                root_value=ROOTS[request.operation.operation],
                 context_value=context,
-                variable_values=variables,
-                operation_name=name,
+                variable_values=request.variables,
+                operation_name=request.operation.name and request.operation.name.value,
                 field_resolver=resolve,
                 type_resolver=concrete_type,
             )
             if result.errors:
-                raise cause(result.errors[0], operation)
+                raise cause(result.errors[0], request.operation)
         for action in context.afterwards:
             action()
         return result.data
 
-    try:
-        return transact(context)
-    except Postponed as postponed:
-        return once_prepared(transact, context, postponed)
+    while True:
+        try:
+            return transact(context)
+        except Unready as missing:
+            context.results[missing.work] = missing.call()
+            context = replace(context, afterwards=[])
+        except Postponed as postponed:
+            return once_prepared(transact, context, postponed)
 
 
 def once_prepared(
@@ -150,9 +201,16 @@ def once_prepared(
 
 def resolve(source: object, info: GraphQLResolveInfo, **arguments) -> object:
     """Answer a field from an attribute, a method or a dictionary's item of the same name."""
+    for argument in COUNTS.intersection(arguments):
+        if arguments[argument] is not None:
+            count(arguments[argument], f"`{argument}` of {info.field_name}")
+    allowance = info.context.allowance
+    allowance.is_counting = info.path.prev is not None  # what a mutation does is its own matter
     name = snake_case(info.field_name)
     value = source.get(name) if isinstance(source, dict) else getattr(source, name)
-    return value(info.context, **arguments) if callable(value) else value
+    answer = value(info.context, **arguments) if callable(value) else value
+    allowance.take(answer)
+    return answer
 
 
 def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
@@ -160,16 +218,18 @@ def concrete_type(value: object, info: GraphQLResolveInfo, kind: object) -> str:
     return value.typename
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=200)
 def checked(text: str) -> DocumentNode:
     """Return the parsed document; the client's are fixed texts, so each is parsed once.
 
     Raises:
         RequestError: The text is no GraphQL, or asks for what the schema does not have.
     """
+    documents.check_length(text)
     try:
-        document = parse(text, no_location=True)
-        errors = validate(SCHEMA, document, max_errors=1, hide_suggestions=True)
+        document = parse(text, no_location=True, max_tokens=documents.MOST_TOKENS)
+        documents.check_extent(document)
+        errors = validate(SCHEMA, document, documents.RULES, max_errors=1, hide_suggestions=True)
     except (GraphQLError, RecursionError) as error:
         raise RequestError(f"The GraphQL document cannot be read: {error}.") from error
     if errors:
@@ -215,7 +275,7 @@ def known_fields(kind: object, value: object) -> object:
 def cause(error: GraphQLError, operation: OperationDefinitionNode) -> Exception:
     """Return the error to raise for one that a resolver or the engine reported."""
     original = error.original_error
-    if isinstance(original, (Postponed, RequestError, sqlite3.Error, OSError)):
+    if isinstance(original, (Postponed, Unready, RequestError, sqlite3.Error, OSError)):
         return original
     if original is None or isinstance(original, GraphQLError):
         return RequestError(error.message)

@@ -67,6 +67,7 @@ from workshop.server import lines
 from workshop.server.errors import RequestError
 from workshop.server.proposals import Proposals
 from workshop.server.records import LIVE_STATES, Agent, Run, Sweep
+from workshop.server.silence import Silence
 from workshop.server.stopping import Stopping
 from workshop.server.store import Store
 
@@ -76,7 +77,6 @@ GRACE = 20  # between an agent not listing a run any more and the run counting a
 AGENT_SILENCE = 75
 RUN_SILENCE = 120
 STOPPED_RUN_SILENCE = 40
-DEAFNESS = 60  # between two looks at the clock: the whole machine was asleep, clients too
 
 ENDED = ("FINISHED", "CANCELED")
 ORDERS = {
@@ -90,13 +90,19 @@ class Lifecycle:
 
     Args:
         store: The store.
-        clock: The time in seconds since 1970.
+        clock: The time in seconds since 1970, for what is stored.
+        elapsed: The time in seconds that has passed, for what is measured.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
+    ):
         self._store = store
         self._clock = clock
-        self._hearing_since = self._tended = clock()
+        self.silence = Silence(elapsed)
         self._stopping = Stopping(store)
         self.proposals = Proposals(store)
 
@@ -146,10 +152,10 @@ class Lifecycle:
         changes = {
             "state": "running",
             "heartbeat_at": self.now(),
-            "missing_since": None,
             "exit_code": None,
             "preempting": 0,
         }
+        self.silence.hear(run)
         sweep = self._sweep_of(run)
         if not (sweep and sweep.state == "CANCELED"):
             changes["stop_ordered"] = 0
@@ -175,7 +181,8 @@ class Lifecycle:
         Returns:
             The run as it is now.
         """
-        changes: dict = {"heartbeat_at": self.now(), "missing_since": None}
+        changes: dict = {"heartbeat_at": self.now()}
+        self.silence.hear(run)
         if body.get("preempting"):
             changes["preempting"] = 1
         if not body.get("complete"):
@@ -225,21 +232,21 @@ class Lifecycle:
                 f"The run {run.name} is {run.state} and cannot be set to {state!r}; allowed are: "
                 f"{steps}."
             )
-        return self._store.change(run, state=state, missing_since=None)
+        return self._store.change(run, state=state)
 
     def tend(self) -> None:
         """End the runs whose processes have gone silent; to be called every few seconds."""
-        now = self.now()
-        if now - self._tended > DEAFNESS:
-            self._hearing_since = now
-        self._tended = now
-        for run in self._live_runs():
+        live = self._store.execute(f"SELECT id FROM runs WHERE state IN {LIVE_STATES}").fetchall()  # noqa: S608
+        numbers = [number for (number,) in live]
+        self.silence.look(numbers)
+        for number in numbers:  # one at a time: each may have long texts
+            run = self._store.find(Run, id=number)
             if run.state == "pending":
                 self._end_pending(run)
             elif run.stop_ordered:
-                if self._is_silent(run.heartbeat_at, STOPPED_RUN_SILENCE):
+                if self.silence.seconds(run) > STOPPED_RUN_SILENCE:
                     self._end(run, "killed")
-            elif self._is_silent(run.heartbeat_at, RUN_SILENCE):
+            elif self.silence.seconds(run) > RUN_SILENCE:
                 self._end(run, "preempted" if run.preempting else "crashed")
 
     def _end_pending(self, run: Run) -> None:
@@ -266,10 +273,10 @@ class Lifecycle:
         return self._store.find(Agent, id=run.agent_id) if run.agent_id else None
 
     def _is_gone(self, agent: Agent) -> bool:
-        return self._is_silent(agent.heartbeat_at, AGENT_SILENCE)
+        return self.silence.seconds(agent) > AGENT_SILENCE
 
     def _end(self, run: Run, state: str) -> Run:
-        run = self._store.change(run, state=state, missing_since=None)
+        run = self._store.change(run, state=state)
         if sweep := self._sweep_of(run):
             self.settle(sweep)
         return run
@@ -277,17 +284,13 @@ class Lifecycle:
     def _sweep_of(self, run: Run) -> Sweep | None:
         return self._store.find(Sweep, id=run.sweep_id) if run.sweep_id else None
 
-    def _live_runs(self, agent: Agent | None = None) -> list[Run]:
-        statement = f"SELECT * FROM runs WHERE state IN {LIVE_STATES}"  # noqa: S608
-        if agent is None:
-            rows = self._store.execute(statement)
-        else:
-            rows = self._store.execute(f"{statement} AND agent_id = ?", agent.id)
+    def _live_runs(self, agent: Agent) -> list[Run]:
+        # With +, SQLite looks at live runs alone, not at all that the agent ever had.
+        rows = self._store.execute(
+            f"SELECT * FROM runs WHERE state IN {LIVE_STATES} AND +agent_id = ?",  # noqa: S608
+            agent.id,
+        )
         return [Run(**dict(row)) for row in rows]
-
-    def _is_silent(self, heartbeat_at: float, seconds: float) -> bool:
-        """Tell whether nothing came for a while, during which this server was there to hear."""
-        return self.now() - max(heartbeat_at, self._hearing_since) > seconds
 
 
 def alive(run_state: str | None) -> set[str]:

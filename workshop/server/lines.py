@@ -7,9 +7,10 @@ A history row is the client's own JSON text.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from workshop.server.errors import RequestError
+from workshop.server.inputs import LARGEST_INT64, SMALLEST_INT64
 from workshop.server.metric import Metric
 from workshop.server.records import Run
 from workshop.server.store import Store
@@ -18,76 +19,11 @@ from workshop.server.values import number, shorten
 # A key that an even sample would leave with fewer points is rare; so many are looked for at most.
 FEW = 100
 MOST_RARE_KEYS = 20
-
-
-def write_history(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
-    """Keep history rows whose first one has line number `offset`; return what the run changes."""
-    rows = [parse_row(text, offset + i, "history") for i, text in enumerate(texts)]
-    steps = [step_of(row, offset + i) for i, row in enumerate(rows)]
-    numbered = list(zip(range(offset, offset + len(rows)), steps, texts, rows, strict=True))
-    if offset >= run.history_lines and min(steps) <= run.last_step:
-        numbered = without_known(store, run, numbered)
-    store.execute_many(
-        "INSERT OR REPLACE INTO history (run_id, line, step, row) VALUES (?, ?, ?, ?)",
-        [(run.id, line, step, text) for line, step, text, _ in numbered],
-    )
-    fresh = values_by_key(row for line, _, _, row in numbered if line >= run.history_lines)
-    return {
-        "history_lines": max(run.history_lines, offset + len(rows)),
-        "last_step": max([run.last_step, *steps]),
-        "history_keys": json.dumps(count_keys(json.loads(run.history_keys), fresh)),
-        "extremes": json.dumps(widen(json.loads(run.extremes), fresh)),
-    }
-
-
-def without_known(store: Store, run: Run, numbered: list[tuple]) -> list[tuple]:
-    """Return those of some new lines whose rows are not there already under another number.
-
-    `wandb sync` of a run that may be resumed sends all its rows behind those that are there.
-    """
-    first = min(step for _, step, _, _ in numbered)
-    kept = map(json.loads, read_history(store, run, first, run.last_step + 1))
-    known = {json.dumps(row, sort_keys=True) for row in kept}
-    return [line for line in numbered if json.dumps(line[3], sort_keys=True) not in known]
-
-
-def write_events(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
-    """Keep rows of system metrics, and the last one as the run's current system metrics."""
-    last = parse_row(texts[-1], offset + len(texts) - 1, "events")
-    write_rows(store, "events", run, offset, texts)
-    return {
-        "events_lines": max(run.events_lines, offset + len(texts)),
-        "system_metrics": json.dumps(last),
-    }
-
-
-def write_console(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
-    """Keep console lines; the client sends a line again when a progress bar changes it."""
-    write_rows(store, "console", run, offset, texts)
-    return {"log_lines": max(run.log_lines, offset + len(texts))}
-
-
-def write_summary(store: Store, run: Run, offset: int, texts: list[str]) -> dict:
-    """Replace the summary: each of its lines is a whole one."""
-    parse_row(texts[-1], offset, "summary")
-    return {"summary": texts[-1]}
-
-
-# By the name of a file in a post: what keeps its lines and returns the columns that change.
-WRITERS = {
-    "wandb-history.jsonl": write_history,
-    "wandb-events.jsonl": write_events,
-    "wandb-summary.json": write_summary,
-    "output.log": write_console,
-}
-
-
-def write_rows(store: Store, table: str, run: Run, offset: int, texts: list[str]) -> None:
-    """Keep lines of a table that has nothing but the text."""
-    store.execute_many(
-        f"INSERT OR REPLACE INTO {table} (run_id, line, row) VALUES (?, ?, ?)",  # noqa: S608
-        [(run.id, offset + i, text) for i, text in enumerate(texts)],
-    )
+# W&B asks for fewer than 10,000 metrics (https://docs.wandb.ai/models/track/limits); every look at
+# a run costs with their number.
+MOST_KEYS = 10_000  # of a row, and of a run
+LEFT_OUT = "_left_out"  # the key of how many keys were too many; those of W&B begin with _ as well
+MOST_REREAD, MOST_DELETED = 100_000, 20_000  # rows, within one transaction
 
 
 def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
@@ -95,6 +31,8 @@ def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
 
     The client then numbers history rows on from those that are left, and all other lines from 0.
     """
+    if after_step is not None:
+        check_rereadable(run)
     store.execute(
         "DELETE FROM history WHERE run_id = ?1 AND line >= "
         "(SELECT min(line) FROM history WHERE run_id = ?1 AND step > ?2)",
@@ -106,8 +44,23 @@ def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
     return derive(store, run)
 
 
+def delete_in_parts(store: Store, run: Run) -> None:
+    """Delete all lines of a run in several transactions, so that others come in between."""
+    for table in ("history", "events", "console"):
+        deleted = MOST_DELETED
+        while deleted == MOST_DELETED:
+            with store.writing():
+                deleted = store.execute(
+                    f"DELETE FROM {table} WHERE run_id = ?1 AND line IN "  # noqa: S608
+                    f"(SELECT line FROM {table} WHERE run_id = ?1 LIMIT ?2)",
+                    run.id,
+                    MOST_DELETED,
+                ).rowcount
+
+
 def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
     """Let a fresh run begin with the history of another one; return it as it is now."""
+    check_rereadable(source)
     store.execute(
         "INSERT INTO history (run_id, line, step, row) "
         "SELECT ?, line, step, row FROM history WHERE run_id = ? AND step <= ?",
@@ -120,40 +73,73 @@ def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
 
 def derive(store: Store, run: Run) -> Run:
     """Tell of a run anew what follows from its history rows, when it has no other lines."""
-    numbered = read_rows(store, "history", run)
-    rows = [json.loads(text) for _, text in numbered]
-    steps = [step_of(row, line) for (line, _), row in zip(numbered, rows, strict=True)]
-    summary: dict = {}
-    for row in rows:
+    known, ends, summary, last_line, last_step = {}, {}, {}, -1, -1
+    for line, text in stream_rows(store, "history", run):
+        row = json.loads(text)
+        values = values_by_key([row])
+        known, ends = count_keys(known, values), widen(ends, values)
         summary |= row
-    values = values_by_key(rows)
+        last_line, last_step = line, max(last_step, step_of(row, line))
     return store.change(
         run,
-        history_lines=numbered[-1][0] + 1 if numbered else 0,
+        history_lines=last_line + 1,
         events_lines=0,
         log_lines=0,
-        last_step=max(steps, default=-1),
-        history_keys=json.dumps(count_keys({}, values)),
-        extremes=json.dumps(widen({}, values)),
+        last_step=last_step,
+        history_keys=json.dumps(known),
+        extremes=json.dumps(ends),
         summary=json.dumps(summary),
         system_metrics="{}",
     )
 
 
+def check_rereadable(run: Run) -> None:
+    """Raise a RequestError if the history of a run is too long to be read while others wait."""
+    if run.history_lines > MOST_REREAD:
+        raise RequestError(
+            f"The run {run.name} has {run.history_lines:,} history rows; this server forks and "
+            f"rewinds runs with {MOST_REREAD:,} at most: resume the run, or start a new one."
+        )
+
+
+# Of a run: the rows with ?2 <= step < ?3.
+BETWEEN_STEPS = "FROM history WHERE run_id = ?1 AND step >= ?2 AND step < ?3"
+
+
 def read_history(
     store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
-) -> list[str]:
-    """Return the history rows with `first_step` <= step < `end_step`, in the order of steps."""
-    return [
-        row
-        for (row,) in store.execute(
-            "SELECT row FROM history WHERE run_id = ? AND step >= ? AND step < ? "
-            "ORDER BY step, line",
-            run.id,
-            -(2**63) if first_step is None else first_step,
-            2**63 - 1 if end_step is None else end_step,
-        )
-    ]
+) -> Iterator[tuple[int, str]]:
+    """Yield (line number, row) of the history from one step to before another, by steps."""
+    statement = f"SELECT line, row {BETWEEN_STEPS} ORDER BY step, line"
+    return store.stream(statement, run.id, *steps(first_step, end_step))
+
+
+def count_history(
+    store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
+) -> int:
+    """Return how many rows `read_history` yields."""
+    statement = f"SELECT count(*) {BETWEEN_STEPS}"
+    (number,) = store.execute(statement, run.id, *steps(first_step, end_step)).fetchone()
+    return number
+
+
+def steps(first: int | None, end: int | None) -> tuple[int, int]:
+    """Return two steps, of which None is the smallest or the largest."""
+    return (
+        SMALLEST_INT64 if first is None else first,
+        LARGEST_INT64 if end is None else min(end, LARGEST_INT64),
+    )
+
+
+def history_rows(store: Store, run: Run, numbers: Sequence[int]) -> Iterator[str]:
+    """Yield the history rows that have these line numbers, in their order."""
+    for line in numbers:
+        yield from store.execute(
+            "SELECT row FROM history WHERE run_id = ? AND line = ?", run.id, line
+        ).fetchone()
+
+
+SELECT_ROWS = "SELECT line, row FROM {} WHERE run_id = ? AND line >= ? ORDER BY line LIMIT ?"
 
 
 def sample_history(store: Store, run: Run, count: int) -> list[tuple[int, str]]:
@@ -189,15 +175,33 @@ def rare_keys(known: dict, limit: int) -> list[str]:
 
 def read_rows(store: Store, table: str, run: Run, first: int = 0, count: int = -1) -> list[tuple]:
     """Return (line number, text) of a table's lines from number `first` on."""
-    return [
-        tuple(row)
-        for row in store.execute(
-            f"SELECT line, row FROM {table} WHERE run_id = ? AND line >= ? ORDER BY line LIMIT ?",  # noqa: S608
-            run.id,
-            first,
-            count,
-        )
-    ]
+    rows = store.execute(SELECT_ROWS.format(table), run.id, first, count)
+    return [tuple(row) for row in rows]
+
+
+def stream_rows(store: Store, table: str, run: Run, first: int = 0) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of a table's lines from number `first` on."""
+    return store.stream(SELECT_ROWS.format(table), run.id, first, -1)
+
+
+def read_console(store: Store, run: Run, first: int, width: int) -> list[tuple]:
+    """Return (line number, beginning) of the console lines from number `first` on."""
+    rows = store.execute(
+        "SELECT line, substr(row, 1, ?) FROM console WHERE run_id = ? AND line >= ? ORDER BY line",
+        width,
+        run.id,
+        first,
+    )
+    return [tuple(row) for row in rows]
+
+
+def sample_rows(store: Store, table: str, run: Run, count: int) -> Iterator[str]:
+    """Yield at most `count` lines of a table, evenly spaced, the first and the last among them."""
+    (total,) = store.execute(
+        f"SELECT count(*) FROM {table} WHERE run_id = ?",  # noqa: S608
+        run.id,
+    ).fetchone()
+    return (text for _, text in evenly_of(stream_rows(store, table, run), total, count))
 
 
 def parse_row(text: object, line: int, what: str) -> dict:
@@ -214,7 +218,7 @@ def parse_row(text: object, line: int, what: str) -> dict:
 def step_of(row: dict, line: int) -> int:
     """Return a history row's step; its line number if it has none."""
     step = row.get("_step")
-    return step if isinstance(step, int) and abs(step) < 2**63 else line
+    return step if isinstance(step, int) and abs(step) <= LARGEST_INT64 else line
 
 
 def values_by_key(rows: Iterable[dict]) -> dict[str, list]:
@@ -238,6 +242,9 @@ def count_keys(known: dict, values: dict[str, list]) -> dict:
         `known`, changed.
     """
     for key, column in values.items():
+        if key not in known and len(known) >= MOST_KEYS:
+            known.setdefault(LEFT_OUT, {"typeCounts": []})
+            continue
         counts = known.setdefault(key, {"typeCounts": []})["typeCounts"]
         kinds = [kind_of(value) for value in column]
         for kind, more in Counter(kinds).items():
@@ -266,7 +273,7 @@ def widen(known: dict, values: dict[str, list]) -> dict:
     """
     for key, column in values.items():
         finite = [value for value in column if number(value) is not None]
-        if finite:
+        if finite and (key in known or len(known) < MOST_KEYS):
             ends = [*known.get(key, ()), min(finite), max(finite)]
             known[key] = [min(ends), max(ends)]
     return known
@@ -305,6 +312,23 @@ def evenly(rows: list, count: int | None) -> list:
     """Return at most `count` rows, evenly spaced, the first and the last among them."""
     if count is None or len(rows) <= count:
         return rows
+    return [rows[place] for place in even_places(len(rows), count)]
+
+
+def evenly_of(rows: Iterable, total: int, count: int) -> Iterator:
+    """Yield what `evenly` returns of `total` rows, which are looked at one after the other."""
+    wanted = iter(range(total) if total <= count else even_places(total, count))
+    following = next(wanted, None)
+    for place, row in enumerate(rows):
+        if following is None:
+            return
+        if place == following:
+            yield row
+            following = next(wanted, None)
+
+
+def even_places(total: int, count: int) -> list[int]:
+    """Return `count` of the numbers below `total`, which is more, evenly spaced."""
     if count <= 1:
-        return rows[-1:] if count == 1 else []
-    return [rows[i * (len(rows) - 1) // (count - 1)] for i in range(count)]
+        return [total - 1] if count == 1 else []
+    return [i * (total - 1) // (count - 1) for i in range(count)]

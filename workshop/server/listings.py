@@ -7,6 +7,7 @@ kept in memory; when one has been forgotten, the list is taken as it is by then.
 """
 
 import secrets
+import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -31,11 +32,11 @@ class Listing:
     token: str
     key: Hashable
     ids: array
-    version: tuple[int, int]
+    version: object
 
 
 class Listings:
-    """The lists that clients are reading; to be used inside the store's lock.
+    """The lists that clients are reading; to be used inside `Store.reading` or `Store.writing`.
 
     Args:
         store: What they are lists of.
@@ -43,6 +44,7 @@ class Listings:
 
     def __init__(self, store: Store):
         self._store = store
+        self._lock = threading.Lock()
         self._kept: OrderedDict[str, Listing] = OrderedDict()
 
     def current(self, key: Hashable, find: Callable[[], Iterable[int]]) -> Listing:
@@ -55,16 +57,19 @@ class Listings:
         if listing := self.known(key):
             return listing
         listing = Listing(secrets.token_hex(8), key, array("q", find()), self._store.version)
-        self._kept[listing.token] = listing
-        if len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[listing.token] = listing
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
         return listing
 
     def known(self, key: Hashable) -> Listing | None:
         """Return a list as it is now if nothing has changed since it was taken."""
-        for listing in reversed(self._kept.values()):
-            if listing.key == key and listing.version == self._store.version:
-                return listing
+        version = self._store.version
+        with self._lock:
+            for listing in reversed(self._kept.values()):
+                if listing.key == key and listing.version == version:
+                    return listing
         return None
 
     def behind(
@@ -79,13 +84,19 @@ class Listings:
         """
         token, _, offset = (after or "").rpartition(":")
         start = offset_in(offset)
-        listing = self._kept.get(token)
-        if listing is None or listing.key != key:
-            return self.current(key, find), start
-        self._kept.move_to_end(token)
-        return listing, start
+        with self._lock:
+            listing = self._kept.get(token)
+            if listing is not None and listing.key == key:
+                self._kept.move_to_end(token)
+                return listing, start
+        return self.current(key, find), start
 
 
 def offset_in(cursor: str | None) -> int:
     """Return the number of items before a page; 0 if the cursor tells none."""
-    return int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 19 else 0
+    return number_in(cursor) or 0
+
+
+def number_in(cursor: str | None) -> int | None:
+    """Return the number that a cursor is, None if it is none that the store could hold."""
+    return int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 19 else None

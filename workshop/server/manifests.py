@@ -11,33 +11,57 @@ from functools import lru_cache
 from pathlib import Path
 
 from workshop.server.errors import RequestError
+from workshop.server.inputs import count, require_printable
 from workshop.server.values import parse_object, shorten
 
-LARGEST_MANIFEST = 128 * 2**20  # bytes; about half a million files
+LARGEST = 32 * 2**20  # bytes, of all parts of a manifest; about a hundred thousand files
 
 
-@lru_cache(maxsize=2)
+def check_size(paths: list[Path]) -> None:
+    """Raise a RequestError if the files of a manifest are too large to be read."""
+    if sum(path.stat().st_size for path in paths) > LARGEST:
+        raise RequestError(
+            f"The manifest of the artifact is larger than {LARGEST // 2**20} MiB; put some of its "
+            "files together."
+        )
+
+
+@lru_cache(maxsize=1)
 def read(path: Path) -> dict:
     """Return the manifest in a file, whose path stands for its content.
 
     Raises:
         RequestError: The file is none or too large.
     """
-    if path.stat().st_size > LARGEST_MANIFEST:
-        raise RequestError("The artifact has more files than this server takes; put some together.")
+    check_size([path])
     manifest = parse_object(path.read_bytes(), "An artifact's manifest")
     contents = manifest.get("contents")
     if not isinstance(contents, dict):
         raise RequestError("An artifact's manifest must have contents.")
     for name, entry in contents.items():
-        size = entry.get("size", 0) if isinstance(entry, dict) else None
-        if not isinstance(size, int) or not isinstance(entry.get("digest"), str):
-            raise RequestError(
-                f"{shorten(name)} has no digest and size in the artifact's manifest."
-            )
-        if not is_reference(entry):
-            hexadecimal(entry["digest"])
+        check_entry(name, entry)
+    count(size_of(manifest), "The size of an artifact")
     return manifest
+
+
+def check_entry(name: str, entry: object) -> None:
+    """Raise a RequestError if this is not what a manifest says about a file."""
+    require_printable(name, "a name for a file of an artifact")
+    if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+        raise RequestError(f"{shorten(name)} has no digest and size in the artifact's manifest.")
+    count(entry.get("size", 0), f"The size of {shorten(name)} in the artifact's manifest")
+    if not isinstance(entry.get("ref") or "", str):
+        raise RequestError(
+            f"The reference of {shorten(name)} in the artifact's manifest must be a URL, not "
+            f"{shorten(entry['ref'])}."
+        )
+    if not is_reference(entry):
+        hexadecimal(entry["digest"])
+
+
+def size_of(manifest: dict) -> int:
+    """Return how many bytes all files of a manifest have together."""
+    return sum(entry.get("size", 0) for entry in manifest["contents"].values())
 
 
 def merge(manifests: list[dict]) -> dict:

@@ -21,7 +21,7 @@ from workshop.server import search
 from workshop.server.compute import Compute, ComputeError
 from workshop.server.records import Run, Sweep
 from workshop.server.store import Store
-from workshop.server.trials import trials
+from workshop.server.trials import Trials
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,12 @@ class Postponed(Exception):  # noqa: N818
         sweep: The sweep that is searched.
     """
 
-    def __init__(self, proposals: "Proposals", sweep: Sweep, past: list[search.Trial]):
+    def __init__(self, proposals: "Proposals", sweep: Sweep, past: search.Past):
         super().__init__(f"The next point of sweep {sweep.name} is not computed yet.")
         self.sweep = sweep
         self._proposals = proposals
-        self._past = past
+        # Others change the past meanwhile.
+        self._learned, self._all = past.learned(), past.all()
         self._since = time.monotonic()
 
     @property
@@ -82,7 +83,7 @@ class Postponed(Exception):  # noqa: N818
 
     def work(self, compute: Compute) -> Prepared:
         """Compute the point; takes seconds."""
-        return self._proposals.compute(self.sweep, self._past, compute)
+        return self._proposals.compute(self.sweep, self._learned, self._all, compute)
 
 
 class Proposals:
@@ -90,10 +91,12 @@ class Proposals:
 
     def __init__(self, store: Store):
         self._store = store
+        self.trials = Trials(store)
         self._random = random.Random()  # noqa: S311
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._turns: dict[int, threading.Lock] = {}
         self._failures: Counter[int] = Counter()
+        self._seeds: dict[int, int] = {}
         self._warming = threading.Lock()
 
     def next(self, sweep: Sweep, prepared: Prepared | None) -> dict | Nothing:
@@ -113,11 +116,11 @@ class Proposals:
             if entry is None:
                 return Nothing.YET
             return Nothing.LEFT if entry["data"]["args"] is None else entry["data"]["args"]
-        past = trials(self._store, sweep)
+        past = self.trials.of(sweep)
         if sweep.settings["method"] != "bayes":
-            point = search.suggest(sweep.settings, past, self._random)
+            point = past.suggest(self._random)
             return Nothing.LEFT if point is None else wrap(point)
-        if search.is_exhausted(sweep.settings, past):
+        if past.is_exhausted:
             return Nothing.LEFT
         if prepared is None:
             raise Postponed(self, sweep, past)
@@ -139,7 +142,7 @@ class Proposals:
         if sweep.is_controlled:
             entry = self._entry(sweep)
             return entry is not None and entry["data"]["args"] is None
-        return search.is_exhausted(sweep.settings, trials(self._store, sweep))
+        return self.trials.of(sweep).is_exhausted
 
     def _entry(self, sweep: Sweep) -> dict | None:
         """Return the first point of a sweep's controller that is no run yet."""
@@ -167,25 +170,38 @@ class Proposals:
         finally:
             self._places.release()
 
-    def compute(self, sweep: Sweep, past: list[search.Trial], compute: Compute) -> Prepared:
-        """See `Postponed.work`; a sweep goes on at random where bayes fails for good."""
+    def compute(
+        self,
+        sweep: Sweep,
+        learned: list[search.Trial],
+        trials: list[search.Trial],
+        compute: Compute,
+    ) -> Prepared:
+        """See `Postponed.work`; a sweep goes on at random where bayes fails for good.
+
+        Only some trials are sent to the computing process.  They are not enough to tell a point
+        that was tried long ago, as there may be where parameters have few values.
+        """
+        config = sweep.settings
         try:
-            point = compute.run(BAYES, sweep.settings, past, self._random.getrandbits(32))
+            # The same seed until there is a point: what lasts too long is found when it is ready.
+            seed = self._seeds.setdefault(sweep.id, self._random.getrandbits(32))
+            point = compute.run(BAYES, config, learned, seed)
+            if len(learned) < len(trials) and point in search.Past(config, trials):
+                point = compute.run(BAYES, config, trials, seed)
             self._failures.pop(sweep.id, None)
+            self._seeds.pop(sweep.id, None)
         except ComputeError as error:
             self._failures[sweep.id] += 1
             if self._failures[sweep.id] == 1:
                 log.warning("Sweep %s has no next point yet: %s", sweep.name, error)
             if self._failures[sweep.id] < FAILURES_IN_A_ROW:
                 return Prepared(sweep.config, None)
-            point = self._at_random(sweep, past)
+            point = search.random_point(config, self._random)
         except Exception:
             log.exception("Sweep %s cannot be searched by bayes; it goes on at random.", sweep.name)
-            point = self._at_random(sweep, past)
+            point = search.random_point(config, self._random)
         return Prepared(sweep.config, point)
-
-    def _at_random(self, sweep: Sweep, past: list[search.Trial]) -> dict:
-        return search.suggest(sweep.settings | {"method": "random"}, past, self._random)
 
     def warm(self, sweep: Sweep, compute: Compute) -> None:
         """Start the computing process if a sweep is going to need it, and do not wait for it."""

@@ -4,11 +4,9 @@ Each class mirrors one table of `schema.sql`; see there for what the columns mea
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
-import yaml
-
+from workshop.server import definitions
 from workshop.server.metric import Metric
 
 LIVE_STATES = ("pending", "running", "preempting")
@@ -57,7 +55,7 @@ class Sweep:
     @property
     def settings(self) -> dict:
         """The configuration; shared, so not to be changed."""
-        return parse_yaml(self.config)
+        return definitions.KNOWN.read(self.config)
 
     @property
     def metric(self) -> Metric | None:
@@ -78,12 +76,6 @@ class Sweep:
     def is_searched_here(self) -> bool:
         """Whether the server searches."""
         return not (self.is_scheduled or self.is_controlled)
-
-
-@lru_cache(maxsize=200)
-def parse_yaml(text: str) -> dict:
-    """Return what a configuration that was checked holds."""
-    return yaml.safe_load(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +109,6 @@ class Run:
     state: str
     created_at: float
     heartbeat_at: float
-    missing_since: float | None
     exit_code: int | None
     stop_ordered: int
     preempting: int

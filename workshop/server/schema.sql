@@ -65,7 +65,6 @@ CREATE TABLE runs (
     state          TEXT NOT NULL,
     created_at     REAL NOT NULL,
     heartbeat_at   REAL NOT NULL,
-    missing_since  REAL,                -- since when the agent has not listed a live run
     exit_code      INTEGER,
     stop_ordered   INTEGER NOT NULL DEFAULT 0,
     preempting     INTEGER NOT NULL DEFAULT 0,

@@ -1,5 +1,6 @@
 """Starting: what the command line says becomes a server that listens."""
 
+import functools
 import json
 import os
 import shlex
@@ -7,21 +8,30 @@ import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
 from workshop.server.app import make_app
 from workshop.server.auth import DEFAULT_USER, Gate, is_loopback
+from workshop.server.connections import Connection, Connections, raise_descriptor_limit
 from workshop.server.errors import StartError
 from workshop.server.keys import key_file, provide_key, replace_private, require_private
+from workshop.server.quota import DEFAULT_QUOTA_GIB, is_scarce
 from workshop.server.roster import admit, read_roster
 from workshop.server.store import Store
 
 # Seconds.  Agents beat every 5 and runs post every 15 to 30: they need no new connection each time.
 IDLE_CONNECTION = 65
+LONGEST_END = 3
+# For which a thread that computes keeps others waiting; an answer needs some dozen turns.
+LONGEST_SLICE = 0.001
+LONGEST_QUEUE = 2048  # of connections that are not accepted yet
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -37,6 +47,7 @@ class Options:
         keyfile: Its key, if that is in a file of its own.
         roster: A table of the people in the class.
         has_leaderboard: Whether everybody sees who has the best run.
+        quota: How many GiB the files and artifacts of each person in the class may have.
         proxied_as: The name that a browser calls the proxy of the server's user by.
     """
 
@@ -47,6 +58,7 @@ class Options:
     keyfile: Path | None = None
     roster: Path | None = None
     has_leaderboard: bool = True
+    quota: float = DEFAULT_QUOTA_GIB
     proxied_as: str | None = None
 
 
@@ -72,6 +84,8 @@ def serve(options: Options) -> None:
         StartError: The store, the port, the certificate or the roster cannot be used.
     """
     people = options.roster and read_roster(options.roster)
+    if not 0 < options.quota < 2**30:
+        raise StartError(f"--quota is {options.quota:g}, but must be more than 0 (GiB).")
     check_certificate(options.certfile, options.keyfile)
     folder = options.store.expanduser().resolve()
     note = folder / "server.json"
@@ -85,11 +99,14 @@ def serve(options: Options) -> None:
         admit(store, people, lambda name: provide_key(folder, name, urls))
         key = provide_key(folder, DEFAULT_USER, urls)
         gate = Gate(store, key, not address.is_loopback, options.proxied_as)
-        app = make_app(store, gate, options.has_leaderboard)
-        write_note(note, address, options.certfile)
+        app = make_app(store, gate, options.has_leaderboard, int(options.quota * 2**30))
+        write_note(note, address, options.certfile, app.state.instance)
         announce(folder, address, gate)
+        connections = Connections(raise_descriptor_limit(), options.proxied_as is not None)
         config = uvicorn.Config(
             app,
+            http=functools.partial(Connection, connections),
+            backlog=connections.most_at_once,
             access_log=False,
             log_level="warning",
             proxy_headers=False,  # they would let another user pretend to be this one
@@ -98,7 +115,8 @@ def serve(options: Options) -> None:
             timeout_keep_alive=IDLE_CONNECTION,
             timeout_graceful_shutdown=1,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        sys.setswitchinterval(LONGEST_SLICE)
+        Server(config, end=lambda: end(app, note)).run(sockets=[listener])
     except (OSError, sqlite3.Error) as error:
         raise StartError(
             f"The store folder {folder} cannot be used ({error}); make room there or choose "
@@ -107,6 +125,41 @@ def serve(options: Options) -> None:
     finally:
         note.unlink(missing_ok=True)
         store.close()
+
+
+class Server(uvicorn.Server):
+    """A server that ends soon after it is told to, whatever is being worked on.
+
+    Its queue of connections is long; it takes `backlog` of them at a time.
+
+    Args:
+        config: How to serve.
+        end: What is called if the server has not ended after `LONGEST_END` seconds.
+    """
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]):
+        super().__init__(config)
+        self._end = end
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; asyncio makes the queue as short as what is taken at a time."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(LONGEST_QUEUE)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to shut down at a signal, and see that it comes to an end."""
+        watch = threading.Timer(LONGEST_END, self._end)
+        watch.daemon = True
+        watch.start()
+        super().handle_exit(sig, frame)
+
+
+def end(app: Starlette, note: Path) -> None:
+    """End this process at once; what was acknowledged is kept, and what was not is repeated."""
+    note.unlink(missing_ok=True)
+    app.state.compute.kill()
+    os._exit(0)
 
 
 def listen(host: str, ports: Sequence[int]) -> socket.socket:
@@ -126,7 +179,7 @@ def listen(host: str, ports: Sequence[int]) -> socket.socket:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(2048)
+            listener.listen()
         except OSError as error:
             reason = error
         else:
@@ -173,13 +226,14 @@ def check_certificate(certfile: Path | None, keyfile: Path | None) -> None:
         ) from error
 
 
-def write_note(path: Path, address: Address, certfile: Path | None) -> None:
-    """Leave word where the server is, so that other processes of this user find it."""
+def write_note(path: Path, address: Address, certfile: Path | None, instance: str) -> None:
+    """Leave word where the server is and how it is known, for other processes of this user."""
     note = {
         "url": address.url,
         "local_url": address.local_url,
         "certfile": certfile and str(certfile.resolve()),
         "pid": os.getpid(),
+        "instance": instance,
     }
     replace_private(path, json.dumps(note))
 
@@ -198,6 +252,12 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
             f"{key_file(folder, 'NAME')}"
         )
     print("Ctrl-C stops it; what was logged stays.", flush=True)
+    if is_scarce(folder):
+        print(
+            f"warning: the disk of {folder} is full but for what the database needs; nothing more "
+            "can be logged or uploaded until there is room: delete runs, files or artifacts.",
+            file=sys.stderr,
+        )
     if not address.is_loopback and address.url.startswith("http:"):
         print(
             "warning: keys and data travel in the clear, because this is plain HTTP beyond "

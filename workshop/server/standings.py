@@ -15,6 +15,7 @@ from workshop.server.store import Store
 from workshop.server.values import number
 
 METRIC = Metric("Validation Accuracy", maximize=True)  # what the workshop's program logs
+LONGEST = 200_000  # characters of what a run has logged: one of a class's program has some hundred
 SECONDS = 2.0  # how long at least what was read through counts as new
 
 
@@ -94,5 +95,7 @@ class Standings:
             return self._store.execute(
                 "SELECT entity, projects.name, runs.name, display_name, runs.created_at, summary, "
                 "extremes FROM runs JOIN projects ON projects.id = runs.project_id "
-                "WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden"
+                "WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden "
+                "AND length(summary) + length(extremes) < ?",
+                LONGEST,
             ).fetchall()

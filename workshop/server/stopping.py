@@ -1,16 +1,22 @@
 """Early termination: which runs of a sweep W&B's hyperband rule stops.
 
 The rule looks at the values of the sweep's metric, one after the other as a run has logged them.
-They are read from the history once and kept in memory; after a restart they are read again.
+They are read from the history once and kept in memory; after a restart, or when the sweep has got
+another metric, they are read again, outside the transaction if they are many.
 """
 
 import json
+import sqlite3
 
 from workshop.server import lines
+from workshop.server.allowance import Allowance
+from workshop.server.errors import Unready
 from workshop.server.metric import Metric
 from workshop.server.records import Run, Sweep
 from workshop.server.search import hyperband
-from workshop.server.store import Store
+from workshop.server.store import MOST_READ, Store
+
+MOST_AT_ONCE = 20_000  # history rows that are read within a transaction
 
 
 class MetricValues:
@@ -25,9 +31,9 @@ class MetricValues:
         """Return the finite values that a run has logged, in the order of lines."""
         values = self._values.setdefault(run_id, [])
         next_line = self._lines.get(run_id, 0)
-        if history_lines > next_line:
-            run = store.find(Run, id=run_id)
-            for line, row in lines.read_rows(store, "history", run, next_line):
+        run = store.find(Run, id=run_id) if history_lines > next_line else None
+        if run is not None:
+            for line, row in lines.stream_rows(store, "history", run, next_line):
                 value = self.metric.logged(json.loads(row))
                 if value is not None:
                     values.append(value)
@@ -49,22 +55,42 @@ class Stopping:
         self._sweeps: dict[int, MetricValues] = {}
 
     def to_stop(self, sweep: Sweep) -> list[Run]:
-        """Return the runs of a sweep to be stopped now; none if its configuration asks for none."""
+        """Return the runs of a sweep to be stopped now; none if its configuration asks for none.
+
+        Raises:
+            Unready: The histories of its runs are to be read first, which takes long.
+        """
         if not sweep.is_searched_here or sweep.settings.get("early_terminate") is None:
             return []
+        runs = self._runs(sweep)
         values = self._sweeps.get(sweep.id)
         if values is None or values.metric != sweep.metric:
+            if sum(run["history_lines"] for run in runs) > MOST_AT_ONCE:
+                raise Unready((self.read, sweep))
             values = self._sweeps[sweep.id] = MetricValues(sweep.metric)
         histories, live = {}, {}
-        for run_id, name, state, stop_ordered, history_lines in self._store.execute(
-            "SELECT id, name, state, stop_ordered, history_lines FROM runs WHERE sweep_id = ?",
-            sweep.id,
-        ).fetchall():
+        for run_id, name, state, stop_ordered, history_lines in runs:
             histories[name] = values.of(self._store, run_id, history_lines)
             if state in ("running", "preempting") and not stop_ordered:
                 live[name] = run_id
         names = hyperband.to_stop(sweep.settings, histories, set(live))
         return [self._store.find(Run, id=live[name]) for name in sorted(names)]
+
+    def read(self, sweep: Sweep) -> None:
+        """Read what the runs of a sweep have logged so far, one run after the other."""
+        values = MetricValues(sweep.metric)
+        with self._store.reading():
+            runs = self._runs(sweep)
+        for run_id, _, _, _, history_lines in runs:
+            with self._store.reading(Allowance(MOST_READ)):
+                values.of(self._store, run_id, history_lines)
+        self._sweeps[sweep.id] = values
+
+    def _runs(self, sweep: Sweep) -> list[sqlite3.Row]:
+        return self._store.execute(
+            "SELECT id, name, state, stop_ordered, history_lines FROM runs WHERE sweep_id = ?",
+            sweep.id,
+        ).fetchall()
 
     def forget(self, run: Run) -> None:
         """Take note that the history of a run is not what it was."""

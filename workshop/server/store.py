@@ -1,34 +1,45 @@
 """One SQLite file that holds everything but the bytes of uploaded files.
 
-There is one connection and one lock: whoever writes holds the lock for the length of a
-transaction, so that a request is kept wholly or not at all, and is kept before it is answered.
-Killing the server loses nothing that was acknowledged; a power cut may cost the last moments but
-never the file (`PRAGMA synchronous = NORMAL`).
+Whoever writes holds a lock for the length of a transaction, so that a request is kept wholly or not
+at all, and is kept before it is answered.  Killing the server loses nothing that was acknowledged;
+a power cut may cost the last moments but never the file (`PRAGMA synchronous = NORMAL`).
 
-The write-ahead log is the fast journal, but needs shared memory, which network file systems do
-not give (https://sqlite.org/wal.html); there, as on many clusters, the rollback journal is used.
+Whoever reads has a connection of its own, which shows the store as it was when the reading began
+and keeps no writer waiting; what it may read is bounded.  That needs the write-ahead log, the fast
+journal, and so shared memory, which network file systems do not give
+(https://sqlite.org/wal.html); there, as on many clusters, the rollback journal is used, and
+whoever reads waits for the lock as well.
 """
 
-import fcntl
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
 
+from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
+from workshop.server.queues import FirstComeLock
+from workshop.server.store_folder import claim, journal_mode
 
-VERSION = 3
+VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
-NETWORK_FILE_SYSTEMS = (
-    "nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "afs", "cifs", "smb3", "9p", "virtiofs",
-    "fuse",
-)  # fmt: skip
-
+# Of one request that reads.  The client gives up after 19 seconds.
+MOST_READ = 128 * MIB
+LONGEST_READ = 15  # seconds
+STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, at the time: milliseconds
 Record = TypeVar("Record")  # one of the classes of `records`
+
+
+class Mine(threading.local):
+    """What a thread reads or writes by, inside of a block that does so."""
+
+    connection: sqlite3.Connection | None = None
+    version: object = None
+    allowance: Allowance | None = None
 
 
 class Store:
@@ -44,18 +55,20 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._lock = threading.RLock()
+        self._lock = FirstComeLock()
+        self._mine = Mine()
+        self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
-        self._claim_folder()
+        self._ended: list[Callable[[], None]] = []  # to be called behind every transaction
+        self._lock_file = claim(folder)
         try:
-            self._db = sqlite3.connect(
-                folder / "store.sqlite", isolation_level=None, check_same_thread=False
-            )
-            self._db.row_factory = sqlite3.Row
-            self._db.execute(f"PRAGMA journal_mode = {journal_mode(folder)}")
+            self._db = self._connect()
+            (mode,) = self._db.execute(f"PRAGMA journal_mode = {journal_mode(folder)}").fetchone()
+            self._reads_beside = mode == "wal"
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._create_or_check()
+            self._kept = self._db.total_changes, self._undone
         except sqlite3.Error as error:
             raise StartError(
                 f"The database {folder / 'store.sqlite'} cannot be opened ({error}); "
@@ -63,29 +76,12 @@ class Store:
                 "another folder: --store FOLDER."
             ) from error
 
-    def _claim_folder(self) -> None:
-        """Make the folder and hold its lock until this process ends, however it ends."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = (self.folder / "server.lock").open("w")
-        except OSError as error:
-            raise StartError(
-                f"The store folder {self.folder} cannot be written ({error.strerror}); "
-                "choose another one: --store FOLDER."
-            ) from error
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StartError(
-                f"The store folder {self.folder} is in use by another server"
-                f"{running_server(self.folder)}; stop that one first or choose another folder: "
-                "--store FOLDER."
-            ) from error
-        except OSError as error:
-            raise StartError(
-                f"The file system of {self.folder} has no file locks ({error.strerror}), which "
-                "the database needs; choose a folder elsewhere: --store FOLDER."
-            ) from error
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.folder / "store.sqlite", isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _create_or_check(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -103,19 +99,54 @@ class Store:
     def close(self) -> None:
         """Close the database and let go of the folder."""
         with self._lock:
+            while self._idle:
+                self._idle.pop().close()
             self._db.close()
         self._lock_file.close()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold the store still while several things are read."""
-        with self._lock:
+    def reading(self, allowance: Allowance | None = None) -> Iterator[None]:
+        """See the store as it is now while several things are read.
+
+        Args:
+            allowance: What may be read; as much as one request may if None.
+
+        Raises:
+            RequestError: The block reads more than that, or takes too long.
+        """
+        if self._mine.connection:  # this thread reads or writes already
             yield
+            return
+        allowance = allowance or Allowance(MOST_READ, LONGEST_READ)
+        if not self._reads_beside:
+            with self._lock, self._using(self._db, self.version, allowance):
+                yield
+            return
+        # Looked at first: what is written meanwhile makes the version older than what is read.
+        version = self._kept
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            connection.execute("BEGIN")
+            with self._using(connection, version, allowance):
+                yield
+            connection.execute("ROLLBACK")
+        except BaseException:
+            # A statement that is left in the middle would show the next reader what it has seen.
+            connection.close()
+            raise
+        self._idle.append(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep everything that is written inside, or nothing if an error leaves the block."""
-        with self._lock:
+    def writing(self, allowance: Allowance | None = None) -> Iterator[None]:
+        """Keep everything that is written inside, or nothing if an error leaves the block.
+
+        Args:
+            allowance: What may be read meanwhile; anything if None.
+        """
+        with self._lock, self._using(self._db, object(), allowance):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -125,15 +156,108 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._kept = self._db.total_changes, self._undone
+                for ended in self._ended:
+                    ended()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """See the store as it is now, in a block that reads or writes, while nobody writes.
+
+        What `reading` shows may be older, so nothing that is kept from one block to the next may
+        follow from it.
+        """
+        mine = self._mine
+        if mine.connection is self._db:
+            yield
+            return
+        before = vars(mine).copy()
+        try:
+            with self._lock, self._using(self._db, object(), None):
+                yield
+        finally:
+            vars(mine).update(before)
+
+    def watch(
+        self,
+        kind: type[Record],
+        columns: Iterable[str],
+        changed: Callable[[int | None, int], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Have somebody told, inside the store's lock, which records of a kind change.
+
+        Args:
+            kind: The kind.
+            columns: Those that matter; the first one tells what a record belongs to.
+            changed: Called with the value of that column and the record's ID, for the old value and
+                the new one, whether the change is kept in the end or not.
+            ended: Called behind every transaction.
+        """
+        self._ended.append(ended)
+        columns, number = tuple(columns), len(self._ended)
+        function = f"changed_{number}"
+        self._db.create_function(function, 2, changed)
+        for name, event, sides in (
+            ("insert", "INSERT", ("NEW",)),
+            ("update", f"UPDATE OF {', '.join(columns)}", ("OLD", "NEW")),
+            ("delete", "DELETE", ("OLD",)),
+        ):
+            calls = " ".join(f"SELECT {function}({x}.{columns[0]}, {x}.id);" for x in sides)
+            self._db.execute(
+                f"CREATE TEMP TRIGGER {name}_{number} AFTER {event} ON {kind.TABLE} "
+                f"BEGIN {calls} END"
+            )
 
     @property
-    def version(self) -> tuple[int, int]:
-        """What is different after every change: as long as it is the same, so is what is kept."""
-        return self._db.total_changes, self._undone
+    def _connection(self) -> sqlite3.Connection:
+        """The connection that this thread reads or writes by."""
+        return self._mine.connection or self._db
+
+    @contextmanager
+    def _using(
+        self, connection: sqlite3.Connection, version: object, allowance: Allowance | None
+    ) -> Iterator[None]:
+        """Let this thread use a connection, as far as an allowance goes."""
+        mine = self._mine
+        mine.connection, mine.version, mine.allowance = connection, version, allowance
+        if allowance:
+            connection.row_factory = counting(allowance)
+            connection.set_progress_handler(lambda: allowance.is_over, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError:
+            if allowance:
+                allowance.check_time()  # SQLite only tells that it was interrupted
+            raise
+        finally:
+            mine.connection = mine.version = mine.allowance = None
+            connection.row_factory = sqlite3.Row
+            connection.set_progress_handler(None, 0)
+
+    @property
+    def version(self) -> object:
+        """What is different after every change: as long as it is the same, so is what is kept.
+
+        Inside `reading` it is that of what is seen there; inside `writing` it is like no other.
+        """
+        return self._mine.version or (self._db.total_changes, self._undone)
 
     def execute(self, statement: str, *values) -> sqlite3.Cursor:
         """Run one SQL statement; to be called inside `reading` or `writing`."""
-        return self._db.execute(statement, values)
+        return self._connection.execute(statement, values)
+
+    def stream(self, statement: str, *values) -> sqlite3.Cursor:
+        """Run an SQL statement whose rows are looked at one after the other and not all kept.
+
+        Inside `reading` they take time from the allowance, and no memory.
+        """
+        cursor = self._connection.cursor()
+        allowance = self._mine.allowance
+        if allowance:
+            cursor.row_factory = counting(allowance, is_kept=False)
+        return cursor.execute(statement, values)
 
     def execute_many(self, statement: str, rows: list[tuple]) -> None:
         """Run one SQL statement for each row of values, inside `writing`."""
@@ -230,36 +354,13 @@ class Store:
         self.execute(f"DELETE FROM {record.TABLE} WHERE id = ?", record.id)  # noqa: S608
 
 
-def journal_mode(folder: Path) -> str:
-    """Return SQLite's journal mode for the file system of a folder: WAL, or DELETE on a network."""
-    return "DELETE" if is_network(file_system(folder)) else "WAL"
+def counting(
+    allowance: Allowance, is_kept: bool = True
+) -> Callable[[sqlite3.Cursor, tuple], sqlite3.Row]:
+    """Return a factory of rows that takes what they hold, and their time, from an allowance."""
 
+    def row(cursor: sqlite3.Cursor, values: tuple) -> sqlite3.Row:
+        allowance.take(values if is_kept else ())
+        return sqlite3.Row(cursor, values)
 
-def is_network(kind: str) -> bool:
-    """Tell whether a type of file system is one that several machines share."""
-    return kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
-
-
-def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Return the type of the file system that a folder is on; empty where that is not told."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return ""
-    folder = folder.resolve()
-    found = {}
-    for line in lines:
-        _, point, kind, *_ = line.split()
-        point = Path(point.encode().decode("unicode_escape"))
-        if folder.is_relative_to(point):
-            found[len(point.parts)] = kind
-    return found[max(found)] if found else ""
-
-
-def running_server(folder: Path) -> str:
-    """Return where the server of a folder says it is, in words; empty if it does not say."""
-    try:
-        note = json.loads((folder / "server.json").read_text())
-        return f" ({note['url']}, process {note['pid']})"
-    except (OSError, ValueError, KeyError):
-        return ""
+    return row

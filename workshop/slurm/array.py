@@ -1,5 +1,6 @@
 """Submit a planned array, and follow it."""
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -13,6 +14,11 @@ from workshop.slurm import commands, environment, notes
 from workshop.slurm.site import FOLDER
 from workshop.slurm.starts import SlurmStart, starts
 from workshop.slurm.submission import SCRIPT, Submission, split
+
+# How SLURM's commands say that the controller, and not the request, is at fault.
+_UNHEARD = re.compile(r"slurm controller|Socket timed out|did not answer|communication")
+# What the kit itself asks for, for every job alike.
+_OWN = re.compile(r"--(parsable|hold|dependency|kill-on|chdir|output|job-name)")
 
 
 @dataclass
@@ -70,7 +76,8 @@ def submit(
         submission: the plan.
         patience: seconds to wait for the probe, which may have to queue.  After that the array
             stays in the queue: it starts if the probe succeeds, and SLURM removes it otherwise.
-        show: gets a line with the probe's answer.
+        show: gets a line that names the secrets which are kept back, if there are any, and one
+            with the probe's answer.
         prepare: is called once SLURM has accepted everything, before any task can start.
 
     Raises:
@@ -87,6 +94,12 @@ def submit(
             f"{submission.tasks} tasks are more than an array of this cluster may have "
             f"({largest}, from MaxArraySize): let a task take several runs, "
             f"runs_per_task={-(-submission.tasks // largest)} (--runs-per-task)"
+        )
+    if submission.secrets:
+        show(
+            "kept back from the tasks, since SLURM stores their variables where others may read "
+            f"them: {', '.join(submission.secrets)} (`inherit` in a site profile passes on what "
+            "is no secret)"
         )
     probe = _sbatch(submission, submission.probe())
     try:
@@ -174,10 +187,17 @@ def _sbatch(submission: Submission, command: Sequence[str]) -> str:
     try:
         printed = commands.run(command, environment=submission.environment)
     except WorkshopError as error:
+        if _UNHEARD.search(str(error)):
+            raise WorkshopError(
+                f"{error}, and nothing was submitted; try again later, or ask the cluster's staff"
+            ) from None
+        job = "probe, a short job ahead of the array" if command[-1] == "probe" else "array"
+        asked = [word for word in command if word.startswith("--") and not _OWN.match(word)]
         raise WorkshopError(
-            f"{error}, and nothing was submitted; correct the site profile "
-            f"{shown(FOLDER)}/{submission.site}.yaml, give other options, or change the #SBATCH "
-            f"lines of {shown(SCRIPT)} (`sinfo` lists partitions and what their nodes have)"
+            f"{error}, and nothing was submitted; SLURM refused the {job}, which asks for "
+            f"{' '.join(asked)}: correct what it names, by an option, in the site profile "
+            f"{shown(FOLDER)}/{submission.site}.yaml, or in the #SBATCH lines of "
+            f"{shown(SCRIPT)} (`sinfo` lists partitions and what their nodes have)"
         ) from None
     # In a federation of clusters, the cluster's name follows after a semicolon.
     return printed.strip().split(";")[0]

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from workshop import mode
 from workshop.credentials import find_key, netrc_file, server_url
@@ -13,24 +14,67 @@ from workshop.paths import ROOT, shown
 _FOREIGN = re.compile(
     # options and facts of a job around it, which would change the request or mislead MPI;
     r"(SLURM|SLURMD|SBATCH|SRUN|SALLOC)_.*|PMI.*"
-    # the key, which SLURM would store with the job; the run and the service of this process;
-    r"|WANDB_(API_KEY|SERVICE|RUN_ID|SWEEP_ID|SWEEP_PARAM_PATH)"
+    # the run and the service of this process;
+    r"|WANDB_(SERVICE|RUN_ID|SWEEP_ID|SWEEP_PARAM_PATH)"
     # the share of this machine that an agent here has.
     r"|WORKSHOP_AGENTS"
 )
 # This one tells SLURM's own commands where the cluster is.
 _NEEDED = "SLURM_CONF"
 
+# How secrets are named: by a word of the name, as in JUPYTERHUB_API_TOKEN, AWS_SECRET_ACCESS_KEY
+# or GOOGLE_APPLICATION_CREDENTIALS, or by its end, as in PGPASSWORD or MYSQL_PWD.
+_SECRET_NAME = re.compile(
+    r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|API_?KEY|KEY|CREDENTIAL|COOKIE|JWT|PAT"
+    r"|DSN|AUTH|CONNECTION_STRING)S?(_|$)"
+    r"|(TOKEN|SECRET|PASSWORD|PASSWD|SSHPASS|APIKEY|_PWD)$",
+    re.IGNORECASE,
+)
+# A URL with a password, as a proxy's or a database's, or with a token before its host.
+_SECRET_URL = re.compile(r"https?://[^/\s@]+@|://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+
+
+class Inherited(NamedTuple):
+    """What tasks inherit.
+
+    Attributes:
+        variables: this process's environment, without what was removed.
+        removed: the names of the variables that were removed.
+        secrets: those of them that look like secrets.
+    """
+
+    variables: dict[str, str]
+    removed: list[str]
+    secrets: list[str]
+
 
 def is_foreign(name: str) -> bool:
-    """Say whether tasks must not inherit the variable of this name."""
+    """Say whether a variable belongs to this process, or to a job around it, and to no task."""
     return bool(_FOREIGN.fullmatch(name)) and name != _NEEDED
 
 
-def scrubbed() -> tuple[dict[str, str], list[str]]:
-    """Return this process's environment without what is foreign to tasks, and what that was."""
-    removed = sorted(filter(is_foreign, os.environ))
-    return {name: value for name, value in os.environ.items() if name not in removed}, removed
+def is_secret(name: str, value: str) -> bool:
+    """Say whether a variable looks like a secret.
+
+    Tasks must not inherit one: SLURM stores a job's variables, where others may read them.
+    """
+    return bool(_SECRET_NAME.search(name) or _SECRET_URL.search(value))
+
+
+def scrubbed(inherit: Collection[str] = ()) -> Inherited:
+    """Return what tasks inherit from this process's environment.
+
+    Args:
+        inherit: names of variables that look like secrets and are passed on all the same.
+    """
+    secrets = sorted(
+        name
+        for name, value in os.environ.items()
+        if is_secret(name, value) and name not in inherit and not is_foreign(name)
+    )
+    removed = sorted([*filter(is_foreign, os.environ), *secrets])
+    variables = {name: value for name, value in os.environ.items() if name not in removed}
+    return Inherited(variables, removed, secrets)
 
 
 def check_mode(environment: Mapping[str, str]) -> None:

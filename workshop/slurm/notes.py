@@ -5,14 +5,23 @@
     logs/JOB/TASK/notes     what happened in it, a line each
     logs/JOB/TASK/wandb/    what its agent was given, and the client's copy of its runs
     logs/JOB/cancelled      why the circuit breaker cancelled what was left
+    logs/JOB/slurm.json     what SLURM has said of its tasks, for when it has forgotten them
 
 A note is `TIME<tab>WORD<tab>TEXT`.  The batch script writes `start` (text: the node), `sweep`,
-`log`, `warned`, `idle`, `requeue` and `end` (the exit status); `workshop.slurm.task` adds `run`
-(the run, its state and its last step) and `surplus` (the state of a sweep without work).
+`log`, `warned`, `idle`, `requeue` and `end` (the exit status); `workshop.slurm.task` adds `asked`
+(why it was warned: `preemption` or `time`), `away` and `back` (the server is silent, and answers
+again), `run` (the run, its state and its last step), `surplus` (the state of a sweep without work)
+and `failed`.
+
+A file that is empty, torn or not there tells nothing: the cluster's disk was full, or somebody has
+tidied up.  It is no error, so that what is left can be read.
 """
 
 import json
+import math
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,8 +51,12 @@ class Start:
     Attributes:
         began: seconds since 1970.
         node: where.
-        warned: whether its time was up.
+        warned: whether SLURM asked it to leave.
+        preempted: whether it did so because another job takes its place; None if nobody knows.
         idle: whether its agent got no run.
+        away: whether it waits for a server that is silent, or has given up waiting for it.
+        outage: whether the server was silent at some time.
+        failed: when it said that it has failed, before its script ends; None if it did not.
         requeued: whether it put itself back into the queue.
         surplus: the state of the sweep, if that had no work left for it.
         runs: state and last step of each run that it was given, by run; empty if the script was
@@ -55,7 +68,11 @@ class Start:
     began: float
     node: str
     warned: bool = False
+    preempted: bool | None = None
     idle: bool = False
+    away: bool = False
+    outage: bool = False
+    failed: float | None = None
     requeued: bool = False
     surplus: str = ""
     runs: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -63,7 +80,7 @@ class Start:
     status: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class TaskNotes:
     """What the notes of one task tell.
 
@@ -95,25 +112,34 @@ def record(job_id: str, **facts: Any) -> None:
 
 def recorded(job_id: str) -> dict[str, Any]:
     """Return what was submitted; empty for an array that was submitted by hand."""
-    file = folder(job_id) / "array.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+    return mapping(folder(job_id) / "array.json")
+
+
+def mapping(file: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one if it holds none."""
+    try:
+        found = json.loads(_text(file))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def arrays(sweep_path: str) -> list[str]:
     """Return the arrays that were submitted for a sweep, the oldest first."""
     found = []
-    for place in logs().glob("[0-9]*"):
-        sweep = recorded(place.name).get("sweep") or next(
-            (read(place.name, task).sweep for task in tasks(place.name)), ""
+    for job in _numbered(logs().glob("*")):
+        sweep = recorded(job).get("sweep") or next(
+            (read(job, task).sweep for task in tasks(job)), ""
         )
         if sweep == sweep_path:
-            found.append(place.name)
-    return sorted(found, key=int)
+            found.append(job)
+    return found
 
 
 def tasks(job_id: str) -> list[int]:
     """Return the tasks of an array that have started."""
-    return sorted(int(file.parent.name) for file in folder(job_id).glob("[0-9]*/notes"))
+    places = (file.parent for file in folder(job_id).glob("*/notes"))
+    return [int(name) for name in _numbered(places)]
 
 
 def write(place: Path, word: str, text: str = "") -> None:
@@ -124,31 +150,44 @@ def write(place: Path, word: str, text: str = "") -> None:
 
 def read(job_id: str, task: int) -> TaskNotes:
     """Return what the notes of a task tell."""
-    file = folder(job_id) / str(task) / "notes"
-    lines = file.read_text().splitlines() if file.exists() else []
-    sweep = log = ""
-    starts: list[Start] = []
-    for line in lines:
-        at, word, text = line.split("\t")
-        match word:
-            case "start":
-                starts.append(Start(float(at), text))
-            case "sweep":
-                sweep = text
-            case "log":
-                log = text
-            case "warned" | "idle":
-                setattr(starts[-1], word, True)
-            case "requeue":
-                starts[-1].requeued = True
-            case "surplus":
-                starts[-1].surplus = text
-            case "run":
-                run, state, step = text.split()
-                starts[-1].runs[run] = (state, int(step))
-            case "end":
-                starts[-1].ended, starts[-1].status = float(at), int(text)
-    return TaskNotes(sweep, log, starts)
+    found = TaskNotes()
+    for line in _text(folder(job_id) / str(task) / "notes").splitlines():
+        with suppress(ValueError, IndexError):  # a torn line, or one whose start was lost
+            at, word, text = line.split("\t")
+            _take(found, float(at), word, text)
+    return found
+
+
+def _take(found: TaskNotes, at: float, word: str, text: str) -> None:
+    """Add what one note tells."""
+    match word:
+        case "start":
+            found.starts.append(Start(at, text))
+        case "sweep":
+            found.sweep = text
+        case "log":
+            found.log = text
+        case "warned" | "idle":
+            setattr(found.starts[-1], word, True)
+        case "asked":
+            found.starts[-1].preempted = text == "preemption"
+        case "failed":
+            found.starts[-1].failed = at
+        case "away":
+            last = found.starts[-1]
+            last.away = last.outage = True
+        case "back":
+            found.starts[-1].away = False
+        case "requeue":
+            found.starts[-1].requeued = True
+        case "surplus":
+            found.starts[-1].surplus = text
+        case "run":
+            run, state, step = text.split()
+            found.starts[-1].runs[run] = (state, int(step))
+        case "end":
+            last = found.starts[-1]
+            last.ended, last.status = at, int(text)
 
 
 def given(place: Path, sweep_path: str) -> list[Given]:
@@ -161,6 +200,24 @@ def given(place: Path, sweep_path: str) -> list[Given]:
     return sorted(found, key=lambda one: one.at)
 
 
+def given_to_newest_start(place: Path, sweep_path: str) -> list[Given]:
+    """Return those of the runs in a task's folder that its newest start was given."""
+    # By the clock of the file system, like the times of the runs.
+    started = place / "started"
+    began = started.stat().st_mtime if started.exists() else math.inf
+    return [one for one in given(place, sweep_path) if one.at >= began]
+
+
+def has_begun(place: Path, one: Given) -> bool:
+    """Say whether the program that was given a run has reached `wandb.init`.
+
+    The client makes a folder then, beside the one with the values.
+    """
+    # A disk may keep times in whole seconds.
+    folders = (place / "wandb").glob(f"*run-*-{one.run}")
+    return any(folder.stat().st_mtime >= one.at - 1 for folder in folders)
+
+
 def holder(run: str, sweep_path: str) -> Path | None:
     """Return the folder of the task that was given a run last, among the tasks of all arrays."""
     sweep_id = sweep_path.rsplit("/", 1)[-1]
@@ -171,5 +228,16 @@ def holder(run: str, sweep_path: str) -> Path | None:
 
 def cancellation(job_id: str) -> str:
     """Return why the circuit breaker cancelled what was left of an array; empty if it did not."""
-    file = folder(job_id) / "cancelled"
-    return file.read_text().strip() if file.exists() else ""
+    return _text(folder(job_id) / "cancelled").strip()
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _numbered(places: Iterable[Path]) -> list[str]:
+    """Return the names of those places that are numbers, the lowest first."""
+    return sorted((place.name for place in places if place.name.isdecimal()), key=int)

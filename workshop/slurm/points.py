@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,14 +10,49 @@ from workshop.server import search
 
 _LIVE = ("pending", "running", "preempting")
 
+_STATES = {
+    ("works", "crashed"): "running",
+    ("works", "preempted"): "running",  # its task is about to put itself back into the queue
+    ("left", "pending"): "crashed",
+    ("left", "running"): "crashed",
+    ("left", "preempting"): "crashed",
+    ("waits", "pending"): "preempted",
+    ("waits", "running"): "preempted",
+    ("waits", "crashed"): "preempted",
+}
+
+
+def state_by_task(state: str, task: str | None) -> str:
+    """Return the state of a run, of which its array task knows more than the server.
+
+    The server hears a process, or does not: one that was killed is running for some minutes, and
+    one that an outage has cut off is crashed.
+
+    Args:
+        state: what the server says.
+        task: whether the task that the run was given to last `works` on it, has `left` it, or
+            `waits` to be started again, when it will hand the run back to the sweep; None if
+            there is none.
+    """
+    return _STATES.get((task, state), state)
+
 
 class SweepRun(NamedTuple):
-    """A run of a sweep: its ID, its state, the values that it was given, and what it reached."""
+    """A run of a sweep.
+
+    Attributes:
+        id: its ID.
+        state: its state.
+        values: what the sweep gave it.
+        reached: its value of the sweep's metric, where the sweep has a target.
+        left: when its array task left it, in seconds since 1970; None if nobody knows.
+    """
 
     id: str
     state: str
     values: Mapping[str, Any]
     reached: float | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +73,8 @@ class Gaps:
         interrupted: the runs that the sweep will hand out once more by itself.
         others: the runs whose values are no point of the sweep's grid: prior runs, and those from
             before its configuration was changed.
+        left_out: failed runs that are not to be repeated, since their causes are others than those
+            that were asked for.
     """
 
     expected: int | None
@@ -49,6 +86,7 @@ class Gaps:
     duplicated: dict[str, list[SweepRun]] = field(default_factory=dict)
     interrupted: list[SweepRun] = field(default_factory=list)
     others: list[SweepRun] = field(default_factory=list)
+    left_out: list[SweepRun] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return the account, a line per kind, and a line per point or run that needs work."""
@@ -58,6 +96,9 @@ class Gaps:
         lines += [f"  {describe(point)}" for point in self.points]
         lines.append(f"{len(self.failed)} failed: to be repeated")
         lines += [f"  {describe(run.values)}: run {run.id} {run.state}" for run in self.failed]
+        if self.left_out:
+            lines.append(f"{len(self.left_out)} failed otherwise: left out")
+            lines += [f"  {describe(run.values)}: run {run.id}" for run in self.left_out]
         if self.interrupted:
             lines.append(f"{len(self.interrupted)} interrupted: handed out again by the sweep")
             lines += [f"  {describe(run.values)}: run {run.id}" for run in self.interrupted]
@@ -72,7 +113,7 @@ class Gaps:
         return "\n".join(lines)
 
 
-def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str] = ()) -> Gaps:
+def account(config: dict[str, Any], runs: Sequence[SweepRun]) -> Gaps:
     """Compare what a sweep consists of with its runs.
 
     Values are equal as W&B's search takes them: 3 and 3.0 are the same.  Runs that an early
@@ -81,9 +122,7 @@ def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str
     Args:
         config: the sweep's configuration.
         runs: its runs, the oldest first.
-        dead: IDs of runs that the server believes alive, although their process has ended.
     """
-    dead = set(dead)
     done_states = {"finished"} | ({"killed"} if "early_terminate" in config else set())
     grid = search.Grid(config) if config["method"] == "grid" else None
     by_point: dict[object, list[SweepRun]] = defaultdict(list)
@@ -99,7 +138,7 @@ def account(config: dict[str, Any], runs: Sequence[SweepRun], dead: Iterable[str
         states = [run.state for run in tried]
         if done_states.intersection(states):
             done += 1
-        elif any(run.state in _LIVE and run.id not in dead for run in tried):
+        elif any(run.state in _LIVE for run in tried):
             live += 1
         elif "preempted" in states:
             interrupted.append(next(run for run in tried if run.state == "preempted"))
@@ -128,6 +167,11 @@ def _of_sweep(values: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
     return {name: values.get(name) for name in sorted(config["parameters"])}
 
 
-def describe(values: Mapping[str, Any]) -> str:
-    """Return values as a reader sees them: `learning_rate 0.1, optimizer adam`."""
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+def describe(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Return values as a reader sees them: `learning_rate 0.1, optimizer.name adam`."""
+    return ", ".join(
+        describe(value, f"{prefix}{name}.")
+        if isinstance(value, Mapping)
+        else f"{prefix}{name} {value}"
+        for name, value in values.items()
+    )

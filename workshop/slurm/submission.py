@@ -1,24 +1,26 @@
 """Work out the array for a sweep: how many tasks, what they ask for, and what they inherit."""
 
 import math
+import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from workshop import sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, SLURM, home, shown
 from workshop.slurm import environment, notes
-from workshop.slurm.site import PLANNED, load
+from workshop.slurm.site import ONE_LINE, OPTION, is_planned, load
 from workshop.slurm.starts import claimed
 
 SCRIPT = SLURM / "sweep_submission.slrm"
 PROBE_MINUTES = 5
 
 RunsPerTask = int | Literal["all"]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Submission:
         environment: the environment of `sbatch`, which the tasks inherit.
         added: names of the variables in it that this process has not, or has otherwise.
         removed: names of the variables of this process that it lacks.
+        secrets: those of them that were kept back because they look like secrets.
     """
 
     sweep: str
@@ -46,6 +49,7 @@ class Submission:
     environment: Mapping[str, str] = field(repr=False)
     added: Sequence[str]
     removed: Sequence[str]
+    secrets: Sequence[str]
 
     @property
     def script(self) -> str:
@@ -57,13 +61,16 @@ class Submission:
         # A warning that a task gets long before its end would come to the short probe at once,
         # and end it.
         options = {name: value for name, value in self.options.items() if name != "signal"}
-        limits = {"time": f"0:{PROBE_MINUTES:02}:00", "job-name": "probe"}
+        # A partition may allow its jobs less than the probe would take, and tasks ask for no more.
+        limit = minutes(str(options.get("time", _script_time(self.script))))
+        if limit is None or limit > PROBE_MINUTES:
+            options["time"] = f"0:{PROBE_MINUTES:02}:00"
         return [
             "sbatch",
             "--parsable",
             f"--chdir={ROOT}",
             f"--output={notes.logs()}/probe-%j.out",
-            *words(options | limits),
+            *words(options | {"job-name": "probe"}),
             str(SCRIPT),
             self.sweep,
             "probe",
@@ -141,15 +148,12 @@ def plan(
         if isinstance(number, int) and number < 1:
             raise WorkshopError(f"{name}={number} makes no array: give a number of 1 or more")
     named = {name.replace("_", "-"): value for name, value in options.items()}
-    if taken := sorted(PLANNED & named.keys()):
-        raise WorkshopError(
-            f"the sbatch option {taken[0]!r} is set by the plan itself: leave it out (the array "
-            "follows from the sweep, at_once and runs_per_task)"
-        )
+    for name, value in named.items():
+        _check_option(name, value)
     if tasks is None:
         left = _runs_to_do(sweep_path)
         tasks = min(left, at_once) if runs_per_task == "all" else math.ceil(left / runs_per_task)
-    inherited, removed = environment.scrubbed()
+    inherited = environment.scrubbed(profile.inherit)
     added = profile.variables() | {
         "WORKSHOP_RUNS_PER_TASK": str(runs_per_task),
         "WORKSHOP_HOME": str(home()),
@@ -162,9 +166,10 @@ def plan(
         at_once=min(at_once, tasks),
         runs_per_task=runs_per_task,
         options=profile.sbatch_options() | named,
-        environment=inherited | added,
+        environment=inherited.variables | added,
         added=tuple(added),
-        removed=tuple(removed),
+        removed=tuple(inherited.removed),
+        secrets=tuple(inherited.secrets),
     )
 
 
@@ -186,14 +191,16 @@ def split(sweep_path: str) -> list[str]:
 def _runs_to_do(sweep_path: str) -> int:
     """Return how many runs agents would be given: new ones, and interrupted ones."""
     registered = sweep.get(sweep_path)
-    remaining = sweep.remaining(sweep_path)
+    (remaining, interrupted), taken = between_claims(
+        sweep_path,
+        lambda: (sweep.remaining(sweep_path), sweep.states(sweep_path)["preempted"]),
+    )
     if remaining is None:
         raise WorkshopError(
             f"sweep {sweep_path} has no end, so the array's size is yours to choose: "
             "give tasks=N (--tasks N), or register the sweep with a `run_cap`"
         )
-    left = remaining + sweep.states(sweep_path)["preempted"]
-    taken = claimed(sweep_path)
+    left = remaining + interrupted
     state = registered.state.upper()
     if left and taken >= left:
         raise WorkshopError(
@@ -212,6 +219,56 @@ def _runs_to_do(sweep_path: str) -> int:
             f"runs that are left: continue it with `wandb sweep --resume {sweep_path}`"
         )
     return left - int(taken)
+
+
+def between_claims(sweep_path: str, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+    """Ask a sweep's server between two looks at SLURM.
+
+    In between a task that waits may be given its run, and one that runs may be put back into the
+    queue with it.  The smaller number of the two looks counts such a task for none, so that an
+    array has a task too many, which finds no work, and never one too few.
+
+    Returns:
+        The answer, and the number of runs that tasks which wait already will take.
+    """
+    before = claimed(sweep_path)
+    answer = ask()
+    return answer, min(before, claimed(sweep_path))
+
+
+def _check_option(name: str, value: str | int | bool) -> None:
+    """See whether an option of `sbatch` may be chosen."""
+    if not re.fullmatch(OPTION, name):
+        raise WorkshopError(
+            f"{name!r} is no option of sbatch: give its long name, such as cpus-per-task"
+        )
+    if is_planned(name):
+        raise WorkshopError(
+            f"the sbatch option {name!r} is set by the plan itself: leave it out (the array "
+            "follows from the sweep, at_once and runs_per_task)"
+        )
+    if not re.fullmatch(ONE_LINE, str(value)):
+        raise WorkshopError(f"the sbatch option {name} is {value!r}, but it must be of one line")
+
+
+def minutes(time: str) -> float | None:
+    """Return a time limit as SLURM writes it in minutes; None if it is none, such as UNLIMITED.
+
+    `sbatch`'s manual page has the forms: `MM`, `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM` and
+    `D-HH:MM:SS`.
+    """
+    if not (parts := re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", time)):
+        return None
+    days, *rest = parts.groups()
+    numbers = [int(number) for number in rest if number is not None]
+    units = (60, 1, 1 / 60) if days or len(numbers) == 3 else (1, 1 / 60)
+    return int(days or 0) * 24 * 60 + sum(map(math.prod, zip(numbers, units, strict=False)))
+
+
+def _script_time(script: str) -> str:
+    """Return the time limit that the batch script asks for unless an option says otherwise."""
+    found = re.search(r"^#SBATCH --time=(\S+)", script, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def words(options: Mapping[str, str | int | bool]) -> list[str]:

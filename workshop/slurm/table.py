@@ -1,18 +1,19 @@
 """The ledger: what became of each task of a sweep's arrays, and of the run that it was given."""
 
+import re
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.server.search import Scale, hyperparameters
+from workshop.server.values import lookup
 from workshop.slurm import notes
 from workshop.slurm.cause import Facts, cause
-from workshop.slurm.starts import SlurmStart, starts
+from workshop.slurm.starts import SlurmStart, Starts, remembered, starts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,16 +29,76 @@ LIVE = ("running", "waiting")
 _LOG_BYTES = 1 << 18  # of a log's end; what a program fails with is its last words
 
 
+class Holder(NamedTuple):
+    """The task that a run was given to last.
+
+    Attributes:
+        state: whether it waits to be started again, works on the run, or has left it.
+        left: when it left the run, in seconds since 1970; None if nobody knows.
+    """
+
+    state: Literal["waits", "works", "left"]
+    left: float | None = None
+
+
 @dataclass(frozen=True)
 class _Task:
     """A task, and what is known about it beside the server's runs."""
 
     name: str  # 17_3
     slurm: Sequence[SlurmStart]
+    slurm_is_silent: bool
     notes: notes.TaskNotes
     given: Sequence[notes.Given]
+    folder: Path
     log: Path
     cancellation: str
+
+    def newest(self, run: str | None) -> notes.Given | None:
+        """Return what the agents of this task were given for a run last, if it was that."""
+        return next((one for one in reversed(self.given) if one.run == run), None)
+
+    def followed(self, run: str | None) -> float | None:
+        """Return when an agent was given another run after this one; None if none was."""
+        own = self.newest(run)
+        return next((one.at for one in self.given if own and one.at > own.at), None)
+
+    def as_holder(self, run: str) -> Holder:
+        """Return what this task, which was given a run last, makes of it."""
+        if followed := self.followed(run):
+            return Holder("left", followed)
+        last = self.slurm[-1] if self.slurm else None
+        noted = self.notes.starts[-1].ended if self.notes.starts else None
+        if last and last.state == "PENDING":
+            return Holder("waits")
+        if self.slurm_is_silent:
+            is_over = noted is not None or (last and last.ended)
+        else:
+            is_over = last is None or last.ended
+        return Holder("left", (last and last.over) or noted) if is_over else Holder("works")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is known about a sweep's arrays at one moment.
+
+    Attributes:
+        tasks: all tasks of its arrays.
+        runs: the sweep's runs, as `fetch_runs` returns them, by ID.
+        holders: the task that each run was given to last, by run.
+        varied: what the sweep varies.
+        problem: why SLURM does not answer, if so.
+    """
+
+    tasks: Sequence[_Task]
+    runs: "pd.DataFrame"
+    holders: Mapping[str, _Task]
+    varied: Mapping[str, Scale]
+    problem: str
+
+    def state(self, run: str | None) -> str:
+        """Return the state of a run, as the server knows it; empty if there is no run."""
+        return str(self.runs["state"].get(run, "deleted")) if run else ""
 
 
 def ledger(sweep_path: str) -> "pd.DataFrame":
@@ -59,13 +120,19 @@ def ledger(sweep_path: str) -> "pd.DataFrame":
     Raises:
         WorkshopError: there is no such sweep, or its server does not answer.
     """
-    return _look(sweep_path)[0]
+    return _frame(_look(sweep_path))
 
 
-def _look(sweep_path: str) -> "tuple[pd.DataFrame, list[_Task]]":
-    """Return the ledger of a sweep, and what is known about each of its tasks."""
-    import pandas as pd
+def holders(sweep_path: str) -> dict[str, Holder]:
+    """Return the array task that each run of a sweep was given to last, by the run's ID.
 
+    Raises:
+        WorkshopError: there is no such sweep, or its server does not answer.
+    """
+    return {run: task.as_holder(run) for run, task in _look(sweep_path).holders.items()}
+
+
+def _look(sweep_path: str) -> _Look:
     from workshop.analysis import fetch_runs
     from workshop.sweep import get
 
@@ -78,31 +145,42 @@ def _look(sweep_path: str) -> "tuple[pd.DataFrame, list[_Task]]":
         jobs |= found
         tasks, problem = _join(sweep_path, jobs)
         runs = fetch_runs(sweep_path).set_index("run")
-        by_task = runs["array_task"].dropna()
-        found = {name.split("_")[0] for name in by_task} - jobs
+        # What a run says of itself is all that is left of a task whose folder was deleted.
+        named = {
+            run: name
+            for run, name in runs["array_task"].items()
+            if isinstance(name, str) and re.fullmatch(r"\d+_\d+", name)
+        }
+        found = {name.split("_")[0] for name in named.values()} - jobs
         if not found:
             break
-    newest = {
-        one.run: task.name
-        for task, one in sorted(
-            ((task, one) for task in tasks for one in task.given), key=lambda pair: pair[1].at
-        )
-    }
+    by_name = {task.name: task for task in tasks}
+    gone = sorted(set(named.values()) - by_name.keys(), key=_numbers)
+    by_name |= {name: _task(*name.split("_"), sweep_path, (), bool(problem)) for name in gone}
+    given = [(one.at, one.run, task) for task in tasks for one in task.given]
+    newest = {run: task for _, run, task in sorted(given, key=lambda each: each[0])}
+    return _Look(
+        sorted(by_name.values(), key=lambda task: _numbers(task.name)),
+        runs,
+        {run: by_name[name] for run, name in named.items()} | newest,
+        varied,
+        problem,
+    )
+
+
+def _frame(look: _Look) -> "pd.DataFrame":
+    """Return a ledger with a row for each task and run that was given to it last."""
+    import pandas as pd
+
     rows = []
-    for task in tasks:
-        values = {one.run: one.file for one in task.given}
-        others = [run for run, name in by_task.items() if name == task.name and run not in newest]
-        held = [run for run in values if newest[run] == task.name] + others
-        for run in held or list(values)[-1:] or [None]:
-            state = runs["state"].get(run, "deleted") if run else ""
-            if run in values:
-                configuration = _values(values[run])
-            else:
-                configuration = dict(runs.loc[run]) if run else {}
-            rows.append(_row(task, run, state, _label(configuration, varied), newest))
+    for task in look.tasks:
+        given = [one.run for one in task.given]
+        held = [run for run in given if look.holders[run] is task]
+        held += [run for run, holder in look.holders.items() if holder is task and run not in given]
+        rows += [_row(look, task, run) for run in held or given[-1:] or [None]]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    frame.attrs["problem"] = problem
-    return frame, tasks
+    frame.attrs["problem"] = look.problem
+    return frame
 
 
 def occupancy(sweep_path: str) -> "pd.DataFrame":
@@ -120,10 +198,15 @@ def occupancy(sweep_path: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    frame, tasks = _look(sweep_path)
-    kinds = frame.groupby("task")["kind"].first()
+    look = _look(sweep_path)
+    # Of a task with several runs: that it runs, or else what became of the first one.
+    kinds = (
+        _frame(look)
+        .groupby("task")["kind"]
+        .agg(lambda kinds: next((kind for kind in kinds if kind in LIVE), kinds.iloc[0]))
+    )
     rows = []
-    for task in tasks:
+    for task in look.tasks:
         held = _held(task)
         for number, (node, began, ended, failed_node) in enumerate(held, start=1):
             if number == len(held):
@@ -140,91 +223,75 @@ def occupancy(sweep_path: str) -> "pd.DataFrame":
 def _held(task: _Task) -> list[tuple[str, float, float, bool]]:
     """Return node, begin, end and whether the node failed, for each start of a task."""
     known = [start for start in task.slurm if start.began]
-    if known:
+    if not known:
         return [
-            (one.node, one.began, one.over or time.time(), one.state == "NODE_FAIL")
-            for one in known
+            (start.node, start.began, start.ended, False)
+            for start in task.notes.starts
+            if start.ended
         ]
+    noted = task.notes.starts[-1].ended if task.notes.starts else None
+    # Of a start that SLURM has forgotten, no end is known but the one that the task has noted.
+    ends = [one.over or ((noted or one.began) if one.ended else time.time()) for one in known]
     return [
-        (start.node, start.began, start.ended, False) for start in task.notes.starts if start.ended
+        (one.node, one.began, end, one.state == "NODE_FAIL")
+        for one, end in zip(known, ends, strict=True)
     ]
 
 
-def _join(sweep_path: str, jobs: set[str]) -> tuple[list[_Task], str]:
+def _join(sweep_path: str, jobs: Iterable[str]) -> tuple[list[_Task], str]:
     """Return the tasks of some arrays of a sweep, and why SLURM does not answer, if so."""
     tasks: list[_Task] = []
     problem = ""
     for job in sorted(jobs, key=int):
+        silent = False
         try:
             known = starts(job)
         except WorkshopError as error:
-            known, problem = {}, str(error)
-        tasks += _tasks(job, sweep_path, known)
+            known, problem, silent = remembered(job), str(error), True
+        tasks += _tasks(job, sweep_path, known, silent)
     return tasks, problem
 
 
-def describe(frame: "pd.DataFrame") -> str:
-    """Return a ledger as text for a terminal, with a line that counts the causes."""
-    if frame.empty:
-        return "no array was submitted for this sweep: `workshop submit` does it"
-    columns = ["task", "run", "configuration", "slurm", "exit_code", "run_state", "log", "cause"]
-    # Left-aligned, so that a long cause at the end does not push the others aside.
-    texts = frame[columns].fillna("").rename(columns=lambda name: name.replace("_", " "))
-    widths = {name: max(len(name), int(texts[name].str.len().max())) for name in texts}
-    lines = ["  ".join(name.ljust(width) for name, width in widths.items()).rstrip()]
-    for row in texts.to_dict("records"):
-        lines.append("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
-    counts = Counter(frame["kind"])
-    lines.append(", ".join(f"{count} {kind}" for kind, count in counts.items()))
-    if problem := frame.attrs.get("problem"):
-        lines.append(f"without what SLURM knows: {problem}")
-    return "\n".join(lines)
-
-
-def _tasks(job: str, sweep_path: str, known: Mapping[int, Sequence[SlurmStart]]) -> list[_Task]:
+def _tasks(job: str, sweep_path: str, known: Starts, silent: bool) -> list[_Task]:
     """Return the tasks of an array: those that were submitted, started, or that SLURM knows."""
-    folder = notes.folder(job)
-    submitted = range(1, notes.recorded(job).get("tasks", 0) + 1)
-    cancellation = notes.cancellation(job)
-    found = []
-    for task in sorted({*submitted, *notes.tasks(job), *known}):
-        noted = notes.read(job, task)
-        found.append(
-            _Task(
-                f"{job}_{task}",
-                known.get(task, ()),
-                noted,
-                notes.given(folder / str(task), sweep_path),
-                Path(noted.log) if noted.log else folder / f"{task}.out",
-                cancellation,
-            )
-        )
-    return found
+    count = notes.recorded(job).get("tasks")
+    submitted = range(1, count + 1) if isinstance(count, int) else ()
+    return [
+        _task(job, str(task), sweep_path, known.get(task, ()), silent)
+        for task in sorted({*submitted, *notes.tasks(job), *known})
+    ]
 
 
-def _row(
-    task: _Task, run: str | None, state: str, configuration: str, newest: Mapping[str, str]
-) -> dict[str, Any]:
-    last = task.slurm[-1] if task.slurm else None
-    holder = newest.get(run, task.name) if run else task.name
-    found = cause(
-        Facts(
-            slurm=task.slurm,
-            starts=task.notes.starts,
-            run_state=state,
-            has_run=run is not None,
-            moved_to="" if holder == task.name else holder,
-            log=_part(_end(task.log), run),
-            cancellation=task.cancellation,
-        )
+def _task(job: str, task: str, sweep_path: str, known: Sequence[SlurmStart], silent: bool) -> _Task:
+    folder = notes.folder(job) / task
+    noted = notes.read(job, int(task))
+    return _Task(
+        f"{job}_{task}",
+        known,
+        silent,
+        noted,
+        notes.given(folder, sweep_path),
+        folder,
+        Path(noted.log) if noted.log else folder.with_suffix(".out"),
+        notes.cancellation(job),
     )
+
+
+def _row(look: _Look, task: _Task, run: str | None) -> dict[str, Any]:
+    """Return the row of a task and a run that it was given; None if it was given none."""
+    last = task.slurm[-1] if task.slurm else None
+    given = task.newest(run)
+    values = given and _values(given.file)
+    if not values and run in look.runs.index:
+        values = dict(look.runs.loc[run])
+    found = cause(_facts(look, task, run))
     return {
         "task": task.name,
         "run": run,
-        "configuration": configuration,
+        "configuration": _label(values or {}, look.varied),
         "slurm": last.state if last else "UNKNOWN",
         "exit_code": last.exit_code if last else "",
-        "run_state": state,
+        "run_state": look.state(run),
         "starts": max(len(task.notes.starts), len([one for one in task.slurm if one.began])),
         "kind": found.kind,
         "cause": str(found),
@@ -232,32 +299,74 @@ def _row(
     }
 
 
+def _facts(look: _Look, task: _Task, run: str | None) -> Facts:
+    holder = look.holders[run] if run else task
+    state, has_begun = look.state(run), True
+    if holder is not task:
+        noted = [start.runs[run][0] for start in task.notes.starts if run in start.runs]
+        state = noted[-1] if noted else ""
+    if given := task.newest(run):
+        has_logged = holder is task and bool(look.runs["seconds"].notna().get(run, False))
+        has_begun = has_logged or notes.has_begun(task.folder, given)
+    return Facts(
+        slurm=task.slurm,
+        starts=task.notes.starts,
+        run_state=state,
+        has_run=run is not None,
+        moved_to="" if holder is task else holder.name,
+        log=_part(_end(task.log), run),
+        cancellation=task.cancellation,
+        slurm_is_silent=task.slurm_is_silent,
+        has_begun=has_begun,
+        is_past=task.followed(run) is not None,
+    )
+
+
 def _end(log: Path) -> str:
-    if not log.exists():
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
         return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_BYTES))
-        return file.read().decode(errors="replace")
 
 
 def _part(log: str, run: str | None) -> str:
     """Return the part of a task's log that belongs to one run: from its newest start on."""
-    parts = log.split("About to run command: ")  # the agent's words before it starts a run
-    return next((part for part in reversed(parts) if run and f"runs/{run}" in part), parts[-1])
+    whole, *parts = log.split("About to run command: ")  # the agent's words before it starts a run
+    names = re.compile(rf"runs/{run}|Running runs: .*'{run}'|finished run: {run}")
+    part = next((part for part in reversed(parts) if run and names.search(part)), None)
+    part = part or (parts[-1] if parts else None)
+    return whole if part is None else part.partition("\n")[2]  # without the command
 
 
 def _values(file: Path) -> dict[str, Any]:
-    """Return what an agent was given for a run."""
+    """Return what an agent was given for a run; nothing if its file is torn."""
     import yaml
 
+    try:
+        entries = yaml.safe_load(file.read_text(errors="replace"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    if not isinstance(entries, dict):
+        return {}
     return {
         name: entry["value"]
-        for name, entry in yaml.safe_load(file.read_text()).items()
-        if isinstance(entry, dict)
+        for name, entry in entries.items()
+        if isinstance(entry, dict) and "value" in entry
     }
 
 
 def _label(values: Mapping[str, Any], varied: Mapping[str, Scale]) -> str:
+    missing = object()
+    found = {name: lookup(values, name, missing) for name in varied}
     return ", ".join(
-        f"{name} {scale.text(values[name])}" for name, scale in varied.items() if name in values
+        f"{name} {varied[name].text(value)}"
+        for name, value in found.items()
+        if value is not missing
     )
+
+
+def _numbers(task: str) -> list[int]:
+    """Return the numbers in the name of a task, 17 and 3 in `17_3`."""
+    return [int(number) for number in task.split("_")]

@@ -1,20 +1,29 @@
 """What an array task does beside its agent; the batch script calls it.
 
-    python -m workshop.slurm.task again SWEEP               before the agent, if SLURM started the
-                                                            task once more
+    python -m workshop.slurm.task begin SWEEP               before the agent
     python -m workshop.slurm.task end SWEEP STATUS [warned] after the agent, with its exit status
 
 An agent leaves the values that it was given for a run in a file named after the run; how the run
-ended is known to the server.
+ended is known to the server.  Runs that are going on outlive a server that is away, but an agent
+gives up on it within a minute.  So a task waits for its server before and after its agent.
 """
 
 import os
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from workshop import mode
+from workshop.credentials import server_url
 from workshop.errors import WorkshopError, exit_status
-from workshop.slurm import breaker, notes
+from workshop.slurm import breaker, commands, notes
 from workshop.slurm.handback import hand_back
+
+if TYPE_CHECKING:
+    import wandb
 
 REQUEUE = os.EX_TEMPFAIL
 """The exit status that asks the batch script to put its task back into the queue."""
@@ -24,13 +33,15 @@ _SILENT = ("pending", "running", "crashed")
 
 
 def main(moment: str, sweep_path: str, *facts: str) -> int:
-    """Do what is due at a moment, `again` or `end`; return the exit status.
+    """Do what is due at a moment, `begin` or `end`; return the exit status.
 
     Raises:
-        WorkshopError: the server or SLURM does not answer.
+        WorkshopError: the runs would not reach the server, it does not answer in time, or SLURM
+            does not answer.
     """
-    if moment == "again":
-        return again(sweep_path)
+    if moment == "begin":
+        begin(sweep_path)
+        return 0
     status, warned = int(facts[0]), "warned" in facts[1:]
     try:
         code = end(sweep_path, status, warned)
@@ -38,14 +49,61 @@ def main(moment: str, sweep_path: str, *facts: str) -> int:
         print(f"error: {error}", flush=True)
         code = REQUEUE if warned else 1
     if code not in (0, REQUEUE):
-        limit = int(os.environ.get("WORKSHOP_MAX_FAILURES", "3"))
         place = _place()
-        if reason := breaker.trip(place.parent.name, int(place.name), limit):
+        notes.write(place, "failed")
+        limit = int(os.environ.get("WORKSHOP_MAX_FAILURES", "3"))
+        if reason := breaker.trip(place.parent.name, limit):
             print(reason)
     return code
 
 
-def again(sweep_path: str) -> int:
+def begin(sweep_path: str) -> None:
+    """Wait for the server; hand back the run that this task's last start was killed in.
+
+    Raises:
+        WorkshopError: the runs would not reach the server, or it does not answer in time.
+    """
+    mode.check(mode.find())  # better take no run than one that the server never sees
+    await_server(_patience())
+    if int(os.environ.get("SLURM_RESTART_COUNT", "0")):
+        again(sweep_path)
+
+
+def await_server(patience: float) -> None:
+    """Return as soon as the server answers; say in the log and the notes that it does not.
+
+    Args:
+        patience: seconds to wait.
+
+    Raises:
+        WorkshopError: they are over.
+    """
+    from workshop.reach import check_reachable
+
+    deadline = time.monotonic() + patience
+    place, url = _place(), server_url()
+    is_away = False
+    while True:
+        try:
+            check_reachable(url)
+        except WorkshopError as error:
+            if not is_away:
+                is_away = True
+                notes.write(place, "away", url)
+                print(f"{error}; waiting for it, up to {patience:g} s more", flush=True)
+            if time.monotonic() > deadline:
+                raise WorkshopError(
+                    f"the W&B server at {url} did not answer in time ({patience:g} s): once it is "
+                    "up, `workshop repair` runs what is missing"
+                ) from None
+        else:
+            break
+    if is_away:
+        notes.write(place, "back", url)
+        print(f"the W&B server at {url} answers again", flush=True)
+
+
+def again(sweep_path: str) -> None:
     """Hand back the run that this task's last start was killed in, unless another task has it.
 
     A run whose program had the time to end itself is in the right state already.
@@ -53,12 +111,11 @@ def again(sweep_path: str) -> int:
     place = _place()
     given = notes.given(place, sweep_path)
     if not given or notes.holder(given[-1].run, sweep_path) != place:
-        return 0
+        return
     run = given[-1].run
-    if _state(sweep_path, run)[0] in _SILENT:
+    began = notes.read(place.parent.name, int(place.name)).starts[-1].began
+    if _state(sweep_path, run)[0] in _SILENT and hand_back(sweep_path, run, left=began):
         print(f"run {run} was cut off when this task was stopped; it goes back to the sweep")
-        hand_back(sweep_path, run)
-    return 0
 
 
 def end(sweep_path: str, agent_status: int, warned: bool) -> int:
@@ -67,7 +124,7 @@ def end(sweep_path: str, agent_status: int, warned: bool) -> int:
     Args:
         sweep_path: `entity/project/ID`.
         agent_status: the agent's own exit status.
-        warned: whether the task's time was up.
+        warned: whether SLURM has asked the task to leave.
 
     Returns:
         0 if every run finished, or if the sweep had none left for this task; `REQUEUE` if the
@@ -77,8 +134,10 @@ def end(sweep_path: str, agent_status: int, warned: bool) -> int:
         WorkshopError: the server does not answer.
     """
     place = _place()
-    began = (place / "started").stat().st_mtime
-    runs = [one.run for one in notes.given(place, sweep_path) if one.at >= began]
+    runs = [one.run for one in notes.given_to_newest_start(place, sweep_path)]
+    if warned:
+        _note_who_asked(place)
+    await_server(0 if warned else _patience())  # there is no time to wait for a task that must go
     sweep_state = _sweep_state(sweep_path)
     ended = {run: _state(sweep_path, run) for run in runs}
     for run, (state, step) in ended.items():
@@ -113,14 +172,33 @@ def _after_warning(place: Path, ended: dict[str, tuple[str, int]], sweep: str) -
 
 
 def fruitless(starts: list[notes.Start]) -> int:
-    """Return how many of the newest starts in a row were warned and brought no run further."""
+    """Return how many of the newest starts in a row had too little time to bring a run further.
+
+    One that another job has cut short says nothing about its time.
+    """
     best: dict[str, int] = {}
     count = 0
     for start in starts:
         further = [run for run, (_, step) in start.runs.items() if step > best.get(run, -1)]
-        count = count + 1 if start.warned and not further else 0
+        if further or not start.warned:
+            count = 0
+        elif not start.preempted:
+            count += 1
         best |= {run: step for run, (_, step) in start.runs.items()}
     return count
+
+
+def _note_who_asked(place: Path) -> None:
+    """Note whether another job takes this task's place, or its time is nearly over."""
+    with suppress(WorkshopError):  # SLURM is busy: then nobody knows
+        for record in commands.queued(f"{place.parent.name}_{place.name}"):
+            is_preempted = record.get("PreemptTime", "").isdigit()
+            notes.write(place, "asked", "preemption" if is_preempted else "time")
+
+
+def _patience() -> float:
+    """Return how many seconds a task may hold its place without a run."""
+    return float(os.environ.get("WORKSHOP_IDLE_SECONDS") or 600)
 
 
 def _place() -> Path:
@@ -129,30 +207,26 @@ def _place() -> Path:
 
 
 def _sweep_state(sweep_path: str) -> str:
-    import wandb
-
-    try:
-        return wandb.Api().sweep(sweep_path).state.lower()
-    except (wandb.errors.Error, ValueError) as error:
-        raise _silence(sweep_path, error) from None
+    return _ask(sweep_path, lambda api: api.sweep(sweep_path).state.lower())
 
 
 def _state(sweep_path: str, run_id: str) -> tuple[str, int]:
     """Return a run's state and its last step, -1 if it has logged nothing."""
+    run = _ask(sweep_path, lambda api: api.run(f"{sweep_path.rpartition('/')[0]}/{run_id}"))
+    return run.state, run.lastHistoryStep
+
+
+def _ask(sweep_path: str, question: "Callable[[wandb.Api], Any]") -> Any:
     import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
     try:
-        run = wandb.Api().run(f"{sweep_path.rpartition('/')[0]}/{run_id}")
-        return run.state, run.lastHistoryStep
-    except (wandb.errors.Error, ValueError) as error:
-        raise _silence(sweep_path, error) from None
-
-
-def _silence(sweep_path: str, error: Exception) -> WorkshopError:
-    return WorkshopError(
-        f"the server did not tell how this task ended ({error}): check that it runs, and that "
-        f"{sweep_path} is entity/project/ID as `wandb sweep` printed it"
-    )
+        return question(wandb.Api())
+    except (wandb.errors.Error, WandbApiFailedError, ValueError) as error:
+        raise WorkshopError(
+            f"the server did not tell how this task ended ({error}): check that it runs, and that "
+            f"{sweep_path} is entity/project/ID as `wandb sweep` printed it"
+        ) from None
 
 
 if __name__ == "__main__":

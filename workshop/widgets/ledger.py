@@ -1,6 +1,6 @@
 """The ledger of a sweep's arrays, live."""
 
-from workshop.slurm import LIVE, describe, ledger
+from workshop.slurm import LIVE, counts, describe, ledger
 from workshop.widgets.base import paragraph, table_html
 from workshop.widgets.live import LiveView, View
 
@@ -21,11 +21,10 @@ def live_ledger(sweep_path: str, every: float = 5.0) -> LiveView:
         if frame.empty:
             return View(text, paragraph(text), final=False)
         shown = frame.drop(columns="kind").rename(columns=lambda name: name.replace("_", " "))
-        counts = text.splitlines()[frame.shape[0] + 1 :]
         return View(
             text,
-            "".join(map(paragraph, counts)) + table_html(shown.fillna("").astype(str)),
-            final=not frame["kind"].isin(LIVE).any(),
+            "".join(map(paragraph, counts(frame))) + table_html(shown.fillna("").astype(str)),
+            final=not frame["kind"].isin(LIVE).any() and not frame.attrs.get("problem"),
         )
 
     return LiveView(look, f"ledger of {sweep_path}", every)

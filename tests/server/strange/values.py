@@ -2,6 +2,8 @@
 
 from hypothesis import strategies as st
 
+from tests.server.strange import costs
+
 DEEP = "[" * 900 + "]" * 900
 DEEP_OBJECT = '{"a":' * 900 + "1" + "}" * 900
 TEXTS = [
@@ -18,6 +20,7 @@ TEXTS = [
     "method: grid", "{method: grid, parameters: {a: {values: []}}}", "a: &a [*a]",
     "!!python/object:os.system x", "{method: bayes, parameters: {a: {min: 0, max: 1}}}",
     "running", "RUNNING", "FINISHED", "pending", "finished", "2026-01-01T00:00:00", "0" * 32,
+    *costs.SWEEPS, *costs.FILTERS,
 ]  # fmt: skip
 INTEGERS = [0, 1, -1, 50, 2**31 - 1, -(2**31), 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**30]
 FLOATS = [0.0, -0.5, 1e308, float("nan"), float("inf"), -float("inf")]

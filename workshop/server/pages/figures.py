@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,7 +26,7 @@ from workshop.server.compute import Compute, ComputeError
 from workshop.server.metric import Metric
 from workshop.server.pages.compression import gzipped
 from workshop.server.pages.curves import history_curves, system_curves
-from workshop.server.pages.rendering import HEADERS, Visit, tagged, visit_of
+from workshop.server.pages.rendering import HEADERS, Visit, in_turn, tagged, visit_of
 from workshop.server.pages.runs import find_run
 from workshop.server.pages.step_metrics import StepMetrics
 from workshop.server.pages.sweeps import find_sweep
@@ -130,11 +131,11 @@ def data(function: Callable[[Request, Visit], Response]) -> Callable[[Request], 
     """Make the address of data of a function, for those alone who may look."""
 
     @wraps(function)
-    def endpoint(request: Request) -> Response:
-        visit = visit_of(request)
+    async def endpoint(request: Request) -> Response:
+        visit = await run_in_threadpool(visit_of, request)
         if visit is None:
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
-        return function(request, visit)
+        return await in_turn(function, request, visit)
 
     return endpoint
 
@@ -197,9 +198,8 @@ def run_system(request: Request, visit: Visit) -> Response:
     """Give the curves of the machine that a run was on."""
     with visit.store.reading():
         _, run = find_run(visit.store, **request.path_params)
-        rows = lines.read_rows(visit.store, "events", run)
-    sample = lines.evenly(rows, EVENT_ROWS)
-    return curves_reply(request, system_curves([json.loads(row) for _, row in sample]))
+        rows = [*lines.sample_rows(visit.store, "events", run, EVENT_ROWS)]
+    return curves_reply(request, system_curves(list(map(json.loads, rows))))
 
 
 def curves_reply(request: Request, found: dict) -> Response:

@@ -15,7 +15,7 @@ from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
 from workshop.server.search import MISSING, NULL, Scale
 from workshop.server.store import Store
-from workshop.server.trials import expected_runs
+from workshop.server.trials import Trials
 from workshop.server.values import lookup
 
 ROWS_PER_PAGE = 200
@@ -102,12 +102,12 @@ def sweep_title(sweep: Sweep, config: dict) -> str:
     return str(sweep.display_name or config.get("name") or sweep.name)
 
 
-def sweeps_table(store: Store, project: Project, sweeps: Iterable[Sweep]) -> Table:
+def sweeps_table(trials: Trials, project: Project, sweeps: Iterable[Sweep]) -> Table:
     """Return a row per sweep."""
     rows = []
     for sweep in sweeps:
         config = sweep.settings
-        runs, expected = store.count(Run, sweep_id=sweep.id), expected_runs(store, sweep)
+        runs, expected = trials.of(sweep).count, trials.expected_runs(sweep)
         of = "" if expected is None else f" of {expected}"
         cells = [
             tables.link(
@@ -162,7 +162,7 @@ def runs_table(
             *([tables.value(facts.value(metric))] if metric else []),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
-            tables.span(run.heartbeat_at - run.created_at),
+            tables.span(facts.duration),
         ]
         rows.append((run.name, cells))
     return Table("runs", "Runs", columns, rows)

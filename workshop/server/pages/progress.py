@@ -1,6 +1,5 @@
 """How far a run is, as far as its config and what it logged tell."""
 
-import json
 import math
 
 from workshop.server.facts import RunFacts
@@ -32,7 +31,7 @@ def latest(facts: RunFacts, name: str) -> object:
     The client sends the summary of a run that goes on only now and then, the history at once.
     """
     if facts.run.is_live:
-        known = json.loads(facts.run.history_keys).get(name, {})
+        known = facts.history_keys.get(name, {})
         if "previousValue" in known:
             return known["previousValue"]
     return facts.get(f"summary_metrics.{name}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -80,17 +81,28 @@ def page(template: str) -> Callable:
     """
 
     def decorate(function: Callable[..., dict]) -> Callable[[Request], Response]:
-        @wraps(function)
-        def endpoint(request: Request) -> Response:
-            visit = visit_of(request)
-            if visit is None:
-                return ask_for_key(request, address_within(request))
+        def answer(request: Request, visit: Visit) -> Response:
             values = function(visit, **request.path_params)
             return render(request, template, {**surroundings(request, visit), **values})
+
+        @wraps(function)
+        async def endpoint(request: Request) -> Response:
+            visit = await run_in_threadpool(visit_of, request)
+            if visit is None:
+                return await run_in_threadpool(ask_for_key, request, address_within(request))
+            return await in_turn(answer, request, visit)
 
         return endpoint
 
     return decorate
+
+
+async def in_turn(
+    answer: Callable[[Request, Visit], Response], request: Request, visit: Visit
+) -> Response:
+    """Return an answer once few enough others are made for the same user."""
+    async with visit.state.queues.of(visit.user.name).reads:
+        return await run_in_threadpool(answer, request, visit)
 
 
 def visit_of(request: Request) -> Visit | None:

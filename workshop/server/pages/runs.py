@@ -2,7 +2,7 @@
 
 import re
 
-from workshop.server import lines
+from workshop.server import additions, lines
 from workshop.server.console import console_line
 from workshop.server.errors import NotFoundError
 from workshop.server.facts import RunFacts
@@ -16,7 +16,7 @@ from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import File, Project, Run, Sweep
 from workshop.server.store import Store
 
-CONSOLE_LINES = 500
+CONSOLE_LINES, LONGEST_LINE = 500, 10_000
 
 # Colours and movements of the cursor, which a page does not follow:
 # https://en.wikipedia.org/wiki/ANSI_escape_code#CSI_(Control_Sequence_Introducer)_sequences
@@ -31,7 +31,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         sweep = found.sweep_id and store.find(Sweep, id=found.sweep_id)
         files = store.all(File, "name", run_id=found.id)
         first = max(0, found.log_lines - CONSOLE_LINES)
-        console = lines.read_rows(store, "console", found, first)
+        console = lines.read_console(store, found, first, LONGEST_LINE)
         artifacts = run_table(store, found)
     facts = RunFacts(found, sweep and sweep.name)
     return {
@@ -39,6 +39,8 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "run": found,
         "sweep": sweep,
         "progress": progress(facts).text if found.is_live else None,
+        "has_left_out": lines.LEFT_OUT in facts.history_keys or lines.LEFT_OUT in facts.summary,
+        "limits": (lines.MOST_KEYS, additions.LONGEST_ROW),
         "config": sorted(lines.flat(facts.config)),
         "summary": sorted(item for item in lines.flat(facts.summary) if item[0][:1] != "_"),
         "files": files_table(record, found, files) if files else None,
@@ -46,6 +48,7 @@ def run(visit: Visit, entity: str, project: str, run: str) -> dict:
         "console_from": first,
         "artifacts": artifacts,
         "is_live": found.is_live,
+        "duration": facts.duration,
     }
 
 

@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from workshop.server.auth import SIGNED_IN_S
 from workshop.server.errors import ForbiddenError
 from workshop.server.pages.rendering import ask_for_key
 
 LARGEST_FORM = 10_000
-MONTH = 30 * 86400
 MOST_MISTAKES = 10  # from one address, in
 WHILE = 60  # seconds
 MOST_ADDRESSES = 1000
@@ -84,7 +84,7 @@ async def sign_in(request: Request) -> Response:
     response.set_cookie(
         state.gate.cookie_name,
         state.gate.cookie_for(user),
-        max_age=MONTH,
+        max_age=SIGNED_IN_S,
         path=None,
         secure=request.url.scheme == "https",
         httponly=True,

@@ -21,7 +21,6 @@ from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
 from workshop.server.store import Store
-from workshop.server.trials import expected_runs
 
 
 def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
@@ -30,7 +29,7 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
     with store.reading():
         record, found = find_sweep(store, entity, project, sweep)
         runs = [RunFacts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
-        expected = expected_runs(store, found)
+        expected = visit.state.controller.proposals.trials.expected_runs(found)
     config = found.settings
     metric = found.metric
     if metric:
@@ -109,7 +108,7 @@ def live_table(project: Project, live: list[RunFacts], metric: str | None) -> Ta
             *([tables.value(latest(facts, metric))] if metric else []),
             tables.value(run.host),
             tables.moment(run.heartbeat_at),
-            tables.span(run.heartbeat_at - run.created_at),
+            tables.span(facts.duration),
         ]
         rows.append((run.name, cells))
     return Table("live", f"{count(len(live), 'run')} under way", columns, rows)

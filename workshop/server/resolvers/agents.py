@@ -2,10 +2,13 @@
 
 from functools import partial
 
+from workshop.server.errors import RequestError
 from workshop.server.records import Agent, Run
 from workshop.server.resolvers import runs, sweeps
 from workshop.server.resolvers.context import Context, global_id, runs_connection
 from workshop.server.values import new_id, parse_object, timestamp
+
+MOST_RUNS = 1000  # that one agent keeps alive
 
 
 class AgentNode:
@@ -63,6 +66,7 @@ def create_agent(context: Context, input: dict) -> dict:
         created_at=now,
         heartbeat_at=now,
     )
+    context.controller.silence.hear(agent)
     context.afterwards.append(partial(context.controller.proposals.warm, sweep, context.compute))
     return {"agent": AgentNode(agent)}
 
@@ -71,7 +75,8 @@ def agent_heartbeat(context: Context, input: dict) -> dict:
     """Tell an agent what to do."""
     agent = context.by_global_id(Agent, input["id"])
     run_state = input.get("run_state") or "{}"
-    parse_object(run_state, "runState")
+    if len(parse_object(run_state, "runState")) > MOST_RUNS:
+        raise RequestError(f"runState lists more than {MOST_RUNS} runs, which no agent works on.")
     commands = context.controller.heartbeat(agent, run_state, context.prepared)
     return {"agent": AgentNode(agent), "commands": commands}
 

@@ -6,14 +6,18 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from workshop.server import lines
+from workshop.server.allowance import MIB, Allowance
 from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.errors import NotFoundError, RequestError, Unready
 from workshop.server.files import Files
+from workshop.server.inputs import require_printable
 from workshop.server.listings import Listings, offset_in
 from workshop.server.proposals import Prepared
+from workshop.server.quota import Quota
 from workshop.server.records import (
     Agent,
     Artifact,
@@ -37,6 +41,8 @@ OWNERS = {
     Manifest: (Artifact, "artifact_id"),
 }
 Thing = TypeVar("Thing", Run, Sweep, Agent, File, Collection, Artifact, Manifest)
+MOST_ANSWERED = 32 * MIB  # of one mutation, while nobody else can write
+Result = TypeVar("Result")
 FORBIDDEN_IN_NAMES = set("/\\#?%:")
 
 
@@ -54,8 +60,11 @@ class Context:
         blobs: The bytes of artifacts.
         listings: The lists that clients read page by page.
         compute: The process for what takes seconds; not to be waited for inside a transaction.
+        quota: How much room people have for files.
         afterwards: What to do once the request is kept, such as deleting bytes.
         prepared: The point that was computed for this request, if it was postponed.
+        results: What was worked out for this request outside the transaction.
+        allowance: What the request may still read and answer.
     """
 
     user: User
@@ -67,8 +76,22 @@ class Context:
     blobs: Blobs
     listings: Listings
     compute: Compute
+    quota: Quota
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     prepared: Prepared | None = None
+    results: dict[tuple, object] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=lambda: Allowance(MOST_ANSWERED))
+
+    def worked_out(self, work: Callable[..., Result], *arguments: Hashable) -> Result:
+        """Return what a function returns that takes long, and is called outside the transaction.
+
+        Raises:
+            Unready: It is to be called first.
+        """
+        call = (work, *arguments)
+        if call not in self.results:
+            raise Unready(call)
+        return self.results[call]
 
     def project(self, name: str | None, entity: str | None) -> Project | None:
         """Return a project to read from; entity and name default as they do for writing."""
@@ -105,6 +128,15 @@ class Context:
         if run is None:
             raise NotFoundError(f"There is no run {place.entity}/{place.name}/{shorten(name)}.")
         return run
+
+    def make_room(self, run: Run) -> None:
+        """Delete the lines of a run that is to have none, in parts, as long as they are many.
+
+        Raises:
+            Unready: They are to be deleted first.
+        """
+        if run.history_lines + run.events_lines + run.log_lines > lines.MOST_DELETED:
+            self.worked_out(lines.delete_in_parts, self.store, run)
 
     def require_owner(self, entity: str) -> None:
         """Raise a ForbiddenError unless the user may write to an entity."""
@@ -150,6 +182,7 @@ class Context:
 
 def check_name(name: str, what: str) -> None:
     """Raise a RequestError if a name cannot stand in an address, by W&B's rule."""
+    require_printable(name, what)
     if FORBIDDEN_IN_NAMES & set(name) or len(name) > 128:
         raise RequestError(
             f"{shorten(name)} cannot be {what}: use at most 128 characters, none of / \\ # ? % :"
@@ -211,7 +244,7 @@ def runs_connection(
 
 def end_of_page(start: int, first: int | None) -> int | None:
     """Return where a page of `first` items ends that begins at `start`."""
-    return None if first is None else start + max(0, first)
+    return None if first is None else start + first
 
 
 def page(nodes: list, cursors: list[str], has_next: bool) -> dict:

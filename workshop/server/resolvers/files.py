@@ -2,15 +2,11 @@
 
 from functools import partial
 
-import re2
-
+from workshop.server import patterns
 from workshop.server.files import clean_name, download_path, mimetype, upload_path
 from workshop.server.records import File, Project, Run
 from workshop.server.resolvers.context import Context, connection, global_id
 from workshop.server.values import timestamp
-
-DOT_ALL = re2.Options()
-DOT_ALL.dot_nl = True
 
 
 class FileNode:
@@ -59,18 +55,12 @@ class FileFields:
             wanted = {clean_name(name) for name in names if name}
             found = [file for file in found if file.name in wanted]
         elif pattern is not None:
-            matches = re2.compile(like_to_regex(pattern), DOT_ALL).fullmatch
-            found = [file for file in found if matches(file.name)]
+            is_like = patterns.like(pattern)
+            found = [file for file in found if is_like(file.name)]
         project = context.project_of(self.record)
         return connection(
             found, lambda file: FileNode(file, self.record, project, context.base_url), first, after
         )
-
-
-def like_to_regex(pattern: str) -> str:
-    """Return the regular expression of an SQL LIKE pattern, in which % and _ are wild."""
-    wild = {"%": ".*", "_": "."}
-    return "".join(wild.get(character, re2.escape(character)) for character in pattern)
 
 
 def file_to_come(name: str, url: str | None, **more) -> dict:
@@ -95,7 +85,7 @@ def create_run_files(context: Context, input: dict) -> dict:
     targets = []
     for name in input["files"]:
         stored = clean_name(name)
-        path = upload_path(context.gate.upload_token(run.id, stored), run, stored)
+        path = upload_path(context.gate.upload_token(context.user, run.id, stored), run, stored)
         targets.append(file_to_come(name, context.base_url + path))
     return {"run_id": global_id(run), "upload_headers": [], "files": targets}
 

@@ -1,12 +1,16 @@
 """What a run logged: history, system events, console."""
 
 import json
+from array import array
 
 from workshop.server import lines
 from workshop.server.console import console_line
+from workshop.server.errors import RequestError
+from workshop.server.inputs import count, whole_number
+from workshop.server.listings import number_in
 from workshop.server.records import Run
 from workshop.server.resolvers.context import Context
-from workshop.server.values import lookup, parse_object
+from workshop.server.values import lookup, parse_object, shorten
 
 DEFAULT_SAMPLES = 500
 
@@ -38,13 +42,18 @@ class HistoryFields:
         samples: int | None = None,
     ) -> list[str]:
         """Return the rows from `min_step` to before `max_step`, or `samples` of all rows."""
-        rows = lines.read_history(context.store, self.record, min_step, max_step)
-        return rows if max_step is not None else lines.evenly(rows, samples)
+        found = lines.read_history(context.store, self.record, min_step, max_step)
+        rows = (row for _, row in found)
+        if max_step is None and samples is not None:
+            total = lines.count_history(context.store, self.record, min_step)
+            rows = lines.evenly_of(rows, total, samples)
+        return context.allowance.taken(rows)
 
     def events(self, context: Context, samples: int | None = None) -> list[str]:
         """Return rows of system metrics."""
-        rows = lines.read_rows(context.store, "events", self.record)
-        return lines.evenly([row for _, row in rows], samples)
+        count = self.record.events_lines if samples is None else samples
+        rows = lines.sample_rows(context.store, "events", self.record, count)
+        return context.allowance.taken(rows)
 
     def sampled_history(self, context: Context, specs: list[str]) -> list[list[dict]]:
         """Return for each specification a sample of the rows that have all its keys.
@@ -55,13 +64,21 @@ class HistoryFields:
 
     def _sampled(self, context: Context, spec: dict) -> list[dict]:
         keys = spec.get("keys") or []
-        end = spec.get("maxStep")
-        texts = lines.read_history(
-            context.store, self.record, spec.get("minStep"), None if end is None else end + 1
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise RequestError(
+                f"keys in a history spec must be a list of names, not {shorten(keys)}."
+            )
+        first, last = (
+            None if spec.get(name) is None else whole_number(spec[name], f"{name} of a spec")
+            for name in ("minStep", "maxStep")
         )
-        rows = ({key: lookup(row, key) for key in keys} for row in map(json.loads, texts))
-        whole = [row for row in rows if None not in row.values()] if keys else []
-        return lines.evenly(whole, spec.get("samples", DEFAULT_SAMPLES))
+        samples = count(spec.get("samples", DEFAULT_SAMPLES), "samples of a spec")
+        end = None if last is None else last + 1
+        rows = lines.read_history(context.store, self.record, first, end)
+        numbers = array("q", (number for number, row in rows if has_all(row, keys)))
+        chosen = lines.evenly(numbers, samples) if keys else []
+        found = map(json.loads, lines.history_rows(context.store, self.record, chosen))
+        return [{key: lookup(row, key) for key in keys} for row in found]
 
     def parquet_history(self, context: Context, live_keys: list[str]) -> dict:
         """Return that no history is in parquet files and all of it live, from its first row on."""
@@ -83,10 +100,12 @@ class HistoryFields:
     ) -> dict:
         """Return console lines: the first ones behind a cursor, or the last ones."""
         total = self.record.log_lines
-        start = int(after) + 1 if after and after.isdecimal() else 0
+        number = number_in(after)
+        start = 0 if number is None else number + 1
         if last:
             start = max(0, total - last)
-        found = lines.read_rows(context.store, "console", self.record, start, first or -1)
+        limit = -1 if first is None else first
+        found = lines.read_rows(context.store, "console", self.record, start, limit)
         end = found[-1][0] if found else None
         return {
             "edges": [{"node": console_line(number, text)} for number, text in found],
@@ -95,6 +114,12 @@ class HistoryFields:
                 "has_next_page": end is not None and end + 1 < total,
             },
         }
+
+
+def has_all(row: str, keys: list[str]) -> bool:
+    """Tell whether a history row has a value for each key."""
+    parsed = json.loads(row)
+    return all(lookup(parsed, key) is not None for key in keys)
 
 
 def tail(context: Context, table: str, run: Run, count: int) -> str:

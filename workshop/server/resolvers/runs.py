@@ -3,8 +3,9 @@
 import json
 from functools import partial
 
-from workshop.server import lines
+from workshop.server import additions, lines
 from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.inputs import parse_config, whole_number
 from workshop.server.names import run_name
 from workshop.server.records import Artifact, Project, Run, Sweep
 from workshop.server.resolvers import projects, sweeps
@@ -14,8 +15,9 @@ from workshop.server.resolvers.context import Context, check_name, global_id
 from workshop.server.resolvers.files import FileFields
 from workshop.server.resolvers.history import HistoryFields
 from workshop.server.trials import locked
-from workshop.server.values import lookup, new_id, parse_object, shorten, timestamp
+from workshop.server.values import lookup, new_id, shorten, timestamp
 
+LONGEST_TEXT = 100_000  # characters
 # Column of the store by field of UpsertBucketInput, where nothing but a value is set.
 PLAIN = {
     "display_name": "display_name",
@@ -100,7 +102,12 @@ def upsert_bucket(context: Context, input: dict) -> dict:
     known = find_run(context, input)
     starting = input.get("host") is not None
     run = known or create(context, input)
+    if starting:
+        # Here the client shows why; it says nothing of files that it cannot bring.
+        context.quota.require_room(context.project_of(run).entity)
     if known and starting:
+        if not input.get("id"):
+            context.make_room(run)
         run = context.controller.started(run, resumed=bool(input.get("id")))
     changes = given(input)
     if "config" in changes:
@@ -156,16 +163,20 @@ def create(context: Context, values: dict) -> Run:
         heartbeat_at=now,
         is_hidden=is_scheduler_run(context, project, name),
     )
+    context.controller.silence.hear(run)
     return fork(context, run, values.get("config"))
 
 
 def fork(context: Context, run: Run, config: str | None) -> Run:
     """Let a fresh run begin with another one's history, if `fork_from` asks for that."""
-    own = parse_object(config or "{}", "A run's config").get("_wandb")
+    own = parse_config(config or "{}").get("_wandb")
     point = lookup(own, "value.branch_point")
-    name, step = lookup(point, "run_id"), lookup(point, "step")
-    if not isinstance(name, str) or not isinstance(step, int) or abs(step) >= 2**63:
+    if point is None:
         return run
+    name, step = lookup(point, "run_id"), lookup(point, "step")
+    if not isinstance(name, str):
+        raise RequestError(f"The run to fork from must be named by its ID, not by {shorten(name)}.")
+    step = whole_number(step, "The step to fork from")
     source = context.store.find(Run, project_id=run.project_id, name=name)
     if source is None:
         raise NotFoundError(f"There is no run {shorten(name)} in this project to fork from.")
@@ -185,10 +196,17 @@ def given(values: dict) -> dict:
     }
     for field, column in (("config", "config"), ("summary_metrics", "summary")):
         if values.get(field) is not None:
-            parse_object(values[field], f"A run's {column}")
+            additions.check_fits(values[field], f"A run's {column}")
             changes[column] = values[field]
+    if "config" in changes:
+        parse_config(changes["config"])
     if values.get("tags") is not None:
         changes["tags"] = json.dumps(values["tags"])
+    for column, text in changes.items():
+        if column not in ("config", "summary") and len(text) > LONGEST_TEXT:
+            raise RequestError(
+                f"A run's {column} has {len(text):,} characters; use at most {LONGEST_TEXT:,}."
+            )
     return changes
 
 
@@ -226,6 +244,7 @@ def delete_run(context: Context, input: dict) -> dict:
     The agent of a run that goes on is told to stop it with its next beat.
     """
     run = context.by_global_id(Run, input["id"])
+    context.make_room(run)
     if input.get("delete_artifacts"):
         for artifact in context.store.all(Artifact, run_id=run.id):
             edits.remove(context, artifact)

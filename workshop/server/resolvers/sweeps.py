@@ -3,10 +3,9 @@
 import json
 from functools import partial
 
-import yaml
-
-from workshop.server import lines, search
+from workshop.server import additions, definitions, lines, search
 from workshop.server.errors import NotFoundError, RequestError
+from workshop.server.inputs import LARGEST_INT64, parse_config, require_own_part
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
 from workshop.server.records import Agent, Project, Run, Sweep
@@ -17,10 +16,8 @@ from workshop.server.resolvers.context import (
     global_id,
     runs_connection,
 )
-from workshop.server.trials import expected_runs
 from workshop.server.values import new_id, parse_object, shorten, timestamp
 
-LONGEST_CONFIG, MOST_VALUES = 200_000, 100_000
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
 
 
@@ -66,8 +63,9 @@ class SweepNode:
         return context.store.count(Run, sweep_id=self.record.id)
 
     def run_count_expected(self, context: Context) -> int | None:
-        """Return how many runs it will have, None if it goes on for ever."""
-        return expected_runs(context.store, self.record)
+        """Return how many runs it will have, None if it goes on for ever or nearly so."""
+        expected = context.controller.proposals.trials.expected_runs(self.record)
+        return expected if expected is not None and expected <= LARGEST_INT64 else None
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""
@@ -119,7 +117,8 @@ def upsert_sweep(context: Context, input: dict) -> dict:
                 "Launch and its queues are not served by this local server; start agents with "
                 "`wandb agent`."
             )
-    warnings = [] if input.get("config") is None else check_config(input["config"])
+    config = input.get("config")
+    warnings = [] if config is None else context.worked_out(check_config, config)
     if input.get("controller") is not None:
         check_controller(input["controller"])
     sweep = change(context, input) if input.get("id") else create(context, input)
@@ -214,7 +213,8 @@ def enqueue_sweep_run(context: Context, input: dict) -> dict:
             f"The sweep {sweep.name} is {sweep.state} and takes no more runs; "
             f"`wandb sweep --resume {sweep.name}` sets it going again."
         )
-    config = parse_object(input["config"], "A run's config")
+    additions.check_fits(input["config"], "A run's config")
+    config = parse_config(input["config"])
     plain = {name: value for name, value in config.items() if not is_wrapped(value)}
     run = context.controller.enqueue(
         sweep, config | wrap(plain), context.user.name, input.get("display_name")
@@ -230,33 +230,12 @@ def is_wrapped(value: object) -> bool:
 
 def check_config(text: str) -> list[str]:
     """Return the warnings of a sweep's YAML; raise a RequestError if it cannot be searched."""
+    config = definitions.KNOWN.read(text)
     try:
-        config = yaml.safe_load(text) if len(text) <= LONGEST_CONFIG else None
-        # A short text can stand for more than fits into memory: &a [*b, *b], &b [*c, *c] ...
-        if len(text) > LONGEST_CONFIG or has_more_values(config, MOST_VALUES):
-            raise RequestError(
-                f"The sweep's configuration is too large; use at most {LONGEST_CONFIG:,} "
-                f"characters and {MOST_VALUES:,} values: a range of numbers takes `min` and `max`."
-            )
         search.check(config)
-        return list(search.warnings(config))
     except search.SearchError as error:
         raise RequestError(f"The sweep's configuration cannot be used: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month
-        raise RequestError(f"The sweep's configuration is no YAML: {error}.") from error
-
-
-def has_more_values(value: object, most: int) -> bool:
-    """Tell whether nested lists and mappings hold more values than `most`."""
-    waiting, seen = [value], 0
-    while waiting and seen <= most:
-        value = waiting.pop()
-        seen += 1
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-    return seen > most
+    return list(search.warnings(config))
 
 
 def check_controller(text: str) -> None:
@@ -265,10 +244,12 @@ def check_controller(text: str) -> None:
     try:
         for entry in controller.get("schedule") or []:
             arguments = entry["data"]["args"]
-            if not isinstance(entry["id"], str) or (
-                arguments is not None and not all(map(is_wrapped, arguments.values()))
-            ):
+            if not isinstance(entry["id"], str):
                 raise TypeError
+            if arguments is not None:
+                if not all(map(is_wrapped, arguments.values())):
+                    raise TypeError
+                require_own_part(arguments)
         if not all(isinstance(name, str) for name in controller.get("earlystop") or []):
             raise TypeError
     except (TypeError, KeyError, AttributeError) as error:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from workshop.server.auth import may_write
+from workshop.server.quota import stored_bytes
 from workshop.server.records import User
 from workshop.server.resolvers.context import Context
 
@@ -48,13 +49,8 @@ class EntityNode:
         return not may_write(context.user, self.name)
 
     def storage_bytes(self, context: Context) -> int:
-        """Return how many bytes the files of its runs have."""
-        (size,) = context.store.execute(
-            "SELECT ifnull(sum(size), 0) FROM files JOIN runs ON runs.id = run_id "
-            "JOIN projects ON projects.id = project_id WHERE entity = ?",
-            self.name,
-        ).fetchone()
-        return size
+        """Return how many bytes the files of its runs and its artifacts have."""
+        return stored_bytes(context.store, self.name)
 
     def members(self, context: Context) -> list["UserNode"]:
         """Return whose entity it is."""

@@ -142,6 +142,8 @@ def space_problems(parameters: object, method: object) -> Iterator[str]:
         yield str(error)
         return
     wrong = False
+    if "_wandb" in parameters:
+        yield "parameter '_wandb' has the name of what the client keeps for itself: use another"
     for path, settings in found:
         for problem in parameter_problems(settings, method):
             wrong = True

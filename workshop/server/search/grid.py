@@ -35,6 +35,9 @@ class Grid:
             if distribution(settings) != "constant"
         }
         self._names = {path: names_within(values.values()) for path, values in self._varied.items()}
+        self._numbers = [
+            {key: number for number, key in enumerate(values)} for values in self._varied.values()
+        ]
 
     @property
     def size(self) -> int:
@@ -43,14 +46,31 @@ class Grid:
 
     def remaining(self, trials: Iterable[Trial]) -> int:
         """Return how many points were not tried so far."""
-        return self.size - len({self.place(trial.point) for trial in trials if trial.point in self})
+        return self.size - len(self._tried(trials))
 
     def __contains__(self, point: dict) -> bool:
         """Tell whether a point is one of the grid."""
+        return self.index(point) is not None
+
+    def index(self, point: dict) -> int | None:
+        """Return which point of the grid one is, counted from 0; None if it is none of them."""
         place = self.place(point)
-        return len(place) == len(self._varied) and all(
-            key in values for key, values in zip(place, self._varied.values(), strict=True)
-        )
+        if len(place) != len(self._numbers):
+            return None
+        index = 0
+        for key, numbers in zip(place, self._numbers, strict=True):
+            if key not in numbers:
+                return None
+            index = index * len(numbers) + numbers[key]
+        return index
+
+    def point(self, index: int) -> dict:
+        """Return the point of the grid that has an index."""
+        chosen = {path: axis[0] for path, axis in self.axes.items()}
+        for path, values in reversed(self._varied.items()):
+            index, number = divmod(index, len(values))
+            chosen[path] = self.axes[path][number]
+        return nest(chosen)
 
     def place(self, point: dict) -> tuple[str, ...]:
         """Return a key that is equal for what the search takes as one point of the grid.
@@ -61,14 +81,12 @@ class Grid:
 
     def untried(self, trials: Iterable[Trial]) -> Iterator[dict]:
         """Yield the points that were not tried so far, in order."""
-        tried = {self.place(trial.point) for trial in trials}
-        for keys in itertools.product(*self._varied.values()):
-            if keys not in tried:
-                chosen = {
-                    path: self._varied[path][key]
-                    for path, key in zip(self._varied, keys, strict=True)
-                }
-                yield nest({path: chosen.get(path, axis[0]) for path, axis in self.axes.items()})
+        tried = self._tried(trials)
+        indices = itertools.takewhile(lambda index: index < self.size, itertools.count())
+        return (self.point(index) for index in indices if index not in tried)
+
+    def _tried(self, trials: Iterable[Trial]) -> set[int]:
+        return {index for trial in trials if (index := self.index(trial.point)) is not None}
 
 
 def names_within(values: Iterable) -> set[str]:

@@ -180,7 +180,7 @@ def tags(text: str) -> list[dict]:
 
 def blob_url(context: Context, md5: str) -> str:
     """Return where to bring and fetch bytes with an MD5 in hexadecimal."""
-    return context.base_url + blob_path(context.gate.blob_token(md5), md5)
+    return context.base_url + blob_path(context.gate.blob_token(context.user, md5), md5)
 
 
 def artifact_files(

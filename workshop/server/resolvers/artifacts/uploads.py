@@ -8,6 +8,7 @@ import json
 
 from workshop.server import manifests
 from workshop.server.errors import RequestError
+from workshop.server.inputs import count
 from workshop.server.records import Artifact, Collection, Manifest, Project
 from workshop.server.resolvers.artifacts.edits import check_aliases, point, record_use
 from workshop.server.resolvers.artifacts.nodes import ArtifactNode, ManifestNode, blob_url
@@ -20,6 +21,7 @@ from workshop.server.versions import LATEST, collection_of
 def create_artifact(context: Context, input: dict) -> dict:
     """Announce an artifact; one with the same content in the same collection is that version."""
     project = context.project_to_write(input["project_name"], input["entity_name"])
+    context.quota.require_room(project.entity)
     run = None
     if input.get("run_name"):
         run = context.run_to_write(input["run_name"], project.name, project.entity)
@@ -169,7 +171,7 @@ def commit_artifact(context: Context, input: dict) -> dict:
         artifact,
         version=collection.next_version,
         manifest=md5,
-        size=sum(entry.get("size", 0) for entry in manifest["contents"].values()),
+        size=count(manifests.size_of(manifest), "The size of an artifact"),
         file_count=len(manifest["contents"]),
         updated_at=now,
     )
@@ -190,7 +192,9 @@ def assemble(context: Context, artifact: Artifact) -> tuple[str, dict]:
     md5s += [part.md5 for part in parts]
     if not md5s or not all(map(context.blobs.has, md5s)):
         raise RequestError("The manifest of the artifact has not arrived.")
-    found = [manifests.read(context.blobs.path(md5)) for md5 in md5s]
+    paths = [context.blobs.path(md5) for md5 in md5s]
+    manifests.check_size(paths)
+    found = [context.worked_out(manifests.read, path) for path in paths]
     if len(found) == 1:
         return md5s[0], found[0]
     merged = manifests.merge(found)

@@ -1,0 +1,170 @@
+"""How much room each person of a class has for files, and what they are told when it is used up."""
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from workshop.server import quota
+from workshop.server.app import make_app
+from workshop.server.auth import Gate
+from workshop.server.errors import ForbiddenError
+from workshop.server.keys import key_file, read_key
+from workshop.server.quota import Quota
+from workshop.server.records import User
+from workshop.server.roster import Person, admit
+
+KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "eve")}
+LIMIT = 1000  # bytes
+UPSERT = """mutation R($host: String) {
+  upsertBucket(input: {name: "r", modelName: "p", host: $host}) { bucket { id } } }"""
+FILES = """mutation F($name: String!) {
+  createRunFiles(input: {projectName: "p", runName: "r", files: [$name]}) {
+    files { uploadUrl } } }"""
+LIST = """{ viewer { entity } project(name: "p") { entity { storageBytes }
+  run(name: "r") { files { edges { node { id } } } } } }"""
+DELETE = "mutation D($ids: [ID!]!) { deleteFiles(input: {files: $ids}) { success } }"
+ARTIFACT = """mutation A($entity: String!, $name: String!) {
+  createArtifact(input: {entityName: $entity, projectName: "p", artifactTypeName: "dataset",
+    artifactCollectionName: $name, digest: $name}) { artifact { id } } }"""
+BLOB = """mutation B($id: ID!, $md5: String!) {
+  createArtifactFiles(input: {artifactFiles: [{artifactID: $id, name: "x", md5: $md5}]}) {
+    files { edges { node { uploadUrl } } } } }"""
+
+
+class Somebody:
+    """What a person asks of the server."""
+
+    def __init__(self, client: TestClient, name: str):
+        self.name, self.client = name, client
+
+    def ask(self, query: str, **variables) -> dict:
+        self.client.auth = ("api", KEYS[self.name])
+        body = {"query": query, "variables": variables}
+        return self.client.post("/graphql", json=body).json()
+
+    def bring(self, name: str, size: int) -> tuple[int, str]:
+        answer = self.ask(FILES, name=name)["data"]["createRunFiles"]
+        return self.put(answer["files"][0]["uploadUrl"], bytes(size))
+
+    def log_artifact(self, content: bytes) -> tuple[int, str]:
+        made = self.ask(ARTIFACT, entity=self.name, name=f"a{len(content)}")
+        if "errors" in made:
+            return 0, made["errors"][0]["message"]
+        md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
+        found = self.ask(BLOB, id=made["data"]["createArtifact"]["artifact"]["id"], md5=md5)
+        (edge,) = found["data"]["createArtifactFiles"]["files"]["edges"]
+        return self.put(edge["node"]["uploadUrl"], content)
+
+    def put(self, address: str, content: bytes) -> tuple[int, str]:
+        self.client.auth = None
+        reply = self.client.put(address, content=content)
+        return reply.status_code, reply.text
+
+
+@pytest.fixture(autouse=True)
+def _counted_at_once(monkeypatch):
+    monkeypatch.setattr(quota, "REST", 0)
+
+
+@pytest.fixture
+def everybody(store) -> Iterator[dict[str, Somebody]]:
+    admit(store, [Person("ada"), Person("eve")], KEYS.get)
+    app = make_app(store, Gate(store, KEYS["local"]), quota=LIMIT)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        people = {name: Somebody(client, name) for name in KEYS}
+        for person in people.values():
+            person.ask(UPSERT)
+        yield people
+
+
+def test_a_person_has_room_for_so_many_bytes_and_no_more(everybody):
+    ada, eve, owner = (everybody[name] for name in ("ada", "eve", "local"))
+    assert ada.bring("a", 600)[0] == 200
+    status, message = ada.bring("b", 600)
+    assert status == 403
+    assert "The files and artifacts of ada take 5.59e-07 GiB" in message
+    assert ada.log_artifact(b"x" * 401)[0] == 403
+    assert ada.log_artifact(b"x" * 400)[0] == 200
+    assert ada.ask(LIST)["data"]["project"]["entity"]["storageBytes"] == LIMIT
+    # With nothing left, it is said where the client shows it.
+    assert "delete runs" in ada.ask(UPSERT, host="h")["errors"][0]["message"]
+    assert "delete runs" in ada.log_artifact(b"y")[1]
+    assert "data" in ada.ask(UPSERT)  # what goes on may be described
+    assert eve.bring("a", LIMIT)[0] == 200
+    assert owner.bring("a", 2 * LIMIT)[0] == 200
+    files = ada.ask(LIST)["data"]["project"]["run"]["files"]["edges"]
+    ada.ask(DELETE, ids=[edge["node"]["id"] for edge in files])
+    assert ada.bring("b", 600)[0] == 200
+
+
+def test_a_file_that_is_replaced_counts_once(everybody):
+    for _ in range(5):
+        assert everybody["ada"].bring("a", 400)[0] == 200
+
+
+def test_what_is_still_coming_in_counts(store):
+    with store.writing():
+        store.add(User, name="ada", entity="ada", key_hash=None, is_admin=0)
+    room = Quota(store, ["ada"], LIMIT)
+    with room.arrival("ada") as one, room.arrival("ada") as two:
+        one(LIMIT - 2)
+        two(2)
+        for more in (one, two):
+            with pytest.raises(ForbiddenError):
+                more(1)
+    with room.arrival("ada") as again:
+        again(LIMIT - 1)  # what has come in is counted anew: nothing was kept
+
+
+CLIENT = """
+import json, os, urllib.request, wandb
+
+key, url = os.environ["WANDB_API_KEY"], os.environ["WANDB_BASE_URL"]
+
+def send(path, content, method="POST"):
+    headers = {"Authorization": f"Bearer {key}"}
+    request = urllib.request.Request(url + path, content, headers, method=method)
+    return urllib.request.urlopen(request).read()
+
+def ask(query):
+    return json.loads(send("/graphql", json.dumps({"query": query}).encode()))["data"]
+
+def refusal(function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except Exception as error:
+        return str(error)
+
+artifact = wandb.Artifact("small", "dataset")
+with artifact.new_file("small.txt") as file:
+    file.write("x" * 1000)
+with wandb.init(project="p", id="first") as run:
+    used = ask('{ entity(name: "ada") { storageBytes } }')["entity"]["storageBytes"]
+    files = ask('mutation { createRunFiles(input: {projectName: "p", runName: "first", '
+                'files: ["rest"]}) { files { uploadUrl } } }')["createRunFiles"]["files"]
+    send(files[0]["uploadUrl"].removeprefix(url), bytes(LIMIT - used), "PUT")
+    shown = [refusal(lambda: run.log_artifact(artifact).wait())]
+    run.log({"x": 1})
+shown.append(refusal(wandb.init, project="p", id="second"))
+shown.append(wandb.Api().run("p/first").state)
+with open("shown.json", "w") as file:
+    json.dump(shown, file)
+"""
+
+
+def test_the_client_shows_why(start_server, tmp_path):
+    (tmp_path / "people.csv").write_text("name\nada\n")
+    server = start_server("--roster", str(tmp_path / "people.csv"), "--quota", str(2**20 / 2**30))
+    key = read_key(key_file(server.store, "ada"))
+    code = CLIENT.replace("LIMIT", str(2**20))
+    status, output = server.run(sys.executable, "-c", code, WANDB_API_KEY=key)
+    assert status == 0, output
+    for_artifact, for_run, state = json.loads((server.home / "shown.json").read_text())
+    assert "delete runs, files or artifacts" in for_artifact
+    assert "delete runs, files or artifacts" in for_run
+    assert state == "finished"

@@ -1,0 +1,198 @@
+"""Reading beside the writer, within an allowance; and turns in the order of arrival."""
+
+import json
+import threading
+
+import pytest
+import yaml
+
+from tests.waiting import patience, wait_for
+from workshop.server import definitions, lines
+from workshop.server import store as store_module
+from workshop.server.allowance import Allowance
+from workshop.server.errors import RequestError
+from workshop.server.queues import FirstComeLock
+from workshop.server.records import Project, Run
+from workshop.server.store import Store
+
+
+@pytest.fixture
+def project(store: Store) -> Project:
+    with store.writing():
+        return store.add(Project, entity="local", name="p", created_at=0)
+
+
+def add_run(store: Store, project: Project, name: str) -> Run:
+    values = {"user": "local", "display_name": name, "state": "finished"}
+    times = {"created_at": 0, "heartbeat_at": 0}
+    return store.add(Run, project_id=project.id, name=name, **values, **times)
+
+
+def in_thread(function, *arguments) -> threading.Thread:
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_who_reads_keeps_no_writer_waiting_and_sees_nothing_of_it(store: Store, project: Project):
+    def write() -> None:
+        with store.writing():
+            add_run(store, project, "r")
+
+    with store.reading():
+        assert store.count(Run) == 0
+        version = store.version
+        writer = in_thread(write)
+        writer.join(patience(30))
+        assert not writer.is_alive()
+        assert store.count(Run) == 0
+        assert store.version == version
+    with store.reading():
+        assert store.count(Run) == 1
+        assert store.version != version
+
+
+def test_a_reading_that_failed_shows_nothing_to_the_next_one(store: Store, project: Project):
+    with store.writing():
+        for name in "abc":
+            add_run(store, project, name)
+    left = []
+
+    def fail() -> None:
+        with store.reading():
+            left.append(store.stream("SELECT name FROM runs"))
+            next(left[0])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.writing():
+        add_run(store, project, "d")
+    with store.reading():
+        assert store.count(Run) == 4
+
+
+def test_who_writes_has_a_version_of_its_own(store: Store, project: Project):
+    with store.writing():
+        version = store.version
+        add_run(store, project, "r")
+        with store.reading():  # within its own transaction
+            assert store.count(Run) == 1
+    with store.reading():
+        assert store.version != version
+
+
+def test_on_a_network_file_system_reading_and_writing_take_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "journal_mode", lambda folder: "DELETE")
+    store = Store(tmp_path / "store")
+    seen = []
+
+    def write() -> None:
+        with store.writing():
+            seen.append(store.add(Project, entity="local", name="p", created_at=0))
+
+    with store.reading():
+        writer = in_thread(write)
+        wait_for(lambda: store._lock._waiting, "the writer waits")
+        assert store.count(Project) == 0
+        assert not seen
+    writer.join(patience(30))
+    with store.reading():
+        assert store.count(Project) == 1
+    store.close()
+
+
+def test_no_more_is_read_than_allowed(store: Store, project: Project):
+    with store.writing():
+        add_run(store, project, "r" * 100_000)
+    with pytest.raises(RequestError, match="more than 0 MiB"), store.reading(Allowance(50_000)):
+        store.all(Run)
+    with store.reading(Allowance(1_000_000)):
+        assert len(store.all(Run)) == 1
+    with store.reading(Allowance(50_000)):  # what is not kept does not count
+        assert len([*store.stream("SELECT display_name FROM runs")]) == 1
+
+
+def test_no_longer_is_read_than_allowed(store: Store, project: Project):
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    with (
+        pytest.raises(RequestError, match=r"longer than 0\.2 seconds"),
+        store.reading(Allowance(50_000, seconds=0.2)),
+    ):
+        store.execute(f"{numbers} SELECT count(*) FROM n").fetchone()
+    with store.reading():
+        assert store.count(Run) == 0
+
+
+def test_turns_are_in_the_order_of_arrival():
+    lock, order = FirstComeLock(), []
+
+    def take(number: int) -> None:
+        with lock:
+            order.append(number)
+
+    with lock:
+        waiting = []
+        for number in range(5):
+            waiting.append(in_thread(take, number))
+            wait_for(lambda number=number: len(lock._waiting) == number + 1, every=0.001)
+    for thread in waiting:
+        thread.join(patience(30))
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_many_lines_are_deleted_in_parts(store: Store, project: Project, monkeypatch):
+    monkeypatch.setattr(lines, "MOST_DELETED", 10)
+    with store.writing():
+        run, other = add_run(store, project, "r"), add_run(store, project, "s")
+        for owner in (run, other):
+            rows = [(owner.id, line, line, "{}") for line in range(25)]
+            store.execute_many("INSERT INTO history VALUES (?, ?, ?, ?)", rows)
+    lines.delete_in_parts(store, run)
+    with store.reading():
+        assert lines.count_history(store, run) == 0
+        assert lines.count_history(store, other) == 25
+
+
+CONFIGS = [
+    "method: grid\nparameters: {a: {values: [1, 2.5, x, true, null, 2026-01-31]}}",
+    "base: &b {x: 1, y: 2}\na: {<<: *b, y: 3}\nb: {<<: [*b, {z: 4}]}",
+    "a: &a [1, 2]\nb: [*a, *a]",
+    "", "text", "- 1\n- 2", "a: 1:30:00", "a: 1e-5\nb: 1.0e-5", "{a: {b: {c: {}}}}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CONFIGS)
+def test_a_configuration_is_read_as_yaml_says(text):
+    assert definitions.read(text) == yaml.safe_load(text)
+
+
+def test_configurations_are_kept_as_far_as_there_is_room(monkeypatch):
+    monkeypatch.setattr(definitions, "MOST_CHARACTERS_KEPT", 100)
+    known = definitions.Definitions()
+    texts = [f"a: {'x' * 40}{i}" for i in range(5)]
+    first = known.read(texts[0])
+    assert known.read(texts[0]) is first
+    for text in texts:
+        known.read(text)
+    assert list(known._kept) == texts[-2:]
+    assert known.read(texts[0]) == first
+
+
+FORK = """mutation F($config: JSONString) {
+  upsertBucket(input: {name: "fork", modelName: "p", config: $config}) { inserted } }"""
+REWIND = """mutation R { rewindRun(input: {entityName: "local", projectName: "p", runName: "r",
+  metricName: "_step", metricValue: 1}) { rewoundRun { id } } }"""
+
+
+def test_a_history_is_forked_and_rewound_only_if_it_is_short(client, store, project, monkeypatch):
+    monkeypatch.setattr(lines, "MOST_REREAD", 10)
+    with store.writing():
+        run = add_run(store, project, "r")
+        store.change(run, history_lines=11)
+    point = {"_wandb": {"value": {"branch_point": {"run_id": "r", "step": 1}}}}
+    for query in (FORK, REWIND):
+        body = {"query": query, "variables": {"config": json.dumps(point)}}
+        reply = client.post("/graphql", json=body)
+        assert reply.status_code == 400
+        assert "has 11 history rows" in reply.json()["errors"][0]["message"]

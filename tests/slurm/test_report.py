@@ -1,0 +1,112 @@
+"""What `workshop status` shows of a ledger, and what it leaves out."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from workshop import cli, slurm
+from workshop.errors import WorkshopError
+
+PATH = "local/p/abcd1234"
+KINDS = ["finished"] * 150 + ["code error"] * 3 + ["node failure"] + ["running"] * 6
+KINDS += ["waiting"] * 40
+
+
+def frame(kinds):
+    states = {"finished": "COMPLETED", "running": "RUNNING", "waiting": "PENDING"}
+    return pd.DataFrame(
+        {
+            "task": [f"17_{number}" for number in range(1, len(kinds) + 1)],
+            "run": [None if kind == "waiting" else f"run{n}" for n, kind in enumerate(kinds)],
+            "configuration": "rate 0.1",
+            "slurm": [states.get(kind, "FAILED") for kind in kinds],
+            "exit_code": "0:0",
+            "run_state": "finished",
+            "starts": 1,
+            "kind": kinds,
+            "cause": kinds,
+            "log": "17/1.out",
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def of_two_hundred_tasks(monkeypatch):
+    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS))
+    monkeypatch.setattr("workshop.backend.connect", lambda: print("W&B: here"))
+
+
+def status(capsys, *options):
+    assert cli.main(["status", PATH, *options]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_counts_come_first_and_then_what_needs_a_look(capsys):
+    which, counts, head, *rows, last = status(capsys)
+    assert which == "W&B: here"
+    assert counts == "150 finished, 3 code error, 1 node failure, 6 running, 40 waiting"
+    assert head.split()[:2] == ["task", "run"]
+    assert [row.split()[0] for row in rows] == ["17_151", "17_152", "17_153", "17_154"]
+    assert last == "196 more are not shown: `--all` shows them"
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        (["--only", "node-failure"], 1),
+        (["--only", "code error", "--only", "waiting"], 43),
+        (["--state", "failed"], 4),
+        (["--state", "FAILED", "--only", "code-error"], 3),
+        (["--state", "PENDING", "--only", "finished"], None),
+        (["--all"], 200),
+    ],
+)
+def test_rows_are_chosen_by_cause_and_by_state(options, rows, capsys):
+    _, counts, *shown = status(capsys, *options)
+    assert counts.startswith("150 finished, ")
+    if rows != 200:
+        assert shown.pop().endswith("more are not shown: `--all` shows them")
+    assert len(shown) == rows + 1 if rows else shown == []
+
+
+def test_a_few_are_shown_whatever_became_of_them(monkeypatch, capsys):
+    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS[140:160]))
+    assert len(status(capsys)) == 3 + 20
+
+
+def test_a_program_reads_json_and_nothing_else(capsys):
+    assert cli.main(["status", PATH, "--json", "--only", "waiting"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert found["counts"]["finished"] == 150
+    assert len(found["tasks"]) == 40
+    assert found["tasks"][0]["run"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "code-eror"], "'code eror' is no cause (did you mean 'code error'?): choose"),
+        (
+            ["--state", "FAILEDX"],
+            "none of these tasks is FAILEDX to SLURM (did you mean 'FAILED'?)",
+        ),
+    ],
+)
+def test_what_is_no_cause_or_state_is_a_sentence(options, message, capsys):
+    assert cli.main(["status", PATH, *options]) == 2
+    assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_slurms_silence_is_said_beside_the_counts():
+    silent = frame(["finished"])
+    silent.attrs["problem"] = "SLURM is away"
+    assert slurm.describe(silent).splitlines()[:2] == [
+        "1 finished", "without what SLURM knows: SLURM is away",
+    ]  # fmt: skip
+
+
+def test_repair_knows_the_same_causes():
+    with pytest.raises(WorkshopError, match="'lots' is no cause"):
+        slurm.gaps(PATH, only=["lots"])

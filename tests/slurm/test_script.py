@@ -1,0 +1,54 @@
+"""The batch script itself, with a stand-in for the agent and no cluster."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import patience, wait_for
+from workshop import slurm
+from workshop.paths import ROOT
+from workshop.slurm import notes
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch) -> dict[str, str]:
+    """The environment of task 1 of array 17, in which the agent sleeps and Python does nothing."""
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in (("wandb", "touch $WANDB_DIR/agent; exec sleep 600"), ("python", "exit 0")):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    return os.environ | {
+        "SLURM_ARRAY_JOB_ID": "17",
+        "SLURM_ARRAY_TASK_ID": "1",
+        "SLURMD_NODENAME": "node1",
+        "WORKSHOP_BIN": str(programs),
+        "WORKSHOP_START_JITTER": "0",
+    }
+
+
+def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
+    log = (tmp_path / "log").open("wb")
+    script = subprocess.Popen(
+        ["bash", str(slurm.SCRIPT), "e/p/s"],
+        env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    place = Path(notes.folder("17") / "1")
+    try:
+        wait_for((place / "agent").exists, (tmp_path / "log").read_text)
+        script.send_signal(signal.SIGTERM)
+        assert script.wait(patience(60)) == 143
+    finally:
+        for own in map(
+            int,
+            subprocess.run(
+                ["pgrep", "--session", str(script.pid)], capture_output=True, text=True, check=False
+            ).stdout.split(),
+        ):
+            os.kill(own, signal.SIGKILL)
+        log.close()
+    assert notes.read("17", 1).starts[-1].status == 143

@@ -1,0 +1,74 @@
+"""What one request may cost, so that nobody else waits for it or lacks the memory."""
+
+import time
+from collections.abc import Iterable
+
+from workshop.server.errors import RequestError
+
+MIB = 2**20
+COST_OF_A_VALUE = 100  # bytes that a value takes in memory and in an answer besides its text
+
+
+class Allowance:
+    """Counts what a request reads from the store and answers, and how long it takes.
+
+    Args:
+        size: How many bytes it may read and answer together.
+        seconds: How long it may take from now on; None if there is no limit.
+
+    Attributes:
+        is_counting: Whether what is read now counts.
+    """
+
+    def __init__(self, size: int, seconds: float | None = None):
+        self._size = self._left = size
+        self._seconds = seconds
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self.is_counting = True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self._end is not None and time.monotonic() > self._end
+
+    def check_time(self) -> None:
+        """Raise a RequestError if the time is up."""
+        if self.is_over:
+            raise RequestError(
+                f"This request takes longer than {self._seconds:g} seconds; ask for less at a "
+                "time: a smaller page, fewer rows or fields, or a narrower filter."
+            )
+
+    def take(self, values: object) -> None:
+        """Take note of values that are read or answered.
+
+        Raises:
+            RequestError: They are too many, or the time is up.
+        """
+        self.check_time()
+        if not self.is_counting:
+            return
+        self._left -= cost(values)
+        if self._left < 0:
+            raise RequestError(
+                f"This request reads and answers more than {self._size // MIB} MiB; ask for less "
+                "at a time: a smaller page, fewer rows or fields, or a narrower filter."
+            )
+
+    def taken(self, values: Iterable[str]) -> list[str]:
+        """Return texts that are read one after the other, as far as the allowance goes."""
+        found = []
+        for value in values:
+            self.take(value)
+            found.append(value)
+        return found
+
+
+def cost(value: object) -> int:
+    """Return about how many bytes a value takes; in a list or a tuple, its items."""
+    if isinstance(value, str):
+        # JSON escapes what is not ASCII.
+        return COST_OF_A_VALUE + (len(value) if value.isascii() else 6 * len(value))
+    if isinstance(value, (list, tuple)):
+        return COST_OF_A_VALUE + sum(map(cost, value))
+    return COST_OF_A_VALUE
