@@ -50,7 +50,6 @@ A requeued job waits 30 s (`cred_expire`; 120 s by default) unless `start_now` h
 """
 
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -174,12 +173,10 @@ class Cluster:
         """Let a requeued job start again without the wait, unless it has started meanwhile."""
         # slurmd takes the job's new credential only if it is of a later second than the requeue.
         time.sleep(1)
-        # Where slurmd refused it, SLURM may hold the job.
-        self.command("scontrol", "release", job)
         try:
             self._checked("scontrol", "update", f"JobId={job}", "StartTime=now")
         except RuntimeError as error:
-            if not re.search("no longer pending|already finished", str(error)):
+            if "no longer pending" not in str(error):
                 raise
 
     def cancel_all(self) -> None:
@@ -210,7 +207,14 @@ class Cluster:
         time.sleep(1)
         self._slurmd(node, "-b")
         self._until(lambda: "down" in self._states(node), f"{node} told of its reboot")
-        self.node_up(node)
+
+        def is_up() -> bool:
+            # SLURM reckons the boot in whole seconds: a second answer can look like a second boot.
+            if self._states(node) == ["down"]:
+                self.node_up(node)
+            return self._states(node) in (["idle"], ["mixed"], ["allocated"])
+
+        self._until(is_up, f"{node} is in service again")
 
     def processes(self) -> list[int]:
         """Return the processes that belong to the cluster, its jobs included."""

@@ -1,10 +1,10 @@
-import dataclasses
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ LONG = "echo started\nsleep 120 & wait\n"
 LONG_ONCE = f'[ "$SLURM_RESTART_COUNT" ] && exit\n{LONG}'
 
 
-@dataclasses.dataclass
+@dataclass
 class Job:
     """A batch job of a whole node."""
 
@@ -72,7 +72,7 @@ def limited(cluster, tmp_path_factory) -> Iterator[Job]:
     job = submit(cluster, tmp_path_factory.mktemp("limit"), LONG, "--time=1", node="node1")
     cluster.end_soon(job.until("RUNNING").number)
     yield job
-    cluster.command("scancel", job.number)
+    cluster.cancel_all()
     wait_for(lambda: cluster.command("squeue", "-h") == "")
 
 
@@ -151,15 +151,9 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     def again(job: Job) -> Job:
         job.until("PENDING")
         shown = job.shown
-
-        def has_completed() -> bool:
-            # A node that refuses the start puts it back into the queue.
-            if job.state().strip() == "PENDING":
-                cluster.start_now(job.number)
-            return job.state().strip() == "COMPLETED"
-
-        wait_for(has_completed, lambda: cluster.command("scontrol", "show", "job", job.number))
-        return dataclasses.replace(job, shown=shown)
+        cluster.start_now(job.number)
+        job.until("COMPLETED").shown = shown
+        return job
 
     ended["module"] = submit(
         cluster, folder, "module load workshop-test\necho $WORKSHOP_TEST_MODULE\n"
@@ -175,7 +169,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     ended["killed"].until("FAILED")
     ended["requeued"] = start(LONG_ONCE)
     cluster.command("scontrol", "requeue", ended["requeued"].number)
-    ended["requeued"] = again(ended["requeued"])
+    again(ended["requeued"])
 
     ended["leaves"] = start(
         f"trap 'echo signal; exit 0' USR1\n{LONG}",
@@ -186,7 +180,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     cluster.command("scontrol", "update", "PartitionName=low", "GraceTime=1")
     ended["preempted"] = start(LONG_ONCE, "--partition=low")
     submit(cluster, folder, "true\n")
-    ended["preempted"] = again(ended["preempted"])
+    again(ended["preempted"])
     cluster.command("scontrol", "update", "PartitionName=low", "GraceTime=20")
 
     ended["down"] = start(LONG, "--no-requeue")
@@ -196,7 +190,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     ended["crash"] = start(LONG_ONCE)
     cluster.crash_node("node2")
     cluster.boot_node("node2")
-    ended["crash"] = again(ended["crash"])
+    again(ended["crash"])
 
     ended["limit"].until("TIMEOUT", exit_code="0:15")
     wait_for(lambda: cluster.command("sinfo", "-h", "-o", "%T") == "idle\n")

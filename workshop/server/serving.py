@@ -239,19 +239,7 @@ def write_note(path: Path, address: Address, certfile: Path | None, instance: st
 
 
 def announce(folder: Path, address: Address, gate: Gate) -> None:
-    """Print where the server is and how to use it, and warn of what others could read."""
-    print(f"Serving W&B for the workshop at {address.url} (store {folder})")
-    if address.local_url != address.url:
-        print(f"On this machine it is at {address.local_url} as well.")
-    key = shlex.quote(str(key_file(folder, DEFAULT_USER)))
-    print("To use it from another terminal:")
-    print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
-    if gate.people:
-        print(
-            f"There are {len(gate.people)} people in the class; hand each of them their file "
-            f"{key_file(folder, 'NAME')}"
-        )
-    print("Ctrl-C stops it; what was logged stays.", flush=True)
+    """Print where the server is and how to use it, after warnings of what is wrong with that."""
     if is_scarce(folder):
         print(
             f"warning: the disk of {folder} is full but for what the database needs; nothing more "
@@ -264,3 +252,15 @@ def announce(folder: Path, address: Address, gate: Gate) -> None:
             "loopback; with --certfile and --keyfile they do not.",
             file=sys.stderr,
         )
+    print(f"Serving W&B for the workshop at {address.url} (store {folder})")
+    if address.local_url != address.url:
+        print(f"On this machine it is at {address.local_url} as well.")
+    key = shlex.quote(str(key_file(folder, DEFAULT_USER)))
+    print("To use it from another terminal:")
+    print(f"  export WANDB_BASE_URL={address.url} NETRC={key}")
+    if gate.people:
+        print(
+            f"There are {len(gate.people)} people in the class; hand each of them their file "
+            f"{key_file(folder, 'NAME')}"
+        )
+    print("Ctrl-C stops it; what was logged stays.", flush=True)
