@@ -1,4 +1,4 @@
-"""Reading beside the writer, within an allowance; and turns in the order of arrival."""
+"""Reading beside the writer, within an allowance; and whose turn it is to write."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from workshop.server import definitions, lines
 from workshop.server import store as store_module
 from workshop.server.allowance import Allowance
 from workshop.server.errors import RequestError
-from workshop.server.queues import FirstComeLock
+from workshop.server.queues import ASKING, FairLock
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
 
@@ -124,21 +124,23 @@ def test_no_longer_is_read_than_allowed(store: Store, project: Project):
         assert store.count(Run) == 0
 
 
-def test_turns_are_in_the_order_of_arrival():
-    lock, order = FirstComeLock(), []
+def test_participants_write_in_turn_and_one_alone_in_the_order_of_arrival():
+    lock, order = FairLock(), []
 
-    def take(number: int) -> None:
+    def take(who: str, number: int) -> None:
+        ASKING.set(who)
         with lock:
-            order.append(number)
+            order.append((who, number))
 
+    ASKING.set("mallory")
     with lock:
         waiting = []
-        for number in range(5):
-            waiting.append(in_thread(take, number))
-            wait_for(lambda number=number: len(lock._waiting) == number + 1, every=0.001)
+        for who, number in [("mallory", 1), ("mallory", 2), ("eve", 3), ("mallory", 4), ("ada", 5)]:
+            waiting.append(in_thread(take, who, number))
+            wait_for(lambda: sum(map(len, lock._waiting.values())) == len(waiting), every=0.001)
     for thread in waiting:
         thread.join(patience(30))
-    assert order == [0, 1, 2, 3, 4]
+    assert order == [("eve", 3), ("mallory", 1), ("ada", 5), ("mallory", 2), ("mallory", 4)]
 
 
 def test_many_lines_are_deleted_in_parts(store: Store, project: Project, monkeypatch):

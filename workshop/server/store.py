@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
-from workshop.server.queues import FirstComeLock
+from workshop.server.queues import FairLock
 from workshop.server.store_folder import claim, journal_mode
 
 VERSION = 4
@@ -40,6 +40,7 @@ class Mine(threading.local):
     connection: sqlite3.Connection | None = None
     version: object = None
     allowance: Allowance | None = None
+    is_writing: bool = False
 
 
 class Store:
@@ -55,7 +56,7 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._lock = FirstComeLock()
+        self._lock = FairLock()
         self._mine = Mine()
         self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
@@ -148,6 +149,7 @@ class Store:
         """
         with self._lock, self._using(self._db, object(), allowance):
             self._db.execute("BEGIN IMMEDIATE")
+            self._mine.is_writing = True
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -157,6 +159,7 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
             finally:
+                self._mine.is_writing = False
                 self._kept = self._db.total_changes, self._undone
                 for ended in self._ended:
                     ended()
@@ -209,6 +212,11 @@ class Store:
                 f"CREATE TEMP TRIGGER {name}_{number} AFTER {event} ON {kind.TABLE} "
                 f"BEGIN {calls} END"
             )
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this thread is inside `writing`, so that whoever wants to write waits for it."""
+        return self._mine.is_writing
 
     @property
     def _connection(self) -> sqlite3.Connection:
