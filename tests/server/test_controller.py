@@ -1,6 +1,7 @@
 import pytest
 
 from tests.server.world import World
+from workshop.server.allowance import Allowance
 from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
 from workshop.server.records import Agent, Run
 
@@ -294,3 +295,26 @@ def test_agents_are_running_finished_or_crashed(world: World):
     assert (state(one), state(two)) == ("RUNNING", "RUNNING")
     world.clock.seconds += AGENT_SILENCE + 1
     assert (state(one), state(two)) == ("FINISHED", "CRASHED")
+
+
+def enqueue(world: World, number: int, length: int) -> None:
+    """Enqueue runs with long configs."""
+    config = {"text": {"value": "x" * length}}
+    for _ in range(number):
+        world.controller.enqueue(world.sweep, config, "local")
+
+
+def test_enqueued_runs_are_looked_at_one_by_one(world: World):
+    """However many there are, and however long their configs."""
+    enqueue(world, 20, 10_000)
+    agent = world.agent()
+    with world.store.writing(Allowance(100_000)):
+        (command,) = world.beat(agent)
+    assert command["run_id"] == world.store.all(Run, "id")[0].name
+
+
+def test_a_sweep_is_canceled_without_a_look_at_its_runs(world: World):
+    enqueue(world, 20, 10_000)
+    with world.store.writing(Allowance(100_000)):
+        world.set_state("CANCELED")
+    assert {run.state for run in world.store.all(Run)} == {"killed"}

@@ -25,7 +25,7 @@ from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_blob
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import RequestError
+from workshop.server.errors import RequestError, until_ready
 from workshop.server.files import MOST_DISCARDED, Files, download, preflight, upload
 from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
@@ -329,7 +329,7 @@ async def tend_for_ever(store: Store, controller: Controller) -> None:
     while True:
         await asyncio.sleep(SECONDS_BETWEEN_TENDINGS)
         try:
-            await run_in_threadpool(tend)
+            await run_in_threadpool(until_ready, tend)
         except sqlite3.Error:
             pass  # the disk is full, which whoever asks for something is told
         except Exception:

@@ -116,9 +116,11 @@ class Lifecycle:
         """Pause, resume, stop or cancel a sweep; canceling ends its runs as well."""
         sweep = self._store.change(sweep, state=state, updated_at=self.now())
         if state == "CANCELED":
-            for run in self._store.all(Run, sweep_id=sweep.id):
-                if run.is_live:
-                    self._store.change(run, state="killed", stop_ordered=1)
+            self._store.execute(
+                "UPDATE runs SET state = 'killed', stop_ordered = 1 "  # noqa: S608
+                f"WHERE sweep_id = ? AND state IN {LIVE_STATES}",
+                sweep.id,
+            )
         if state in ENDED:
             self._stopping.forget_sweep(sweep)
         return self.settle(sweep)
