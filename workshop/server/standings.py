@@ -16,6 +16,17 @@ from workshop.server.values import number
 
 METRIC = Metric("Validation Accuracy", maximize=True)  # what the workshop's program logs
 LONGEST = 200_000  # characters of what a run has logged: one of a class's program has some hundred
+MOST_OF_ONE = 2 * 2**20  # characters of the runs of one entity, the newest first
+SUMMARIES = """
+SELECT entity, project, name, display_name, created_at, summary, extremes FROM (
+    SELECT entity, projects.name AS project, runs.name, display_name, runs.id,
+        runs.created_at, summary, extremes, sum(length(summary) + length(extremes))
+            OVER (PARTITION BY entity ORDER BY runs.id DESC) AS total
+    FROM runs JOIN projects ON projects.id = runs.project_id
+    WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden
+    AND length(summary) + length(extremes) < ?
+) WHERE total <= ? ORDER BY id
+"""
 SECONDS = 2.0  # how long at least what was read through counts as new
 
 
@@ -92,10 +103,4 @@ class Standings:
 
     def _summaries(self) -> list:
         with self._store.reading():
-            return self._store.execute(
-                "SELECT entity, projects.name, runs.name, display_name, runs.created_at, summary, "
-                "extremes FROM runs JOIN projects ON projects.id = runs.project_id "
-                "WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden "
-                "AND length(summary) + length(extremes) < ?",
-                LONGEST,
-            ).fetchall()
+            return self._store.execute(SUMMARIES, LONGEST, MOST_OF_ONE).fetchall()
