@@ -2,6 +2,7 @@ import pytest
 
 from tests.server.world import World
 from workshop.server.allowance import Allowance
+from workshop.server.errors import Unready
 from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
 from workshop.server.records import Agent, Run
 
@@ -313,8 +314,14 @@ def test_enqueued_runs_are_looked_at_one_by_one(world: World):
     assert command["run_id"] == world.store.all(Run, "id")[0].name
 
 
-def test_a_sweep_is_canceled_without_a_look_at_its_runs(world: World):
-    enqueue(world, 20, 10_000)
+def test_the_runs_of_a_canceled_sweep_are_killed_in_parts(world: World):
+    """None of which reads their configs."""
+    enqueue(world, 45, 10_000)
+    with pytest.raises(Unready) as many, world.store.writing(Allowance(100_000)):
+        world.set_state("CANCELED")
+    assert {run.state for run in world.store.all(Run)} == {"pending"}
+    many.value.call()
     with world.store.writing(Allowance(100_000)):
         world.set_state("CANCELED")
     assert {run.state for run in world.store.all(Run)} == {"killed"}
+    assert world.sweep.state == "CANCELED"

@@ -64,7 +64,7 @@ import time
 from collections.abc import Callable
 
 from workshop.server import lines
-from workshop.server.errors import RequestError
+from workshop.server.errors import RequestError, Unready
 from workshop.server.proposals import Proposals
 from workshop.server.records import LIVE_STATES, Agent, Run, Sweep
 from workshop.server.silence import Silence
@@ -77,6 +77,7 @@ GRACE = 20  # between an agent not listing a run any more and the run counting a
 AGENT_SILENCE = 75
 RUN_SILENCE = 120
 STOPPED_RUN_SILENCE = 40
+MOST_KILLED = 20  # runs, within one transaction
 
 ENDED = ("FINISHED", "CANCELED")
 ORDERS = {
@@ -113,17 +114,33 @@ class Lifecycle:
     # ---- sweeps ----
 
     def set_state(self, sweep: Sweep, state: str) -> Sweep:
-        """Pause, resume, stop or cancel a sweep; canceling ends its runs as well."""
+        """Pause, resume, stop or cancel a sweep; canceling ends its runs as well.
+
+        Raises:
+            Unready: Many runs are to be ended first.
+        """
         sweep = self._store.change(sweep, state=state, updated_at=self.now())
-        if state == "CANCELED":
-            self._store.execute(
-                "UPDATE runs SET state = 'killed', stop_ordered = 1 "  # noqa: S608
-                f"WHERE sweep_id = ? AND state IN {LIVE_STATES}",
-                sweep.id,
-            )
+        if state == "CANCELED" and self._kill_some(sweep) == MOST_KILLED:
+            raise Unready((self.kill_runs, sweep))
         if state in ENDED:
             self._stopping.forget_sweep(sweep)
         return self.settle(sweep)
+
+    def kill_runs(self, sweep: Sweep) -> None:
+        """End the live runs of a sweep in several transactions, so that others come in between."""
+        killed = MOST_KILLED
+        while killed == MOST_KILLED:
+            with self._store.writing():
+                killed = self._kill_some(sweep)
+
+    def _kill_some(self, sweep: Sweep) -> int:
+        """End some live runs of a sweep, whose texts are written anew; return how many."""
+        return self._store.execute(
+            "UPDATE runs SET state = 'killed', stop_ordered = 1 WHERE id IN "  # noqa: S608
+            f"(SELECT id FROM runs WHERE sweep_id = ? AND state IN {LIVE_STATES} LIMIT ?)",
+            sweep.id,
+            MOST_KILLED,
+        ).rowcount
 
     def settle(self, sweep: Sweep) -> Sweep:
         """Finish a sweep if nothing is left to try and no run is to end any more."""
