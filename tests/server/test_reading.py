@@ -253,3 +253,9 @@ def test_what_a_sample_holds_counts_as_soon_as_it_is_read():
     allowance = Allowance(100_000)
     found = allowance.taken({"x": [0.5] * 100} for _ in range(9))
     allowance.take(found)  # they have been counted
+
+
+def test_what_is_worked_on_one_by_one_takes_no_longer_than_allowed():
+    worked = Allowance(100, seconds=-1).in_time([1, 2, 3])
+    with pytest.raises(RequestError, match="takes longer"):
+        next(worked)

@@ -24,7 +24,7 @@ MOST_RARE_KEYS = 20
 MOST_KEYS = 10_000  # of a row, and of a run
 LEFT_OUT = "_left_out"  # the key of how many keys were too many; those of W&B begin with _ as well
 MOST_REREAD, MOST_DELETED = 100_000, 20_000  # rows, within one transaction
-MOST_CHARACTERS = 32 * 2**20  # of the rows that are reread
+MOST_CHARACTERS = 16 * 2**20  # of the rows that are reread
 
 
 def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
