@@ -156,7 +156,7 @@ async def received(request: Request, entity: str, limit: int) -> AsyncIterator[t
                             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                         )
                     arrive(len(chunk))
-                    require_reserve(state.store.folder)
+                    require_reserve(state.store.folder, len(chunk))
                     file.write(chunk)
 
                 refusal, discarded = None, 0
