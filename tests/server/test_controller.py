@@ -325,3 +325,10 @@ def test_the_runs_of_a_canceled_sweep_are_killed_in_parts(world: World):
         world.set_state("CANCELED")
     assert {run.state for run in world.store.all(Run)} == {"killed"}
     assert world.sweep.state == "CANCELED"
+
+
+def test_runs_that_go_on_are_looked_after_without_their_texts(world: World):
+    enqueue(world, 20, 10_000)
+    with world.store.writing(Allowance(100_000)):
+        world.controller.tend()
+    assert {run.state for run in world.store.all(Run)} == {"pending"}

@@ -17,7 +17,7 @@ import pytest
 
 from tests.fixtures.requirements import lacking
 from tests.fixtures.server import attempt
-from tests.waiting import patience, wait_for_text
+from tests.waiting import patience, wait_for, wait_for_text
 
 RUN = 'mutation R { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'
 UPSERT = """mutation U($config: JSONString, $summary: JSONString) {

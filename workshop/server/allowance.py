@@ -64,10 +64,13 @@ class Allowance:
             yield item
 
     def taken(self, values: Iterable[Item]) -> "Counted":
-        """Return values that are read one after the other, as far as the allowance goes."""
+        """Return values that are read one after the other, as far as the allowance goes.
+
+        Of JSON all that is in it counts: numbers take far more memory than their text.
+        """
         found = Counted()
         for value in values:
-            self.take(value)
+            self.take([*inner(value)])
             found.append(value)
         return found
 
@@ -76,13 +79,20 @@ class Counted(list):
     """A list whose items were taken from an allowance already."""
 
 
+def inner(value: object) -> Iterator[object]:
+    """Yield a JSON value and all that is in it, but for lists and dictionaries themselves."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from inner(item)
+    else:
+        yield value
+
+
 def cost(value: object) -> int:
-    """Return about how many bytes a value takes; of a list, a tuple or a dictionary, its items."""
+    """Return about how many bytes a value takes; in a list or a tuple, its items."""
     if isinstance(value, str):
         # JSON escapes what is not ASCII.
         return COST_OF_A_VALUE + (len(value) if value.isascii() else 6 * len(value))
-    if isinstance(value, dict):
-        return COST_OF_A_VALUE + sum(map(cost, value.values()))
     if isinstance(value, (list, tuple)) and not isinstance(value, Counted):
         return COST_OF_A_VALUE + sum(map(cost, value))
     return COST_OF_A_VALUE

@@ -62,6 +62,7 @@ Every method that changes something is to be called inside `Store.writing`.
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from workshop.server import lines
 from workshop.server.errors import RequestError, Unready
@@ -255,40 +256,49 @@ class Lifecycle:
 
     def tend(self) -> None:
         """End the runs whose processes have gone silent; to be called every few seconds."""
-        live = self._store.execute(f"SELECT id FROM runs WHERE state IN {LIVE_STATES}").fetchall()  # noqa: S608
-        numbers = [number for (number,) in live]
-        self.silence.look(numbers)
-        for number in numbers:  # one at a time: each may have long texts
-            run = self._store.find(Run, id=number)
-            if run.state == "pending":
-                self._end_pending(run)
-            elif run.stop_ordered:
-                if self.silence.seconds(run) > STOPPED_RUN_SILENCE:
-                    self._end(run, "killed")
-            elif self.silence.seconds(run) > RUN_SILENCE:
-                self._end(run, "preempted" if run.preempting else "crashed")
+        # Without their texts, which may be long.
+        rows = self._store.execute(
+            "SELECT id, name, state, sweep_id, agent_id, stop_ordered, preempting "  # noqa: S608
+            f"FROM runs WHERE state IN {LIVE_STATES}"
+        )
+        live = [SimpleNamespace(**dict(row)) for row in rows]
+        self.silence.look([run.id for run in live])
+        for run in live:
+            if state := self._end_of(run):
+                self._end(self._store.find(Run, id=run.id), state)
 
-    def _end_pending(self, run: Run) -> None:
-        """End a pending run that no process works on, and that no agent will start."""
+    def _end_of(self, run: SimpleNamespace) -> str | None:
+        """Return the state in which a live run has ended; None if it goes on."""
+        silent = self.silence.seconds_of(Run, run.id)
+        if run.state == "pending":
+            return self._end_of_pending(run)
+        if run.stop_ordered:
+            return "killed" if silent > STOPPED_RUN_SILENCE else None
+        if silent > RUN_SILENCE:
+            return "preempted" if run.preempting else "crashed"
+        return None
+
+    def _end_of_pending(self, run: SimpleNamespace) -> str | None:
+        """Return the same of a pending run, which ends if no process has it and no agent will."""
         sweep = self._sweep_of(run)
         if self._has_vanished(run):
-            self._end(run, "killed" if run.stop_ordered else "crashed")
-        elif sweep and (run.stop_ordered or sweep.state in ENDED) and self._is_unattended(run):
-            self._end(run, "killed")
+            return "killed" if run.stop_ordered else "crashed"
+        is_unwanted = sweep and (run.stop_ordered or sweep.state in ENDED)
+        return "killed" if is_unwanted and self._is_unattended(run) else None
 
-    def _is_unattended(self, run: Run) -> bool:
+    def _is_unattended(self, run: Run | SimpleNamespace) -> bool:
         """Tell whether a run is pending without an agent that has started it, or will."""
         if run.state != "pending":
             return False
         agent = self._agent_of(run)
         return agent is None or (self._is_gone(agent) and run.name not in alive(agent.run_state))
 
-    def _has_vanished(self, run: Run) -> bool:
+    def _has_vanished(self, run: SimpleNamespace) -> bool:
         """Tell whether an agent that had started a pending run is gone."""
         agent = self._agent_of(run)
         return agent is not None and self._is_gone(agent) and run.name in alive(agent.run_state)
 
-    def _agent_of(self, run: Run) -> Agent | None:
+    def _agent_of(self, run: Run | SimpleNamespace) -> Agent | None:
         return self._store.find(Agent, id=run.agent_id) if run.agent_id else None
 
     def _is_gone(self, agent: Agent) -> bool:
@@ -300,7 +310,7 @@ class Lifecycle:
             self.settle(sweep)
         return run
 
-    def _sweep_of(self, run: Run) -> Sweep | None:
+    def _sweep_of(self, run: Run | SimpleNamespace) -> Sweep | None:
         return self._store.find(Sweep, id=run.sweep_id) if run.sweep_id else None
 
     def _live_runs(self, agent: Agent) -> list[Run]:
