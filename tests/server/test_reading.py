@@ -259,3 +259,12 @@ def test_what_is_worked_on_one_by_one_takes_no_longer_than_allowed():
     worked = Allowance(100, seconds=-1).in_time([1, 2, 3])
     with pytest.raises(RequestError, match="takes longer"):
         next(worked)
+
+
+def test_a_page_reads_less_than_a_query(client, store, project, monkeypatch):
+    monkeypatch.setattr(store_module, "MOST_SHOWN", 100_000)
+    with store.writing():
+        store.change(add_run(store, project, "r"), summary=json.dumps({"x": "y" * 100_000}))
+    assert client.get("/local/p").status_code == 400
+    query = '{ project(name: "p") { run(name: "r") { summaryMetrics } } }'
+    assert client.post("/graphql", json={"query": query}).status_code == 200

@@ -10,8 +10,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from workshop.server.allowance import Allowance
 from workshop.server.metric import Metric
-from workshop.server.store import Store
+from workshop.server.store import LONGEST_READ, MOST_READ, Store
 from workshop.server.values import number
 
 METRIC = Metric("Validation Accuracy", maximize=True)  # what the workshop's program logs
@@ -102,5 +103,5 @@ class Standings:
             return self._entries
 
     def _summaries(self) -> list:
-        with self._store.reading():
+        with self._store.reading(Allowance(MOST_READ, LONGEST_READ)):
             return self._store.execute(SUMMARIES, LONGEST, MOST_OF_ONE).fetchall()

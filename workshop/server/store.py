@@ -29,6 +29,7 @@ VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
 # Of one request that reads.  The client gives up after 19 seconds.
 MOST_READ = 128 * MIB
+MOST_SHOWN = 48 * MIB  # of a page, which parses it: numbers take nine times as much as their text
 LONGEST_READ = 15  # seconds
 STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, at the time: milliseconds
 Record = TypeVar("Record")  # one of the classes of `records`
@@ -110,7 +111,7 @@ class Store:
         """See the store as it is now while several things are read.
 
         Args:
-            allowance: What may be read; as much as one request may if None.
+            allowance: What may be read; as much as a page may if None.
 
         Raises:
             RequestError: The block reads more than that, or takes too long.
@@ -118,7 +119,7 @@ class Store:
         if self._mine.connection:  # this thread reads or writes already
             yield
             return
-        allowance = allowance or Allowance(MOST_READ, LONGEST_READ)
+        allowance = allowance or Allowance(MOST_SHOWN, LONGEST_READ)
         if not self._reads_beside:
             with self._lock, self._using(self._db, self.version, allowance):
                 yield
