@@ -222,3 +222,16 @@ def test_a_page_of_another_server_may_not_read_files(client):
         refused = client.options(address, headers={"Origin": origin})
         assert refused.status_code == 403
         assert "access-control-allow-origin" not in refused.headers
+
+
+def test_bytes_that_come_again_while_they_are_removed_are_kept(uploader, store, monkeypatch):
+    """Nobody brings them between the look whether they are needed and the end of their file."""
+    artifact = uploader.log({"a": b"one"})
+    removed = []
+
+    def unlink(path: Path, **_) -> None:
+        removed.append((path.name, store._lock._is_held))
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    uploader.graphql(DELETE, id=artifact)
+    assert (hashlib.md5(b"one").hexdigest(), True) in removed

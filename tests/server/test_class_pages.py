@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.repository.documents import Page, are_in_order
+from workshop.server import standings
 from workshop.server.app import make_app
 from workshop.server.auth import Gate
 from workshop.server.roster import Person, admit
@@ -188,6 +189,17 @@ def test_the_leaderboard_has_the_best_run_of_each(make_class):
     page = everybody.page("cyd", "/leaderboard?metric=Loss <b>&goal=sideways")
     assert rows(page)["1. ada"][0] == "50"
     assert "No run has logged nothing yet" in everybody.page("cyd", "/leaderboard?metric=nothing")
+
+
+def test_many_runs_of_one_keep_nobody_from_the_leaderboard(make_class, monkeypatch):
+    monkeypatch.setattr(standings, "MOST_OF_ONE", 300)
+    everybody = make_class("ada", "bob")
+    everybody.run("ada", "r", {"Validation Accuracy": 50})
+    for run in range(9):
+        everybody.run("bob", f"r{run}", {"Validation Accuracy": run, "text": "x" * 100})
+    board = rows(everybody.page("ada", "/leaderboard"))
+    assert list(board) == ["1. ada (you)", "2. bob"]
+    assert board["2. bob"][0] == "8"
 
 
 @pytest.mark.parametrize("address", ["/class", "/leaderboard", "/nothing/here"])

@@ -1,5 +1,6 @@
 """Connections without a key: any number of them, and any patience of theirs."""
 
+import contextlib
 import resource
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ LIMIT = DESCRIPTORS_KEPT + 2 * 60  # descriptors: 60 connections, 30 of one addr
 IMPATIENT = """
 from workshop.server import connections
 connections.REQUEST_S = connections.SILENCE_S = 0.5
+from workshop.server import queues
+from workshop.server.pages import signin
+queues.FORMS, signin.LONGEST_FORM_S = 1, 0.3
 from workshop.server.__main__ import main
 main()
 """
@@ -123,3 +127,28 @@ def test_a_proxy_may_speak_for_many():
     assert all(one.is_open for one in many)
     connections.opened(one_more := Known("127.0.0.1", True, False))
     assert not one_more.is_open
+
+
+def test_a_form_that_comes_byte_by_byte_is_not_waited_for(impatient: RunningServer):
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n"
+    with connect(impatient) as connection:
+        connection.sendall(head)
+        connection.setblocking(False)
+
+        def is_answered() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                return connection.recv(100).startswith(b"HTTP/1.1 400")
+            connection.send(b"x")
+            return False
+
+        wait_for(is_answered, "the form is given up", every=0.05)
+
+
+def test_only_so_many_forms_are_read_at_once(impatient: RunningServer):
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    with contextlib.ExitStack() as opened:
+        many = [opened.enter_context(connect(impatient)) for _ in range(2)]
+        for connection in many:
+            connection.sendall(head)
+        answers = [connection.recv(100).split()[1] for connection in reversed(many)]
+    assert b"429" in answers

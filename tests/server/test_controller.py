@@ -1,6 +1,8 @@
 import pytest
 
 from tests.server.world import World
+from workshop.server.allowance import Allowance
+from workshop.server.errors import Unready
 from workshop.server.lifecycle import AGENT_SILENCE, GRACE, RUN_SILENCE, STOPPED_RUN_SILENCE
 from workshop.server.records import Agent, Run
 
@@ -294,3 +296,39 @@ def test_agents_are_running_finished_or_crashed(world: World):
     assert (state(one), state(two)) == ("RUNNING", "RUNNING")
     world.clock.seconds += AGENT_SILENCE + 1
     assert (state(one), state(two)) == ("FINISHED", "CRASHED")
+
+
+def enqueue(world: World, number: int, length: int) -> None:
+    """Enqueue runs with long configs."""
+    config = {"text": {"value": "x" * length}}
+    for _ in range(number):
+        world.controller.enqueue(world.sweep, config, "local")
+
+
+def test_enqueued_runs_are_looked_at_one_by_one(world: World):
+    """However many there are, and however long their configs."""
+    enqueue(world, 20, 10_000)
+    agent = world.agent()
+    with world.store.writing(Allowance(100_000)):
+        (command,) = world.beat(agent)
+    assert command["run_id"] == world.store.all(Run, "id")[0].name
+
+
+def test_the_runs_of_a_canceled_sweep_are_killed_in_parts(world: World):
+    """None of which reads their configs."""
+    enqueue(world, 45, 10_000)
+    with pytest.raises(Unready) as many, world.store.writing(Allowance(100_000)):
+        world.set_state("CANCELED")
+    assert {run.state for run in world.store.all(Run)} == {"pending"}
+    many.value.call()
+    with world.store.writing(Allowance(100_000)):
+        world.set_state("CANCELED")
+    assert {run.state for run in world.store.all(Run)} == {"killed"}
+    assert world.sweep.state == "CANCELED"
+
+
+def test_runs_that_go_on_are_looked_after_without_their_texts(world: World):
+    enqueue(world, 20, 10_000)
+    with world.store.writing(Allowance(100_000)):
+        world.controller.tend()
+    assert {run.state for run in world.store.all(Run)} == {"pending"}

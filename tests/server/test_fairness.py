@@ -121,6 +121,13 @@ def sampled(number: int) -> str:
     return f'{{ project(name: "p") {{ run(name: "long") {{ sampledHistory(specs: {specs}) }} }} }}'
 
 
+LONG_AXES = "method: grid\nparameters:\n" + "".join(
+    f"  p{i}: {{min: 0, max: 9999}}\n" for i in range(3000)
+)
+DOTTED = f"{{method: random, metric: {{name: {'a.' * 60_000}a}}, parameters: {{p: {{value: 1}}}}}}"
+SPECS = """query S($specs: [JSONString!]!) {
+  project(name: "p") { run(name: "long") { sampledHistory(specs: $specs) } } }"""
+SUMS = numbered("storageBytes", 99)
 UPSERT = 'upsertBucket(input: {name: "long", modelName: "p"})'
 
 
@@ -147,7 +154,14 @@ UPSERT = 'upsertBucket(input: {name: "long", modelName: "p"})'
             {"t": "x" * 3 * 2**20}, "3,145,728 characters", id="text",
         ),
         pytest.param(nested(30), {}, "60 levels", id="fragments"),
+        pytest.param(SPECS, {"specs": ["{}"] * 100_000}, "100,000 items", id="specs"),
         pytest.param("{ __schema { types { name } } }", {}, "introspection", id="schema"),
+        pytest.param(
+            f"mutation {{ {UPSERT} {{ bucket {{ project {{ entity {SUMS} }} }} }} }}", {},
+            "a mutation cannot answer Entity.storageBytes", id="sums in a mutation",
+        ),
+        pytest.param(SWEEP, {"config": LONG_AXES}, "100,000 values together", id="long axes"),
+        pytest.param(SWEEP, {"config": DOTTED}, "characters", id="dots of a metric"),
         pytest.param(
             f"mutation {numbered(f'{UPSERT} {{ inserted }}', 99)}", {}, "10 mutations",
             id="mutations",
@@ -164,6 +178,16 @@ def test_a_large_sweep_is_registered(attacker):
     config = f"method: random\nparameters:\n{parameters}"
     reply = nobody_waits(attacker, lambda: attacker.ask(SWEEP, config=config))
     assert reply.status_code == 200, reply.text
+
+
+def test_a_grid_with_more_points_than_can_be_written_has_its_pages(attacker):
+    parameters = "".join(f"  p{i}: {{values: [0,1,2,3,4,5,6,7,8,9]}}\n" for i in range(4500))
+    reply = nobody_waits(
+        attacker, lambda: attacker.ask(SWEEP, config=f"method: grid\nparameters:\n{parameters}")
+    )
+    sweep = reply.json()["data"]["upsertSweep"]["sweep"]["name"]
+    for page in (f"/{ATTACKER}/p/sweeps/{sweep}", f"/{ATTACKER}/p"):
+        assert attacker.client.get(page).status_code == 200
 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|aa)+$", "(.*a){20}$"])

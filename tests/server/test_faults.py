@@ -17,7 +17,7 @@ import pytest
 
 from tests.fixtures.requirements import lacking
 from tests.fixtures.server import attempt
-from tests.waiting import patience, wait_for_text
+from tests.waiting import patience, wait_for, wait_for_text
 
 RUN = 'mutation R { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'
 UPSERT = """mutation U($config: JSONString, $summary: JSONString) {
@@ -226,7 +226,7 @@ def test_uploads_leave_so_much_of_the_disk_that_the_server_starts_and_says_so(st
     server.stop()
     leave_little(disk)  # what SQLite has given back
     logger.server = server = start_server(store=disk / "store")
-    assert "the disk" in (server.home / "server.log").read_text()
+    wait_for(lambda: "the disk" in (server.home / "server.log").read_text(), "it warns", every=0.01)
     logger.http = httpx2.Client(auth=("api", server.key), base_url=server.url)
     found = server.graphql("""{ project(name: "p") { run(name: "r") {
       files { edges { node { id } } } } } }""")["project"]["run"]["files"]["edges"]
@@ -235,6 +235,24 @@ def test_uploads_leave_so_much_of_the_disk_that_the_server_starts_and_says_so(st
     assert logger.ask(delete, ids=ids).status_code == 200
     assert logger.post().status_code == 200
     logger.check()
+
+
+def test_posts_that_do_not_fit_leave_room_for_those_that_do(start_server, mount):
+    disk = mount("size=20m")
+    logger = Logger(start_server(store=disk / "store"))
+    lines = 0
+    while (reply := logger.http.post(POSTS, json=rows_post(lines, 4, 900_000))).is_success:
+        lines += 4
+    assert reply.status_code == 507
+    config = {"config": json.dumps({"x": {"value": "x" * 900_000}})}
+    for _ in range(20):
+        logger.ask(
+            'mutation C($config: JSONString) { upsertBucket(input: {name: "r", '
+            'modelName: "p", config: $config}) { inserted } }',
+            **config,
+        )
+    assert shutil.disk_usage(disk).free > 2**20
+    assert logger.http.post(POSTS, json=rows_post(lines)).status_code == 200
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])

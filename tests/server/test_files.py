@@ -58,7 +58,9 @@ def test_names_that_are_none_are_refused(client, graphql, name):
     assert "is no name for a file" in reply.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "a\x00", "a\x7f", "a\x9b"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "\x1b[2J", "a\x00", "a\x7f", "a\x9b", "a\u202eb", "a\u2028b"]
+)
 def test_names_with_control_characters_are_refused(client, name):
     body = {"query": CREATE, "variables": {"files": [name]}}
     reply = client.post("/graphql", json=body)

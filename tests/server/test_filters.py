@@ -9,7 +9,7 @@ from workshop.server.filters import Filter, Order
 from workshop.server.records import Project, Run
 from workshop.server.resolvers.artifacts.collections import COLLECTION_FIELDS, VERSION_FIELDS
 from workshop.server.store import Store
-from workshop.server.values import shorten
+from workshop.server.values import lookup, shorten
 
 
 @pytest.fixture
@@ -251,3 +251,36 @@ def test_times_are_sorted_as_times(run: Run):
     ]
     assert order_of(order(found, "-created_at")) == [1, 2, 0]
     assert order_of(order(found, "createdAt")) == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        (lambda: Filter(json.dumps({"config." + "a." * 300: 1}), RUN_FIELDS), "607 characters"),
+        (lambda: Filter(json.dumps({"name": "x" * 500_000}), RUN_FIELDS), "at most 500,000"),
+        (lambda: Order("state," * 11, RUN_FIELDS), "11 keys; use at most 10"),
+    ],
+)
+def test_what_would_take_too_long_to_look_at_is_refused(what, expected):
+    with pytest.raises(RequestError, match=expected):
+        what()
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "expected"),
+    [
+        ({"a": {"b": 1}}, "a.b", 1),
+        ({"a.b": 1, "a": {"b": 2}}, "a.b", 1),
+        ({"a": {"b": {"c": 1}}, "a.b": {"c": 2}}, "a.b.c", 2),
+        ({"a": {"b": {"c": 1}}, "a.b": {"d": 2}}, "a.b.c", 1),
+        ({"a": {"b": 1}}, "a.c", None),
+        ({"": {"b": 1}, ".": {"b": 1}}, ".b", None),
+        ({"a.": {"b": 1}}, "a..b", 1),
+        ({1: {"b": 1}, "x": 2}, "1.b.c.d", None),
+    ],
+)
+@pytest.mark.parametrize("more", [0, 20])
+def test_the_longest_key_that_fits_is_followed(value, path, expected, more):
+    """Whether a dictionary has fewer keys than the path has dots, or more."""
+    value = value | {f"k{i}": i for i in range(more)}
+    assert lookup(value, path) == expected

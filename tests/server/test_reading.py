@@ -1,4 +1,4 @@
-"""Reading beside the writer, within an allowance; and turns in the order of arrival."""
+"""Reading beside the writer, within an allowance; and whose turn it is to write."""
 
 import json
 import threading
@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from tests.waiting import patience, wait_for
-from workshop.server import definitions, lines
+from workshop.server import additions, definitions, filestream, lines
 from workshop.server import store as store_module
 from workshop.server.allowance import Allowance
 from workshop.server.errors import RequestError
-from workshop.server.queues import FirstComeLock
+from workshop.server.queues import ASKING, FairLock
 from workshop.server.records import Project, Run
 from workshop.server.store import Store
 
@@ -124,21 +124,23 @@ def test_no_longer_is_read_than_allowed(store: Store, project: Project):
         assert store.count(Run) == 0
 
 
-def test_turns_are_in_the_order_of_arrival():
-    lock, order = FirstComeLock(), []
+def test_participants_write_in_turn_and_one_alone_in_the_order_of_arrival():
+    lock, order = FairLock(), []
 
-    def take(number: int) -> None:
+    def take(who: str, number: int) -> None:
+        ASKING.set(who)
         with lock:
-            order.append(number)
+            order.append((who, number))
 
+    ASKING.set("mallory")
     with lock:
         waiting = []
-        for number in range(5):
-            waiting.append(in_thread(take, number))
-            wait_for(lambda number=number: len(lock._waiting) == number + 1, every=0.001)
+        for who, number in [("mallory", 1), ("mallory", 2), ("eve", 3), ("mallory", 4), ("ada", 5)]:
+            waiting.append(in_thread(take, who, number))
+            wait_for(lambda: sum(map(len, lock._waiting.values())) == len(waiting), every=0.001)
     for thread in waiting:
         thread.join(patience(30))
-    assert order == [0, 1, 2, 3, 4]
+    assert order == [("eve", 3), ("mallory", 1), ("ada", 5), ("mallory", 2), ("mallory", 4)]
 
 
 def test_many_lines_are_deleted_in_parts(store: Store, project: Project, monkeypatch):
@@ -196,3 +198,73 @@ def test_a_history_is_forked_and_rewound_only_if_it_is_short(client, store, proj
         reply = client.post("/graphql", json=body)
         assert reply.status_code == 400
         assert "has 11 history rows" in reply.json()["errors"][0]["message"]
+
+
+def test_a_history_of_long_rows_is_neither_forked_nor_rewound(client, store, project, monkeypatch):
+    monkeypatch.setattr(lines, "MOST_CHARACTERS", 100)
+    with store.writing():
+        run = store.change(add_run(store, project, "r"), history_lines=2)
+        rows = [(run.id, line, line, json.dumps({"x": "y" * 60})) for line in range(2)]
+        store.execute_many("INSERT INTO history VALUES (?, ?, ?, ?)", rows)
+    point = {"_wandb": {"value": {"branch_point": {"run_id": "r", "step": 1}}}}
+    for query in (FORK, REWIND):
+        reply = client.post(
+            "/graphql", json={"query": query, "variables": {"config": json.dumps(point)}}
+        )
+        assert reply.status_code == 400
+        assert "more than 100 characters" in reply.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_quick"),
+    [
+        ([{"loss": 1}], True),
+        ([{"loss": 1, "_step": 0}], False),
+        ([{"x": "y" * additions.MUCH}], False),
+    ],
+    ids=["short", "of a step that was there", "long"],
+)
+def test_what_takes_long_to_add_is_reckoned_while_others_write(
+    store, project, monkeypatch, rows, is_quick
+):
+    with store.writing():
+        run = add_run(store, project, "r")
+    path, quick = ("local", "p", "r"), []
+    first = additions.parsed(additions.HISTORY, 0, [json.dumps({"loss": 0, "_step": 5})])
+    filestream.keep(store, path, {additions.HISTORY: first})
+    of = additions.of
+    monkeypatch.setattr(
+        additions, "of", lambda *given: quick.append(store._lock._is_held) or of(*given)
+    )
+    part = additions.parsed(additions.HISTORY, 6, list(map(json.dumps, rows)))
+    filestream.keep(store, path, {additions.HISTORY: part})
+    assert quick == [is_quick]
+    with store.reading():
+        assert lines.count_history(store, run) == 2
+
+
+def test_what_a_sample_holds_counts_as_soon_as_it_is_read():
+    """Numbers take far more memory than their text."""
+    allowance, read = Allowance(100_000), []
+    rows = (read.append(i) or {"x": [0.5] * 100} for i in range(1000))
+    with pytest.raises(RequestError, match="reads and answers more"):
+        allowance.taken(rows)
+    assert len(read) < 20
+    allowance = Allowance(100_000)
+    found = allowance.taken({"x": [0.5] * 100} for _ in range(9))
+    allowance.take(found)  # they have been counted
+
+
+def test_what_is_worked_on_one_by_one_takes_no_longer_than_allowed():
+    worked = Allowance(100, seconds=-1).in_time([1, 2, 3])
+    with pytest.raises(RequestError, match="takes longer"):
+        next(worked)
+
+
+def test_a_page_reads_less_than_a_query(client, store, project, monkeypatch):
+    monkeypatch.setattr(store_module, "MOST_SHOWN", 100_000)
+    with store.writing():
+        store.change(add_run(store, project, "r"), summary=json.dumps({"x": "y" * 100_000}))
+    assert client.get("/local/p").status_code == 400
+    query = '{ project(name: "p") { run(name: "r") { summaryMetrics } } }'
+    assert client.post("/graphql", json={"query": query}).status_code == 200

@@ -214,6 +214,11 @@ def test_random_search_never_ends_by_itself():
         (grid({"a": {"distribution": "q_uniform", "min": 0, "max": 1, "q": 0}}), "q 0"),
         (grid({"a": {"min": 1, "max": 10**9}}), "more than 10000 values on a grid"),
         (
+            grid({f"p{i}": {"min": 1, "max": 9999} for i in range(11)}),
+            "more than 100,000 values together on a grid",
+        ),
+        (grid({"a": {"values": [1]}}, metric=LOSS | {"name": "a." * 300}), "600 characters"),
+        (
             {"method": "random", "parameters": {"a": {"distribution": "beta", "a": 0}}},
             "has a 0: it must be",
         ),

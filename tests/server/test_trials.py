@@ -8,6 +8,8 @@ import pytest
 
 from tests.server.world import World
 from workshop.server import search
+from workshop.server import trials as trials_module
+from workshop.server.errors import Unready
 from workshop.server.records import LIVE_STATES, Run
 from workshop.server.search.past import MOST_BEST, MOST_NEWEST
 from workshop.server.search.points import Trial, at, same
@@ -119,6 +121,36 @@ def test_the_past_that_is_kept_is_that_of_the_runs_whatever_happens_to_them(
             pass
         if chance.rng.random() < 0.7:
             check()
+
+
+def test_much_is_read_in_parts_before_others_have_to_wait_for_it(world: World, monkeypatch):
+    monkeypatch.setattr(trials_module, "PART", 300)
+    chance = Chance(world, random.Random(1))
+    while len(chance.runs()) <= trials_module.MOST_AT_ONCE:
+        chance.step()
+    world.restart()
+    trials = world.controller.proposals.trials
+    with world.store.writing(), pytest.raises(Unready) as much:
+        trials.of(world.sweep)
+    parts, read = [], trials._read_part
+    monkeypatch.setattr(
+        trials, "_read_part", lambda *given: parts.append(world.store.is_writing) or read(*given)
+    )
+    much.value.call()
+    assert len(parts) > 5
+    assert not any(parts)
+    with world.store.writing():
+        chance.step()
+        assert trials.of(world.sweep).count == len(chance.runs())
+
+
+def test_a_config_that_is_too_long_for_a_point_is_not_kept(world: World):
+    """What the search picked is known besides."""
+    long = {"text": {"value": "x" * trials_module.LONGEST_POINT}, "lr": {"value": 0.2}}
+    world.controller.enqueue(world.sweep, {"lr": {"value": 0.1}}, "local")
+    (run,) = world.store.all(Run)
+    world.store.change(run, config=json.dumps(long))
+    assert world.controller.proposals.trials.of(world.sweep).remaining == 1
 
 
 def test_bayes_learns_from_the_best_and_the_newest_trials_and_knows_all_points():

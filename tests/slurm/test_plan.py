@@ -69,10 +69,19 @@ class TestPlan:
         for name in ("https_proxy", "DATABASE_URL"):
             monkeypatch.setenv(name, "http://me:sentinel-3f9a@somewhere:80/")
             secrets.append(name)
+        for name, value in {
+            "SLACK_WEBHOOK_URL": "sentinel-3f9a", "ROOTPW": "sentinel-3f9a",
+            "MY_SECRETKEY": "sentinel-3f9a", "CI": f"ghp_{'a' * 36}", "ME": f"local-{'0' * 40}",
+            "STORAGE": "AccountName=x;AccountKey=sentinel-3f9a==",
+            "CERT": "-----BEGIN RSA PRIVATE KEY-----\nsentinel-3f9a",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+            secrets.append(name)
         harmless = {
             "SLURM_CONF": "/etc/slurm.conf", "WANDB_BASE_URL": "http://127.0.0.1:1",
             "TOKENIZERS_PARALLELISM": "false", "OLDPWD": "/", "SSH_ASKPASS": "/usr/bin/ask",
             "MONKEYS": "3", "http_proxy": "http://proxy:80", "REMOTE": "git@host:me/it",
+            "SKLEARN": f"/opt/sk-{'a' * 30}",
         }  # fmt: skip
         for name, value in harmless.items():
             monkeypatch.setenv(name, value)

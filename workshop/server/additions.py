@@ -14,6 +14,7 @@ from workshop.server.values import parse_object
 
 LONGEST_ROW = 2**20  # characters; W&B asks for values below 1 MB
 MOST_OF_A_STEP = 10  # rows
+MUCH = 100_000  # characters of a post and of what is known of its run's keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,10 @@ class Addition:
 
 def add_history(store: Store, run: Run, part: Part) -> Addition:
     """Add history rows."""
-    steps = [lines.step_of(row, part.offset + i) for i, row in enumerate(part.rows)]
+    steps = steps_of(part)
     numbers = range(part.offset, part.offset + len(part.rows))
     numbered = list(zip(numbers, steps, part.texts, part.rows, strict=True))
-    if part.offset >= run.history_lines and min(steps) <= run.last_step:
+    if has_known_steps(run, part):
         numbered = without_known(store, run, numbered)
     fresh = lines.values_by_key(row for line, _, _, row in numbered if line >= run.history_lines)
     changes = {
@@ -123,22 +124,44 @@ def add_history(store: Store, run: Run, part: Part) -> Addition:
     )
 
 
+def is_quick(run: Run, parts: dict[str, Part]) -> bool:
+    """Tell whether parts of a post are added to a run so soon that others may wait for it."""
+    size = len(run.history_keys) + sum(len(text) for part in parts.values() for text in part.texts)
+    return size < MUCH and not (HISTORY in parts and has_known_steps(run, parts[HISTORY]))
+
+
+def has_known_steps(run: Run, part: Part) -> bool:
+    """Tell whether new history rows have steps that there were before."""
+    is_new = part.offset >= run.history_lines
+    return is_new and min(steps_of(part)) <= run.last_step
+
+
+def steps_of(part: Part) -> list[int]:
+    """Return the steps of history rows."""
+    return [lines.step_of(row, part.offset + i) for i, row in enumerate(part.rows)]
+
+
 def without_known(store: Store, run: Run, numbered: list[tuple]) -> list[tuple]:
     """Return those of some new lines whose rows are not there already under another number.
 
     `wandb sync` of a run that may be resumed sends all its rows behind those that are there, each
     of them with a step of its own; of rows with the same step, the first ones are looked at.
     """
-    known: dict[int, set[str]] = {}
-    for step in {step for _, step, _, _ in numbered if step <= run.last_step}:
-        rows = store.execute(
+    by_step: dict[int, list[tuple]] = {}
+    for line in numbered:
+        if line[1] <= run.last_step:
+            by_step.setdefault(line[1], []).append(line)
+    known = set()
+    for step, some in by_step.items():  # one after the other: rows may be long
+        rows = store.stream(
             "SELECT row FROM history WHERE run_id = ? AND step = ? ORDER BY line LIMIT ?",
             run.id,
             step,
             MOST_OF_A_STEP,
         )
-        known[step] = {canonical(json.loads(row)) for (row,) in rows}
-    return [line for line in numbered if canonical(line[3]) not in known.get(line[1], ())]
+        there = {canonical(json.loads(row)) for (row,) in rows}
+        known.update(number for number, _, _, row in some if canonical(row) in there)
+    return [line for line in numbered if line[0] not in known]
 
 
 def canonical(row: dict) -> str:

@@ -1,11 +1,13 @@
 """What one request may cost, so that nobody else waits for it or lacks the memory."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from workshop.server.errors import RequestError
 
 MIB = 2**20
+Item = TypeVar("Item")
 COST_OF_A_VALUE = 100  # bytes that a value takes in memory and in an answer besides its text
 
 
@@ -55,13 +57,35 @@ class Allowance:
                 "at a time: a smaller page, fewer rows or fields, or a narrower filter."
             )
 
-    def taken(self, values: Iterable[str]) -> list[str]:
-        """Return texts that are read one after the other, as far as the allowance goes."""
-        found = []
+    def in_time(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield what is worked on one after the other, as long as the time is not up."""
+        for item in items:
+            self.check_time()
+            yield item
+
+    def taken(self, values: Iterable[Item]) -> "Counted":
+        """Return values that are read one after the other, as far as the allowance goes.
+
+        Of JSON all that is in it counts: numbers take far more memory than their text.
+        """
+        found = Counted()
         for value in values:
-            self.take(value)
+            self.take([*inner(value)])
             found.append(value)
         return found
+
+
+class Counted(list):
+    """A list whose items were taken from an allowance already."""
+
+
+def inner(value: object) -> Iterator[object]:
+    """Yield a JSON value and all that is in it, but for lists and dictionaries themselves."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from inner(item)
+    else:
+        yield value
 
 
 def cost(value: object) -> int:
@@ -69,6 +93,6 @@ def cost(value: object) -> int:
     if isinstance(value, str):
         # JSON escapes what is not ASCII.
         return COST_OF_A_VALUE + (len(value) if value.isascii() else 6 * len(value))
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not isinstance(value, Counted):
         return COST_OF_A_VALUE + sum(map(cost, value))
     return COST_OF_A_VALUE

@@ -25,7 +25,7 @@ from workshop.server.auth import Gate, require_owner
 from workshop.server.blobs import Blobs, download_blob, download_by_key, upload_blob
 from workshop.server.compute import Compute
 from workshop.server.controller import Controller
-from workshop.server.errors import RequestError
+from workshop.server.errors import RequestError, until_ready
 from workshop.server.files import MOST_DISCARDED, Files, download, preflight, upload
 from workshop.server.listings import Listings
 from workshop.server.pages.figures import Figures
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 # The client's posts stay below 10 MiB; `wandb verify` sends a document of 10 MB.
 LARGEST_BODY = 16 * 2**20
+SHORT_BODY = 10_000  # bytes of a mutation that is taken though the disk is full, such as to delete
+TIMES_WRITTEN = 2  # what is kept: to the database's journal first
 SMALL_BODY = 2**18  # many of these fit into memory at once
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, as JSON escapes it
 SECONDS_BETWEEN_TENDINGS = 5
@@ -67,6 +69,8 @@ async def graphql_endpoint(request: Request) -> Response:
     places = state.queues.of(user.name)
 
     def answer() -> bytes:
+        if asked.is_mutation and len(body) > SHORT_BODY:
+            require_room(state.store, body, encoding)
         answered = graphql.reply(graphql.execute(context, asked))
         state.activity.hear(user, content)
         return answered
@@ -100,7 +104,7 @@ async def file_stream_endpoint(request: Request) -> Response:
             post = parse_json(body, encoding)
             has_lines = filestream.has_lines(post)
             if has_lines:
-                require_reserve(state.store.folder)
+                require_room(state.store, body, encoding)
             reply = filestream.take(state.store, state.controller, names, post)
             if has_lines:
                 state.outage = None
@@ -160,6 +164,12 @@ async def body_of(request: Request, places: Places) -> AsyncIterator[tuple[bytes
         if size > LARGEST_BODY:
             raise too_large()
         yield bytes(body), encoding
+
+
+def require_room(store: Store, body: bytes, encoding: str | None) -> None:
+    """Raise an OSError that the disk is full if there is no room for what a body brings."""
+    size = LARGEST_BODY if encoding == "gzip" else len(body)
+    require_reserve(store.folder, TIMES_WRITTEN * size)
 
 
 def parse_json(body: bytes, encoding: str | None) -> object:
@@ -329,7 +339,7 @@ async def tend_for_ever(store: Store, controller: Controller) -> None:
     while True:
         await asyncio.sleep(SECONDS_BETWEEN_TENDINGS)
         try:
-            await run_in_threadpool(tend)
+            await run_in_threadpool(until_ready, tend)
         except sqlite3.Error:
             pass  # the disk is full, which whoever asks for something is told
         except Exception:

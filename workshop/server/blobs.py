@@ -8,7 +8,7 @@ announced.  The client uploads and downloads them without a key, so addresses ca
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
 from workshop.server.files import CAREFULLY, received
+from workshop.server.queues import ASKING
 from workshop.server.records import User
 from workshop.server.store import Store
 
 LARGEST_FILE = 64 * 2**30  # bytes
 SECONDS_TO_ARRIVE = 7 * 86400  # for all of an artifact
+REMOVED_AT_ONCE = 500
 
 
 class Blobs:
@@ -96,14 +98,15 @@ class Blobs:
 
     def remove_unneeded(self, md5s: list[str]) -> None:
         """Delete those bytes that no artifact needs any more."""
-        with self._store.writing():
-            for md5 in md5s:
-                if not self._is_needed(md5):
-                    self._store.execute("DELETE FROM blobs WHERE md5 = ?", md5)
-        with self._store.reading():  # nobody can bring the same bytes meanwhile
-            for md5 in md5s:
-                if not self.has(md5):
-                    self.path(md5).unlink(missing_ok=True)
+        for some in parts_of(md5s):
+            with self._store.writing():
+                for md5 in some:
+                    if not self._is_needed(md5):
+                        self._store.execute("DELETE FROM blobs WHERE md5 = ?", md5)
+            with self._store.writing():  # so nobody can bring the same bytes meanwhile
+                for md5 in some:
+                    if not self.has(md5):
+                        self.path(md5).unlink(missing_ok=True)
 
     def _is_needed(self, md5: str) -> bool:
         found = self._store.execute("SELECT 1 FROM blob_uses WHERE md5 = ? LIMIT 1", md5)
@@ -116,6 +119,11 @@ class Blobs:
         self._store.execute("INSERT OR IGNORE INTO blobs (md5, size) VALUES (?, ?)", md5, size)
 
 
+def parts_of(md5s: list[str]) -> Iterator[list[str]]:
+    """Yield some at a time, so that others come in between."""
+    return (md5s[i : i + REMOVED_AT_ONCE] for i in range(0, len(md5s), REMOVED_AT_ONCE))
+
+
 def blob_path(token: str, md5: str) -> str:
     """Return the path to which bytes are uploaded and at which they are found."""
     return f"/artifact-files/{md5}/{token}"
@@ -125,6 +133,7 @@ async def upload_blob(request: Request) -> Response:
     """Take bytes; the address itself proves who was to bring them."""
     state, md5 = request.app.state, request.path_params["md5"]
     user = owner_of_address(request)
+    ASKING.set(user.name)
     async with received(request, user.entity, LARGEST_FILE) as (arrived, found):
         if found.hex() != md5:
             raise RequestError(

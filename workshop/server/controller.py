@@ -9,11 +9,12 @@ Every method that changes something is to be called inside `Store.writing`.
 """
 
 import json
+from collections.abc import Iterator
 
 from workshop.server.lifecycle import GRACE, Lifecycle, alive
 from workshop.server.names import run_name
 from workshop.server.proposals import Nothing, Prepared, wrap
-from workshop.server.records import Agent, Run, Sweep
+from workshop.server.records import LIVE_STATES, Agent, Run, Sweep
 from workshop.server.values import new_id, unwrap
 
 REPEAT = 4  # seconds; a heartbeat that comes sooner is the client's repetition of a lost one
@@ -126,12 +127,18 @@ class Controller(Lifecycle):
 
     def _left_behind(self, sweep: Sweep) -> Run | None:
         """Return a run for any agent: preempted, enqueued, or one that its agent never started."""
-        for run in self._store.all(Run, "id", sweep_id=sweep.id, state="preempted"):
+        for run in self._runs(sweep, "preempted"):
             return run
-        for run in self._store.all(Run, "id", sweep_id=sweep.id, state="pending"):
+        for run in self._runs(sweep, "pending"):
             if self._is_unattended(run) and not run.stop_ordered:
                 return run
         return None
+
+    def _runs(self, sweep: Sweep, state: str) -> Iterator[Run]:
+        """Yield the runs of a sweep in a state, one at a time: each may have long texts."""
+        statement = "SELECT id FROM runs WHERE sweep_id = ? AND state = ? ORDER BY id"
+        for (number,) in self._store.execute(statement, sweep.id, state).fetchall():
+            yield self._store.find(Run, id=number)
 
     def _new_run(self, sweep: Sweep, agent: Agent, prepared: Prepared | None) -> Run | Nothing:
         """Create the run that the search proposes."""
@@ -173,6 +180,6 @@ class Controller(Lifecycle):
         told_to_exit = agent.commands == json.dumps([EXIT])
         if not told_to_exit and not self._is_gone(agent):
             return "RUNNING"
-        runs = self._store.all(Run, agent_id=agent.id)
-        lost = any(run.is_live or run.state == "crashed" for run in runs)
+        runs = self._store.columns(Run, ("state",), agent_id=agent.id)
+        lost = any(run.state in (*LIVE_STATES, "crashed") for run in runs)
         return "CRASHED" if lost else "FINISHED"

@@ -25,8 +25,9 @@ from workshop.server.errors import RequestError
 # The client's largest document has 249 tokens, its deepest 25 levels, and each one mutation.
 MOST_TOKENS, DEEPEST, MOST_MUTATIONS = 2000, 60, 10
 LONGEST_DOCUMENT = 100_000  # characters
-# Of the variables of a mutation.  The client announces an artifact's files by the ten thousand.
+# Of the variables.  The client announces an artifact's files by the ten thousand.
 LONGEST_TEXT, LONGEST_LIST = 2 * MIB, 20_000  # characters, items
+LONG = {"Entity.storageBytes"}  # it looks at all files, and takes no arguments
 
 
 def check_length(text: str) -> None:
@@ -70,7 +71,7 @@ def levels(definition: Node) -> int:
 
 
 def check_sizes(variables: dict) -> None:
-    """Raise a RequestError if a text or a list is too long to be kept."""
+    """Raise a RequestError if a text or a list is too long to be kept or worked on."""
     waiting = list(variables.values())
     while waiting:
         value = waiting.pop()
@@ -88,10 +89,10 @@ def check_sizes(variables: dict) -> None:
 
 
 class ShortMutations(ValidationRule):
-    """Refuses to select, list or read histories in the answer of a mutation.
+    """Refuses to select, list, add up or read histories in the answer of a mutation.
 
-    The fields that do so take arguments.  Nobody else can write meanwhile, and no mutation of the
-    client has such a field.
+    The fields that do so take arguments, but for one.  Nobody else can write meanwhile, and no
+    mutation of the client has such a field.
     """
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_) -> None:
@@ -101,11 +102,11 @@ class ShortMutations(ValidationRule):
         spread = self.context.get_recursively_referenced_fragments(node)
         for part in (node, *spread):
             types = TypeInfo(self.context.schema)
-            visit(part, TypeInfoVisitor(types, FieldsWithArguments(types, self.report_error)))
+            visit(part, TypeInfoVisitor(types, LongFields(types, self.report_error)))
 
 
-class FieldsWithArguments(Visitor):
-    """Reports the fields below the root that take arguments."""
+class LongFields(Visitor):
+    """Reports the fields below the root that take arguments, or long."""
 
     def __init__(self, types: TypeInfo, report: Callable[[GraphQLError], None]):
         super().__init__()
@@ -114,7 +115,9 @@ class FieldsWithArguments(Visitor):
     def enter_field(self, node: FieldNode, *_) -> None:
         """Look at a field."""
         definition, parent = self._types.get_field_def(), self._types.get_parent_type()
-        if definition and definition.args and parent.name != "Mutation":
+        if not definition or parent.name == "Mutation":
+            return
+        if definition.args or f"{parent.name}.{node.name.value}" in LONG:
             self._report(
                 GraphQLError(
                     f"a mutation cannot answer {parent.name}.{node.name.value}; ask for it in a "

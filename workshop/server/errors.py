@@ -1,6 +1,10 @@
 """What the server says when it cannot do what it was asked, or not yet."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 class StartError(Exception):
@@ -51,3 +55,12 @@ class Unready(Exception):  # noqa: N818
         """Work it out."""
         function, *arguments = self.work
         return function(*arguments)
+
+
+def until_ready(attempt: Callable[[], Result]) -> Result:
+    """Return what an attempt returns; it is repeated after what must be worked out first."""
+    while True:
+        try:
+            return attempt()
+        except Unready as missing:
+            missing.call()

@@ -23,6 +23,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from workshop.server.auth import require_owner
 from workshop.server.errors import ForbiddenError, NotFoundError, RequestError
 from workshop.server.inputs import require_printable
+from workshop.server.queues import ASKING
 from workshop.server.quota import require_reserve
 from workshop.server.records import File, Project, Run, User
 from workshop.server.store import Store
@@ -122,6 +123,7 @@ async def upload(request: Request) -> Response:
     user = state.gate.uploader(request.path_params["token"], run_id, name)
     if user is None:
         raise ForbiddenError("This upload address is not valid, or not any more.")
+    ASKING.set(user.name)
     run, entity = await run_in_threadpool(run_to_bring, state, user, run_id, name)
     async with received(request, entity, LARGEST_UPLOAD) as (arrived, md5):
         await run_in_threadpool(state.files.keep, run, name, arrived, md5)
@@ -154,7 +156,7 @@ async def received(request: Request, entity: str, limit: int) -> AsyncIterator[t
                             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                         )
                     arrive(len(chunk))
-                    require_reserve(state.store.folder)
+                    require_reserve(state.store.folder, len(chunk))
                     file.write(chunk)
 
                 refusal, discarded = None, 0

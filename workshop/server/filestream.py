@@ -8,15 +8,15 @@ of a very long one, some of its first lines may be kept, which its repetition do
 from collections.abc import Callable
 
 from workshop.server import additions
+from workshop.server.allowance import Allowance
 from workshop.server.controller import Controller
-from workshop.server.errors import NotFoundError, RequestError, Unready
+from workshop.server.errors import NotFoundError, RequestError, until_ready
 from workshop.server.inputs import LARGEST_INT32, flag, whole_number
 from workshop.server.records import Project, Run
-from workshop.server.store import Store
+from workshop.server.store import MOST_READ, Store
 from workshop.server.values import shorten
 
 LINES_AT_ONCE = 10_000  # in one transaction, so that others come in between
-MANY_KEYS = 50_000  # characters of what is known of a run's keys
 
 
 def take(store: Store, controller: Controller, path: tuple[str, str, str], body: object) -> dict:
@@ -42,13 +42,8 @@ def take(store: Store, controller: Controller, path: tuple[str, str, str], body:
                 some = texts[first : first + LINES_AT_ONCE]
                 keep(store, path, {name: additions.parsed(name, offset + first, some)})
             rest[name] = additions.parsed(name, offset + last, texts[last:])
-    while True:
-        try:
-            run = keep(store, path, rest, lambda run: controller.posted(run, body))
-        except Unready as missing:
-            missing.call()
-        else:
-            return {"stopped": bool(run.stop_ordered)}
+    run = until_ready(lambda: keep(store, path, rest, lambda run: controller.posted(run, body)))
+    return {"stopped": bool(run.stop_ordered)}
 
 
 def keep(
@@ -59,8 +54,8 @@ def keep(
 ) -> Run:
     """Keep parts of a post in one transaction, and return the run as it is then.
 
-    What a run with many keys changes by a row is reckoned before, so that nobody else waits, and
-    once more if the run has changed meanwhile.
+    What takes longer, such as the rows of a run with many keys, is reckoned before, so that nobody
+    else waits, and once more if the run has changed meanwhile.
 
     Args:
         store: Where to.
@@ -73,11 +68,11 @@ def keep(
         with store.writing():
             seen, run = run, find_run(store, *path)
             if added is None or run != seen:
-                is_quick = len(run.history_keys) < MANY_KEYS
+                is_quick = additions.is_quick(run, parts)
                 added = additions.of(store, run, parts) if is_quick else None
             if added is not None:
                 return then(additions.write(store, run, added))
-        with store.reading():
+        with store.reading(Allowance(MOST_READ)):
             added = additions.of(store, run, parts)
 
 

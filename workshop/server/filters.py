@@ -19,10 +19,14 @@ from typing import Protocol
 
 from workshop.server import patterns
 from workshop.server.errors import RequestError
-from workshop.server.values import closest, shorten, snake_case
+from workshop.server.values import check_path, closest, shorten, snake_case
 
 DEEPEST = 50
 """How many conditions may stand inside each other."""
+LONGEST = 500_000
+"""Characters of a filter; the client names thousands of runs in one."""
+MOST_KEYS = 10
+"""By how many keys records may be sorted."""
 
 Test = Callable[[object], bool]
 
@@ -117,14 +121,18 @@ class Fields:
 
     def __post_init__(self):
         # A list of a thousand runs asks for the same keys a thousand times.
-        object.__setattr__(self, "find", lru_cache(maxsize=1000)(self._find))
+        object.__setattr__(self, "_known", lru_cache(maxsize=1000)(self._find))
 
-    def _find(self, key: str) -> Field:
+    def find(self, key: str) -> Field:
         """Return the field of a key.
 
         Raises:
             RequestError: There is none.
         """
+        check_path(key, "The key")
+        return self._known(key)
+
+    def _find(self, key: str) -> Field:
         section, dot, rest = key.partition(".")
         if dot and (make := self.sections.get(snake_case(section))):
             return make(rest)
@@ -155,6 +163,11 @@ class Filter:
     """
 
     def __init__(self, text: str | None, fields: Fields):
+        if text and len(text) > LONGEST:
+            raise RequestError(
+                f"The filter has {len(text):,} characters; use at most {LONGEST:,}, and ask for "
+                "fewer records at a time."
+            )
         try:
             self.condition = json.loads(text or "{}") or {}
         except (ValueError, RecursionError) as error:
@@ -345,6 +358,8 @@ class Order:
 
     def __init__(self, text: str | None, fields: Fields):
         self.keys = tuple(key for part in (text or "").split(",") if (key := part.strip()))
+        if len(self.keys) > MOST_KEYS:
+            raise RequestError(f"The order has {len(self.keys):,} keys; use at most {MOST_KEYS}.")
         self._fields = [(fields.find(key.lstrip("+-")), key.startswith("-")) for key in self.keys]
         self.columns = {column for asked, _ in self._fields for column in asked.columns}
 

@@ -124,10 +124,9 @@ def read(body: object) -> Request:
     operation = get_operation_ast(document, name)
     if operation is None or operation.operation not in ROOTS:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
-    request = Request(document, operation, known_variables(operation, body.get("variables") or {}))
-    if request.is_mutation:
-        documents.check_sizes(request.variables)
-    return request
+    variables = known_variables(operation, body.get("variables") or {})
+    documents.check_sizes(variables)
+    return Request(document, operation, variables)
 
 
 def execute(context: Context, request: Request) -> dict:

@@ -4,11 +4,16 @@ SQLite and W&B's `Int64` hold integers of 64 bits, GraphQL's `Int` of 32, JSON a
 in is checked here, so that nothing behind it meets a value that it cannot keep or compute with.
 """
 
+import re
+
 from workshop.server.errors import RequestError
 from workshop.server.values import parse_object, shorten
 
 SMALLEST_INT64, LARGEST_INT64 = -(2**63), 2**63 - 1
 LARGEST_INT32 = 2**31 - 1
+# Those of ASCII and ISO 8859, and of Unicode what breaks lines or turns the direction of writing
+# (https://trojansource.codes).
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def whole_number(
@@ -55,7 +60,7 @@ def flag(value: object, what: str) -> bool:
 
 def require_printable(name: str, what: str) -> None:
     """Raise a RequestError if a name has characters that terminals and headers act upon."""
-    if any(character < " " or "\x7f" <= character < "\xa0" for character in name):
+    if CONTROLS.search(name):
         raise RequestError(f"{shorten(name)} cannot be {what}: it has control characters.")
 
 

@@ -62,9 +62,10 @@ Every method that changes something is to be called inside `Store.writing`.
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from workshop.server import lines
-from workshop.server.errors import RequestError
+from workshop.server.errors import RequestError, Unready
 from workshop.server.proposals import Proposals
 from workshop.server.records import LIVE_STATES, Agent, Run, Sweep
 from workshop.server.silence import Silence
@@ -77,6 +78,7 @@ GRACE = 20  # between an agent not listing a run any more and the run counting a
 AGENT_SILENCE = 75
 RUN_SILENCE = 120
 STOPPED_RUN_SILENCE = 40
+MOST_KILLED = 20  # runs, within one transaction
 
 ENDED = ("FINISHED", "CANCELED")
 ORDERS = {
@@ -113,15 +115,33 @@ class Lifecycle:
     # ---- sweeps ----
 
     def set_state(self, sweep: Sweep, state: str) -> Sweep:
-        """Pause, resume, stop or cancel a sweep; canceling ends its runs as well."""
+        """Pause, resume, stop or cancel a sweep; canceling ends its runs as well.
+
+        Raises:
+            Unready: Many runs are to be ended first.
+        """
         sweep = self._store.change(sweep, state=state, updated_at=self.now())
-        if state == "CANCELED":
-            for run in self._store.all(Run, sweep_id=sweep.id):
-                if run.is_live:
-                    self._store.change(run, state="killed", stop_ordered=1)
+        if state == "CANCELED" and self._kill_some(sweep) == MOST_KILLED:
+            raise Unready((self.kill_runs, sweep))
         if state in ENDED:
             self._stopping.forget_sweep(sweep)
         return self.settle(sweep)
+
+    def kill_runs(self, sweep: Sweep) -> None:
+        """End the live runs of a sweep in several transactions, so that others come in between."""
+        killed = MOST_KILLED
+        while killed == MOST_KILLED:
+            with self._store.writing():
+                killed = self._kill_some(sweep)
+
+    def _kill_some(self, sweep: Sweep) -> int:
+        """End some live runs of a sweep, whose texts are written anew; return how many."""
+        return self._store.execute(
+            "UPDATE runs SET state = 'killed', stop_ordered = 1 WHERE id IN "  # noqa: S608
+            f"(SELECT id FROM runs WHERE sweep_id = ? AND state IN {LIVE_STATES} LIMIT ?)",
+            sweep.id,
+            MOST_KILLED,
+        ).rowcount
 
     def settle(self, sweep: Sweep) -> Sweep:
         """Finish a sweep if nothing is left to try and no run is to end any more."""
@@ -236,40 +256,49 @@ class Lifecycle:
 
     def tend(self) -> None:
         """End the runs whose processes have gone silent; to be called every few seconds."""
-        live = self._store.execute(f"SELECT id FROM runs WHERE state IN {LIVE_STATES}").fetchall()  # noqa: S608
-        numbers = [number for (number,) in live]
-        self.silence.look(numbers)
-        for number in numbers:  # one at a time: each may have long texts
-            run = self._store.find(Run, id=number)
-            if run.state == "pending":
-                self._end_pending(run)
-            elif run.stop_ordered:
-                if self.silence.seconds(run) > STOPPED_RUN_SILENCE:
-                    self._end(run, "killed")
-            elif self.silence.seconds(run) > RUN_SILENCE:
-                self._end(run, "preempted" if run.preempting else "crashed")
+        # Without their texts, which may be long.
+        rows = self._store.execute(
+            "SELECT id, name, state, sweep_id, agent_id, stop_ordered, preempting "  # noqa: S608
+            f"FROM runs WHERE state IN {LIVE_STATES}"
+        )
+        live = [SimpleNamespace(**dict(row)) for row in rows]
+        self.silence.look([run.id for run in live])
+        for run in live:
+            if state := self._end_of(run):
+                self._end(self._store.find(Run, id=run.id), state)
 
-    def _end_pending(self, run: Run) -> None:
-        """End a pending run that no process works on, and that no agent will start."""
+    def _end_of(self, run: SimpleNamespace) -> str | None:
+        """Return the state in which a live run has ended; None if it goes on."""
+        silent = self.silence.seconds_of(Run, run.id)
+        if run.state == "pending":
+            return self._end_of_pending(run)
+        if run.stop_ordered:
+            return "killed" if silent > STOPPED_RUN_SILENCE else None
+        if silent > RUN_SILENCE:
+            return "preempted" if run.preempting else "crashed"
+        return None
+
+    def _end_of_pending(self, run: SimpleNamespace) -> str | None:
+        """Return the same of a pending run, which ends if no process has it and no agent will."""
         sweep = self._sweep_of(run)
         if self._has_vanished(run):
-            self._end(run, "killed" if run.stop_ordered else "crashed")
-        elif sweep and (run.stop_ordered or sweep.state in ENDED) and self._is_unattended(run):
-            self._end(run, "killed")
+            return "killed" if run.stop_ordered else "crashed"
+        is_unwanted = sweep and (run.stop_ordered or sweep.state in ENDED)
+        return "killed" if is_unwanted and self._is_unattended(run) else None
 
-    def _is_unattended(self, run: Run) -> bool:
+    def _is_unattended(self, run: Run | SimpleNamespace) -> bool:
         """Tell whether a run is pending without an agent that has started it, or will."""
         if run.state != "pending":
             return False
         agent = self._agent_of(run)
         return agent is None or (self._is_gone(agent) and run.name not in alive(agent.run_state))
 
-    def _has_vanished(self, run: Run) -> bool:
+    def _has_vanished(self, run: SimpleNamespace) -> bool:
         """Tell whether an agent that had started a pending run is gone."""
         agent = self._agent_of(run)
         return agent is not None and self._is_gone(agent) and run.name in alive(agent.run_state)
 
-    def _agent_of(self, run: Run) -> Agent | None:
+    def _agent_of(self, run: Run | SimpleNamespace) -> Agent | None:
         return self._store.find(Agent, id=run.agent_id) if run.agent_id else None
 
     def _is_gone(self, agent: Agent) -> bool:
@@ -281,7 +310,7 @@ class Lifecycle:
             self.settle(sweep)
         return run
 
-    def _sweep_of(self, run: Run) -> Sweep | None:
+    def _sweep_of(self, run: Run | SimpleNamespace) -> Sweep | None:
         return self._store.find(Sweep, id=run.sweep_id) if run.sweep_id else None
 
     def _live_runs(self, agent: Agent) -> list[Run]:

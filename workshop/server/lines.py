@@ -24,6 +24,7 @@ MOST_RARE_KEYS = 20
 MOST_KEYS = 10_000  # of a row, and of a run
 LEFT_OUT = "_left_out"  # the key of how many keys were too many; those of W&B begin with _ as well
 MOST_REREAD, MOST_DELETED = 100_000, 20_000  # rows, within one transaction
+MOST_CHARACTERS = 16 * 2**20  # of the rows that are reread
 
 
 def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
@@ -32,7 +33,7 @@ def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
     The client then numbers history rows on from those that are left, and all other lines from 0.
     """
     if after_step is not None:
-        check_rereadable(run)
+        check_rereadable(store, run)
     store.execute(
         "DELETE FROM history WHERE run_id = ?1 AND line >= "
         "(SELECT min(line) FROM history WHERE run_id = ?1 AND step > ?2)",
@@ -60,7 +61,7 @@ def delete_in_parts(store: Store, run: Run) -> None:
 
 def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
     """Let a fresh run begin with the history of another one; return it as it is now."""
-    check_rereadable(source)
+    check_rereadable(store, source)
     store.execute(
         "INSERT INTO history (run_id, line, step, row) "
         "SELECT ?, line, step, row FROM history WHERE run_id = ? AND step <= ?",
@@ -93,13 +94,24 @@ def derive(store: Store, run: Run) -> Run:
     )
 
 
-def check_rereadable(run: Run) -> None:
+def check_rereadable(store: Store, run: Run) -> None:
     """Raise a RequestError if the history of a run is too long to be read while others wait."""
     if run.history_lines > MOST_REREAD:
-        raise RequestError(
-            f"The run {run.name} has {run.history_lines:,} history rows; this server forks and "
-            f"rewinds runs with {MOST_REREAD:,} at most: resume the run, or start a new one."
-        )
+        raise too_long(run, f"{run.history_lines:,} history rows", f"{MOST_REREAD:,}")
+    left = MOST_CHARACTERS
+    for (length,) in store.stream("SELECT length(row) FROM history WHERE run_id = ?", run.id):
+        left -= length
+        if left < 0:
+            most = f"{MOST_CHARACTERS:,}"
+            raise too_long(run, f"a history of more than {most} characters", most)
+
+
+def too_long(run: Run, what: str, most: str) -> RequestError:
+    """Return the error that the history of a run is too long to be read while others wait."""
+    return RequestError(
+        f"The run {run.name} has {what}; this server forks and rewinds runs with {most} at most: "
+        "resume the run, or start a new one."
+    )
 
 
 # Of a run: the rows with ?2 <= step < ?3.

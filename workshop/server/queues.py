@@ -1,18 +1,23 @@
 """Who is next: no participant's requests keep those of another one waiting for long.
 
 Each participant has a few places for requests that are worked on at once, and waits for one
-without a thread.  Whoever writes to the store then has a turn in the order of arrival.
+without a thread.  Participants then write to the store in turn.
 """
 
 import asyncio
 import threading
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
+from contextvars import ContextVar
 
 REQUESTS = 64
 LARGE = 1
+FORMS = 64
 # Of the forty threads of the server.  These compute, which is no faster if more is done at once; in
 # mutations agents may also wait for `bayes`.
 PARSES, READS, POSTS, MUTATIONS = 4, 2, 4, 16
+
+ASKING: ContextVar[str] = ContextVar("asking", default="")
+"""The name of the participant whose request is worked on; none for what the server itself does."""
 
 
 class Places:
@@ -37,48 +42,71 @@ class Places:
 
 
 class Queues:
-    """The places of everybody, by name."""
+    """The places of everybody, by name.
+
+    Attributes:
+        forms: For the keys that are typed into a form, by whoever has no name yet.
+    """
 
     def __init__(self):
+        self.forms = asyncio.Semaphore(FORMS)
         self._places: defaultdict[str, Places] = defaultdict(Places)
 
     def of(self, name: str) -> Places:
-        """Return the places of a participant."""
+        """Return the places of a participant, whose request is worked on from now on."""
+        ASKING.set(name)
         return self._places[name]
 
 
-class FirstComeLock:
-    """A lock that is given to whoever has waited longest.
+class FairLock:
+    """A lock that whoever waits for it is given in turn, one participant after the other.
 
-    An ordinary lock may be had again and again by the thread that has just released it.
+    An ordinary lock may be had again and again by the thread that has just released it, and one
+    that is given in the order of arrival has whoever asks for one thing wait for all that somebody
+    else has asked for before.
     """
 
     def __init__(self):
         self._guard = threading.Lock()
         self._is_held = False
-        self._waiting: deque[threading.Event] = deque()
+        self._holder = ""
+        # By participant: the one who has waited longest for a turn is the first.
+        self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()
 
     def __enter__(self) -> None:
+        who = ASKING.get()
         with self._guard:
             if not self._is_held:
-                self._is_held = True
+                self._is_held, self._holder = True, who
                 return
             turn = threading.Event()
-            self._waiting.append(turn)
+            self._waiting.setdefault(who, deque()).append(turn)
         try:
             turn.wait()
         except BaseException:  # Ctrl-C
             with self._guard:
-                was_given = turn not in self._waiting
+                was_given = turn not in self._waiting.get(who, ())
                 if not was_given:
-                    self._waiting.remove(turn)
+                    self._remove(who, turn)
             if was_given:
                 self.__exit__()
             raise
 
     def __exit__(self, *_) -> None:
         with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
+            if not self._waiting:
                 self._is_held = False
+                return
+            # Whoever has just had the lock comes last.
+            others = (name for name in self._waiting if name != self._holder)
+            self._holder = next(others, self._holder)
+            turn = self._waiting[self._holder][0]
+            self._remove(self._holder, turn)
+            if self._holder in self._waiting:
+                self._waiting.move_to_end(self._holder)
+            turn.set()
+
+    def _remove(self, who: str, turn: threading.Event) -> None:
+        self._waiting[who].remove(turn)
+        if not self._waiting[who]:
+            del self._waiting[who]

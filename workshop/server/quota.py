@@ -38,16 +38,21 @@ def stored_bytes(store: Store, entity: str) -> int:
     return sum(store.execute(query, entity).fetchone()[0] for query in (FILES, ARTIFACTS))
 
 
-def require_reserve(folder: Path) -> None:
-    """Raise an OSError that the disk is full, as soon as what is left of it is the database's."""
-    if is_scarce(folder):
+def require_reserve(folder: Path, size: int) -> None:
+    """Raise an OSError that the disk is full, as soon as what is left of it is the database's.
+
+    Args:
+        folder: Where it is.
+        size: How many bytes are to be written now.
+    """
+    if is_scarce(folder, size):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
-def is_scarce(folder: Path) -> bool:
-    """Tell whether no more is left of the disk of a folder than is kept for the database."""
+def is_scarce(folder: Path, size: int = 0) -> bool:
+    """Tell whether no more is left of a disk, `size` bytes less, than is kept for the database."""
     disk = shutil.disk_usage(folder)
-    return disk.free < min(RESERVE, disk.total // RESERVED_PART)
+    return disk.free - size < min(RESERVE, disk.total // RESERVED_PART)
 
 
 class Quota:

@@ -54,7 +54,11 @@ class Silence:
 
     def seconds(self, record: Agent | Run) -> float:
         """Return for how long nothing came, while the server was listening."""
-        heard = self._heard.get((type(record), record.id), self._listening_since)
+        return self.seconds_of(type(record), record.id)
+
+    def seconds_of(self, kind: type[Agent | Run], number: int) -> float:
+        """Return the same of the record with a number."""
+        heard = self._heard.get((kind, number), self._listening_since)
         return self._elapsed() - max(heard, self._listening_since)
 
     def miss(self, run: Run) -> float:

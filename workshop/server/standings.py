@@ -10,12 +10,24 @@ import threading
 import time
 from dataclasses import dataclass
 
+from workshop.server.allowance import Allowance
 from workshop.server.metric import Metric
-from workshop.server.store import Store
+from workshop.server.store import LONGEST_READ, MOST_READ, Store
 from workshop.server.values import number
 
 METRIC = Metric("Validation Accuracy", maximize=True)  # what the workshop's program logs
 LONGEST = 200_000  # characters of what a run has logged: one of a class's program has some hundred
+MOST_OF_ONE = 2 * 2**20  # characters of the runs of one entity, the newest first
+SUMMARIES = """
+SELECT entity, project, name, display_name, created_at, summary, extremes FROM (
+    SELECT entity, projects.name AS project, runs.name, display_name, runs.id,
+        runs.created_at, summary, extremes, sum(length(summary) + length(extremes))
+            OVER (PARTITION BY entity ORDER BY runs.id DESC) AS total
+    FROM runs JOIN projects ON projects.id = runs.project_id
+    WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden
+    AND length(summary) + length(extremes) < ?
+) WHERE total <= ? ORDER BY id
+"""
 SECONDS = 2.0  # how long at least what was read through counts as new
 
 
@@ -91,11 +103,5 @@ class Standings:
             return self._entries
 
     def _summaries(self) -> list:
-        with self._store.reading():
-            return self._store.execute(
-                "SELECT entity, projects.name, runs.name, display_name, runs.created_at, summary, "
-                "extremes FROM runs JOIN projects ON projects.id = runs.project_id "
-                "WHERE (summary != '{}' OR extremes != '{}') AND NOT is_hidden "
-                "AND length(summary) + length(extremes) < ?",
-                LONGEST,
-            ).fetchall()
+        with self._store.reading(Allowance(MOST_READ, LONGEST_READ)):
+            return self._store.execute(SUMMARIES, LONGEST, MOST_OF_ONE).fetchall()

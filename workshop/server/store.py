@@ -22,13 +22,14 @@ from typing import TypeVar
 
 from workshop.server.allowance import MIB, Allowance
 from workshop.server.errors import StartError
-from workshop.server.queues import FirstComeLock
+from workshop.server.queues import FairLock
 from workshop.server.store_folder import claim, journal_mode
 
 VERSION = 4
 SCHEMA = Path(__file__).with_name("schema.sql")
 # Of one request that reads.  The client gives up after 19 seconds.
 MOST_READ = 128 * MIB
+MOST_SHOWN = 48 * MIB  # of a page, which parses it: numbers take nine times as much as their text
 LONGEST_READ = 15  # seconds
 STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, at the time: milliseconds
 Record = TypeVar("Record")  # one of the classes of `records`
@@ -40,6 +41,7 @@ class Mine(threading.local):
     connection: sqlite3.Connection | None = None
     version: object = None
     allowance: Allowance | None = None
+    is_writing: bool = False
 
 
 class Store:
@@ -55,7 +57,7 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._lock = FirstComeLock()
+        self._lock = FairLock()
         self._mine = Mine()
         self._idle: list[sqlite3.Connection] = []  # for whoever reads next
         self._undone = 0
@@ -109,7 +111,7 @@ class Store:
         """See the store as it is now while several things are read.
 
         Args:
-            allowance: What may be read; as much as one request may if None.
+            allowance: What may be read; as much as a page may if None.
 
         Raises:
             RequestError: The block reads more than that, or takes too long.
@@ -117,7 +119,7 @@ class Store:
         if self._mine.connection:  # this thread reads or writes already
             yield
             return
-        allowance = allowance or Allowance(MOST_READ, LONGEST_READ)
+        allowance = allowance or Allowance(MOST_SHOWN, LONGEST_READ)
         if not self._reads_beside:
             with self._lock, self._using(self._db, self.version, allowance):
                 yield
@@ -148,6 +150,7 @@ class Store:
         """
         with self._lock, self._using(self._db, object(), allowance):
             self._db.execute("BEGIN IMMEDIATE")
+            self._mine.is_writing = True
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -157,6 +160,7 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
             finally:
+                self._mine.is_writing = False
                 self._kept = self._db.total_changes, self._undone
                 for ended in self._ended:
                     ended()
@@ -209,6 +213,11 @@ class Store:
                 f"CREATE TEMP TRIGGER {name}_{number} AFTER {event} ON {kind.TABLE} "
                 f"BEGIN {calls} END"
             )
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this thread is inside `writing`, so that whoever wants to write waits for it."""
+        return self._mine.is_writing
 
     @property
     def _connection(self) -> sqlite3.Connection:

@@ -9,11 +9,12 @@ import string
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 
 from workshop.server.errors import RequestError
 
 ALPHABET = string.ascii_lowercase + string.digits
+LONGEST_PATH = 500  # characters of a metric or an item, dots included
 
 
 def new_id() -> str:
@@ -26,7 +27,7 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@cache
+@lru_cache(maxsize=1000)  # users name some of them
 def snake_case(name: str) -> str:
     """Return `runCountExpected` as `run_count_expected`, `clientIDs` as `client_ids`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
@@ -87,14 +88,37 @@ def lookup(value: object, path: str, default: object = None) -> object:
         return default
     if path in value:
         return value[path]
-    dot = path.rfind(".")
-    while dot > 0:
-        if path[:dot] in value:
-            found = lookup(value[path[:dot]], path[dot + 1 :], default)
-            if found is not default:
-                return found
-        dot = path.rfind(".", 0, dot)
+    for beginning in beginnings(value, path):
+        found = lookup(value[beginning], path[len(beginning) + 1 :], default)
+        if found is not default:
+            return found
     return default
+
+
+def beginnings(value: dict, path: str) -> list[str]:
+    """Return the keys of a dictionary with which a dotted path begins, the longest first.
+
+    A path may have many dots and a dictionary many keys; what is fewer is looked through.
+    """
+    dots = path.count(".")
+    if dots > len(value):
+        names = (key for key in value if isinstance(key, str) and key)
+        found = [key for key in names if path.startswith(f"{key}.")]
+        return sorted(found, key=len, reverse=True)
+    found, end = [], len(path)
+    for _ in range(dots):
+        end = path.rfind(".", 0, end)
+        if end > 0 and path[:end] in value:
+            found.append(path[:end])
+    return found
+
+
+def check_path(path: str, what: str) -> None:
+    """Raise a RequestError if a dotted path is longer than anything that is ever looked up."""
+    if len(path) > LONGEST_PATH:
+        raise RequestError(
+            f"{what} {shorten(path)} has {len(path):,} characters; use at most {LONGEST_PATH}."
+        )
 
 
 def unwrap(config: dict) -> dict:

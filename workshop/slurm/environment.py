@@ -26,12 +26,20 @@ _NEEDED = "SLURM_CONF"
 # or GOOGLE_APPLICATION_CREDENTIALS, or by its end, as in PGPASSWORD or MYSQL_PWD.
 _SECRET_NAME = re.compile(
     r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|API_?KEY|KEY|CREDENTIAL|COOKIE|JWT|PAT"
-    r"|DSN|AUTH|CONNECTION_STRING)S?(_|$)"
-    r"|(TOKEN|SECRET|PASSWORD|PASSWD|SSHPASS|APIKEY|_PWD)$",
+    r"|DSN|AUTH|CONNECTION_STRING|BEARER|WEBHOOK|SAS|PW)S?(_|$)"
+    r"|(TOKEN|SECRET|PASSWORD|PASSWD|SSHPASS|USERPASS|(API|ACCESS|SECRET|PRIVATE)KEY|_PWD|[^_]PW)$",
     re.IGNORECASE,
 )
 # A URL with a password, as a proxy's or a database's, or with a token before its host.
 _SECRET_URL = re.compile(r"https?://[^/\s@]+@|://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+# What is a secret whatever its name: a private key, the key in a connection string, and what looks
+# like a token of AWS, GitHub, GitLab, Hugging Face, OpenAI, Slack or this kit's server, or like a
+# JSON Web Token.
+_SECRET_VALUE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|(Account|Access)Key=\S"
+    r"|^(A[KS]IA[0-9A-Z]{16}|gh[a-z]_\w{30}|github_pat_\w{20}|glpat-[\w-]{20}|hf_\w{30}"
+    r"|sk-[\w-]{20}|xox[a-z]-[\w-]{10}|eyJ[\w-]{8,}\.eyJ[\w-]+\.|local-[0-9a-f]{40})[\w.-]*$"
+)
 
 
 class Inherited(NamedTuple):
@@ -58,7 +66,14 @@ def is_secret(name: str, value: str) -> bool:
 
     Tasks must not inherit one: SLURM stores a job's variables, where others may read them.
     """
-    return bool(_SECRET_NAME.search(name) or _SECRET_URL.search(value))
+    return any(
+        pattern.search(text)
+        for pattern, text in (
+            (_SECRET_NAME, name),
+            (_SECRET_URL, value),
+            (_SECRET_VALUE, value),
+        )
+    )
 
 
 def scrubbed(inherit: Collection[str] = ()) -> Inherited:

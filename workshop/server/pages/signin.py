@@ -9,21 +9,23 @@ read.  All that a foreign form could do is to sign somebody in or out, and brows
 where a form comes from (`Sec-Fetch-Site`) keep it from that, too.
 """
 
+import asyncio
 import time
 from collections import deque
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from workshop.server.auth import SIGNED_IN_S
-from workshop.server.errors import ForbiddenError
+from workshop.server.errors import ForbiddenError, RequestError
 from workshop.server.pages.rendering import ask_for_key
 
 LARGEST_FORM = 10_000
+LONGEST_FORM_S = 20  # seconds from its beginning to its end
 MOST_MISTAKES = 10  # from one address, in
 WHILE = 60  # seconds
 MOST_ADDRESSES = 1000
@@ -59,7 +61,14 @@ def form(request: Request) -> Response:
 async def sign_in(request: Request) -> Response:
     """Remember a key that was typed into the page which asked for it, and go where that was."""
     refuse_foreign(request)
-    fields = await form_fields(request)
+    forms = request.app.state.queues.forms
+    if forms.locked():
+        raise RequestError(
+            "Too many keys are being sent at once; try again in a minute.",
+            HTTPStatus.TOO_MANY_REQUESTS,
+        )
+    async with forms:
+        fields = await form_fields(request)
     key, wanted = fields.get("key", ""), fields.get("wanted", "")
     state = request.app.state
     address = request.client.host if request.client else ""
@@ -110,12 +119,20 @@ def refuse_foreign(request: Request) -> None:
 
 
 async def form_fields(request: Request) -> dict[str, str]:
-    """Return the fields of a form; what is too long for one is not read."""
+    """Return the fields of a form; what is too long for one is not read.
+
+    Raises:
+        ClientDisconnect: It takes too long to come: nobody needs a key to send one.
+    """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk[: LARGEST_FORM - len(body)]
-        if len(body) == LARGEST_FORM:
-            break
+    try:
+        async with asyncio.timeout(LONGEST_FORM_S):
+            async for chunk in request.stream():
+                body += chunk[: LARGEST_FORM - len(body)]
+                if len(body) == LARGEST_FORM:
+                    break
+    except TimeoutError as error:
+        raise ClientDisconnect from error
     fields = parse_qs(body.decode(errors="replace"))
     return {name: values[0] for name, values in fields.items()}
 

@@ -8,6 +8,7 @@ import json
 
 from workshop.server.values import lookup
 
+MOST_DEFINED = 1000  # metrics; each name of each row is compared with them
 NAME, GLOB, STEP_NAME, STEP_INDEX = "1", "2", "4", "5"
 
 
@@ -20,7 +21,8 @@ class StepMetrics:
 
     def __init__(self, config: str):
         found = lookup(json.loads(config).get("_wandb"), "value.m")
-        records = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        found = found[:MOST_DEFINED] if isinstance(found, list) else []
+        records = [one for one in found if isinstance(one, dict)]
         names = [plain(record.get(NAME)) for record in records]
         steps = [step_of(record, names) for record in records]
         self._named = dict(zip(names, steps, strict=True))

@@ -10,7 +10,7 @@ from workshop.server.inputs import count, whole_number
 from workshop.server.listings import number_in
 from workshop.server.records import Run
 from workshop.server.resolvers.context import Context
-from workshop.server.values import lookup, parse_object, shorten
+from workshop.server.values import check_path, lookup, parse_object, shorten
 
 DEFAULT_SAMPLES = 500
 
@@ -68,6 +68,8 @@ class HistoryFields:
             raise RequestError(
                 f"keys in a history spec must be a list of names, not {shorten(keys)}."
             )
+        for key in keys:
+            check_path(key, "The key")
         first, last = (
             None if spec.get(name) is None else whole_number(spec[name], f"{name} of a spec")
             for name in ("minStep", "maxStep")
@@ -78,7 +80,7 @@ class HistoryFields:
         numbers = array("q", (number for number, row in rows if has_all(row, keys)))
         chosen = lines.evenly(numbers, samples) if keys else []
         found = map(json.loads, lines.history_rows(context.store, self.record, chosen))
-        return [{key: lookup(row, key) for key in keys} for row in found]
+        return context.allowance.taken({key: lookup(row, key) for key in keys} for row in found)
 
     def parquet_history(self, context: Context, live_keys: list[str]) -> dict:
         """Return that no history is in parquet files and all of it live, from its first row on."""

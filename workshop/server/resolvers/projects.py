@@ -105,7 +105,8 @@ class ProjectNode(ProjectArtifactFields):
                 RunFacts(run, names.get(number), self.entity_name, metrics.get(number))
                 for run, number in zip(found, sweep_ids, strict=True)
             ]
-            return [passed.run.id for passed in order.sort(wanted.select(facts))]
+            passed = wanted.select(context.allowance.in_time(facts))
+            return [one.run.id for one in order.sort(passed)]
 
         return ("project", self.record.id, json.dumps(wanted.condition), order.keys), find
 
@@ -133,7 +134,7 @@ class ProjectNode(ProjectArtifactFields):
     ) -> dict:
         """Return a page of the sweeps that pass the filters, the newest first."""
         found = context.store.all(Sweep, "id DESC", project_id=self.record.id)
-        passed = Filter(filters, SWEEP_FIELDS).select(found)
+        passed = Filter(filters, SWEEP_FIELDS).select(context.allowance.in_time(found))
         return connection(passed, sweeps.SweepNode, first, after)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from workshop.server import additions, definitions, lines, search
 from workshop.server.errors import NotFoundError, RequestError
-from workshop.server.inputs import LARGEST_INT64, parse_config, require_own_part
+from workshop.server.inputs import parse_config, require_own_part
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
 from workshop.server.records import Agent, Project, Run, Sweep
@@ -64,8 +64,7 @@ class SweepNode:
 
     def run_count_expected(self, context: Context) -> int | None:
         """Return how many runs it will have, None if it goes on for ever or nearly so."""
-        expected = context.controller.proposals.trials.expected_runs(self.record)
-        return expected if expected is not None and expected <= LARGEST_INT64 else None
+        return context.controller.proposals.trials.expected_runs(self.record)
 
     def heartbeat_at(self, context: Context) -> str | None:
         """Return when an agent was last heard."""

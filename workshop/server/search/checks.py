@@ -4,17 +4,19 @@ What W&B's own engine (https://github.com/wandb/sweeps) refuses or cannot search
 Each finding is a sentence without its full stop, because it may stand in a list.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from workshop.server.search import hyperband, numerals
+from workshop.server.search.grid import axis
 from workshop.server.search.parameter_checks import parameter_problems
 from workshop.server.search.parameters import SearchError, flatten, is_count, is_number, is_single
-from workshop.server.values import closest, shorten
+from workshop.server.values import LONGEST_PATH, closest, shorten
 
 METHODS = ("grid", "random", "bayes")
 # By which methods the schedulers search that run in a user's process.
 ENGINES = {"wandb": METHODS, "optuna": ("custom",), "ax": ("custom",)}
 GOALS = ("minimize", "maximize")
+MOST_ON_AXES = 100_000  # values of a grid's parameters together; they are held in memory
 
 
 def check(config: object) -> None:
@@ -115,6 +117,8 @@ def one_metric_problems(metric: object) -> Iterator[str]:
             "{name: loss, goal: minimize}"
         )
         return
+    if len(name) > LONGEST_PATH:
+        yield f"metric has a name of {len(name):,} characters: it must have at most {LONGEST_PATH}"
     goal, target = metric.get("goal", GOALS[0]), metric.get("target")
     if goal not in GOALS:
         yield (
@@ -148,7 +152,24 @@ def space_problems(parameters: object, method: object) -> Iterator[str]:
         for problem in parameter_problems(settings, method):
             wrong = True
             yield f"parameter {'.'.join(path)!r} {problem}"
-    if method == "bayes" and not wrong and all(is_single(settings) for _, settings in found):
+    if wrong:
+        return
+    if method == "grid" and is_too_long(settings for _, settings in found):
+        yield (
+            f"the parameters have more than {MOST_ON_AXES:,} values together on a grid: give them "
+            "fewer, or use method random"
+        )
+    if method == "bayes" and all(is_single(settings) for _, settings in found):
         yield (
             "method bayes needs a parameter with more than one value: give one a range or values"
         )
+
+
+def is_too_long(parameters: Iterable[dict]) -> bool:
+    """Tell whether the axes of a grid have too many values together."""
+    values = 0
+    for settings in parameters:
+        values += len(axis(settings))
+        if values > MOST_ON_AXES:
+            return True
+    return False

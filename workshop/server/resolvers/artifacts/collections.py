@@ -43,7 +43,7 @@ class TypeNode:
         order: str | None = None,
     ) -> dict:
         """Return a page of the collections of this type, the newest first."""
-        return collection_page(self._collections(context), after, first, filters, order)
+        return collection_page(context, self._collections(context), after, first, filters, order)
 
     def _collections(self, context: Context) -> list[Collection]:
         return context.store.all(Collection, "id DESC", project_id=self._project_id, type=self.name)
@@ -86,7 +86,7 @@ class CollectionNode:
         """Return a page of the versions, the newest first."""
         found = context.store.all(Artifact, "version DESC", collection_id=self.record.id)
         versions = [record for record in found if record.version is not None]
-        found = chosen(versions, VERSION_FIELDS, filters, order)
+        found = chosen(context, versions, VERSION_FIELDS, filters, order)
         page = connection(found, nodes.ArtifactNode, first, after)
         for edge in page["edges"]:
             edge["version"] = f"v{edge['node'].version_index}"
@@ -200,7 +200,7 @@ class ProjectArtifactFields:
         order: str | None = None,
     ) -> dict:
         """Return a page of the collections, the newest first."""
-        return collection_page(self._collections(context), after, first, filters, order)
+        return collection_page(context, self._collections(context), after, first, filters, order)
 
     def artifact_collection_membership(self, context: Context, name: str) -> MembershipNode | None:
         """Return a version by a name such as `data:v3` or `data:best`."""
@@ -213,6 +213,7 @@ class ProjectArtifactFields:
 
 
 def collection_page(
+    context: Context,
     found: list[Collection],
     after: str | None,
     first: int | None,
@@ -220,15 +221,20 @@ def collection_page(
     order: str | None,
 ) -> dict:
     """Return a page of those collections that pass the filters."""
-    passed = chosen(found, COLLECTION_FIELDS, filters, order)
+    passed = chosen(context, found, COLLECTION_FIELDS, filters, order)
     return connection(passed, CollectionNode, first, after)
 
 
 def chosen(
-    found: list[Collection | Artifact], fields: Fields, filters: str | None, order: str | None
+    context: Context,
+    found: list[Collection | Artifact],
+    fields: Fields,
+    filters: str | None,
+    order: str | None,
 ) -> list:
     """Return the records that pass the filters, JSON in MongoDB's language, in an order."""
-    return Order(order, fields).sort(Filter(filters, fields).select(found))
+    wanted = Filter(filters, fields)
+    return Order(order, fields).sort(wanted.select(context.allowance.in_time(found)))
 
 
 def artifact_collection(context: Context, id: str) -> CollectionNode | None:

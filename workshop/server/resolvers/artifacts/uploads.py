@@ -86,10 +86,14 @@ def known(context: Context, collection: Collection, values: dict) -> Artifact | 
                 return found
     if not values.get("enable_digest_deduplication"):
         return None
-    same = context.store.all(
-        Artifact, "version DESC", collection_id=collection.id, digest=values["digest"]
-    )
-    return next((found for found in same if found.version is not None), None)
+    # One of many, each of which may have long metadata.
+    row = context.store.execute(
+        "SELECT max(version) FROM artifacts WHERE collection_id = ? AND digest = ?",
+        collection.id,
+        values["digest"],
+    ).fetchone()
+    where = {"collection_id": collection.id, "version": row[0]}
+    return None if row[0] is None else context.store.find(Artifact, **where)
 
 
 def create_artifact_manifest(context: Context, input: dict) -> dict:
