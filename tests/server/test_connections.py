@@ -4,6 +4,7 @@ import contextlib
 import resource
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -66,7 +67,8 @@ def test_who_does_not_go_on_is_not_waited_for(impatient: RunningServer, sent: by
     with connect(impatient) as connection, httpx2.Client() as patient:
         patient.get(f"{impatient.url}/health")
         connection.sendall(sent)
-        assert connection.recv(1) == b""
+        answer = b"".join(iter(partial(connection.recv, 1000), b""))
+        assert not answer or answer.startswith(b"HTTP/1.1 4")
         # Between two requests there is more time.
         (pool,) = [patient._transport._pool]
         before = pool.connections

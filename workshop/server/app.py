@@ -253,8 +253,8 @@ def on_failure(request: Request, error: Exception) -> Response:
 
 
 def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-    """End the work for a client that went away in the middle of its request."""
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
+    """End the work for a client that went away in the middle of its request, or seems to have."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST, headers={"Connection": "close"})
 
 
 def on_outage(request: Request, error: sqlite3.Error | OSError) -> Response:

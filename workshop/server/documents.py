@@ -70,12 +70,12 @@ def levels(definition: Node) -> int:
     return deepest
 
 
-def check_sizes(variables: dict) -> None:
-    """Raise a RequestError if a text or a list is too long to be kept or worked on."""
+def check_sizes(variables: dict, is_mutation: bool) -> None:
+    """Raise a RequestError if a list is too long to be worked on, or a text to be kept."""
     waiting = list(variables.values())
     while waiting:
         value = waiting.pop()
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        if is_mutation and isinstance(value, str) and len(value) > LONGEST_TEXT:
             raise RequestError(
                 f"The request has a text of {len(value):,} characters; use at most "
                 f"{LONGEST_TEXT:,}, and keep longer ones in a file or an artifact."

@@ -125,8 +125,9 @@ def read(body: object) -> Request:
     if operation is None or operation.operation not in ROOTS:
         raise RequestError(f"The GraphQL document has no operation {shorten(name)} to execute.")
     variables = known_variables(operation, body.get("variables") or {})
-    documents.check_sizes(variables)
-    return Request(document, operation, variables)
+    request = Request(document, operation, variables)
+    documents.check_sizes(variables, request.is_mutation)
+    return request
 
 
 def execute(context: Context, request: Request) -> dict:
