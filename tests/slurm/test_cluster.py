@@ -49,9 +49,14 @@ class Job:
         return self
 
     def recorded(self) -> list[tuple[str, str]]:
-        """Return State and ExitCode of each of the job's starts."""
-        fields = self.cluster.sacct(self.number, "JobID", "State", "ExitCode")
-        return [(r["State"], r["ExitCode"]) for r in fields if r["JobID"] == self.number]
+        """Return State and ExitCode of each of the job's starts, once accounting has their ends."""
+
+        def ends() -> list[tuple[str, str]]:
+            fields = self.cluster.sacct(self.number, "JobID", "State", "ExitCode")
+            found = [(r["State"], r["ExitCode"]) for r in fields if r["JobID"] == self.number]
+            return found if not {"PENDING", "RUNNING"} & {state for state, _ in found} else []
+
+        return wait_for(ends)
 
 
 def submit(cluster: Cluster, folder: Path, script: str, *options: str, node: str = "node2") -> Job:
@@ -111,7 +116,8 @@ def test_a_cluster_ends_with_its_jobs_and_files_even_after_a_failure(
     assert caught.value.args[0] > DAEMONS
     assert second.processes() == []
     assert not second.folder.exists()
-    assert cluster.command("sinfo", "-h", "--nodes=node2", "-o", "%T") == "idle\n"
+    # What an earlier test has canceled may still be ending.
+    wait_for(lambda: cluster.command("sinfo", "-h", "--nodes=node2", "-o", "%T") == "idle\n")
 
 
 def test_a_cluster_ends_even_if_its_owner_is_killed(tmp_path):
