@@ -25,6 +25,7 @@ tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what c
 
 check: $(INSTALLED) ## check style, spelling, and what is generated, in a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest --quiet --no-header --durations=0 --durations-min=5 tests/repository
 
 test: $(INSTALLED) ## run the tests, several at a time
@@ -65,7 +66,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
 	    -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q workshop
+	@$(BIN)/python -m compileall -q workshop sweepserver
 	@touch $@
 
 $(BIN)/uv:

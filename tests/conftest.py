@@ -11,5 +11,6 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.cluster",
     "tests.fixtures.hub",
+    "tests.fixtures.alone",
     "tests.fixtures.ondemand",
 ]

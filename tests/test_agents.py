@@ -8,11 +8,13 @@ import pytest
 import wandb
 
 from tests.waiting import patience, wait_for
-from workshop import agents, sweep, warm
-from workshop.analysis import fetch_runs
-from workshop.client_variables import restored
+from workshop.connection.client_variables import restored
+from workshop.define import definition
 from workshop.errors import WorkshopError
-from workshop.sweep import states
+from workshop.initialize import registration
+from workshop.initialize.registration import states
+from workshop.initialize.run_tables import fetch_runs
+from workshop.run_agents import local, warm
 
 pytestmark = pytest.mark.scattered
 
@@ -21,10 +23,10 @@ TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 1, "scale":
 
 
 def register(project: str, **parameters: object) -> str:
-    config = sweep.load("configs/sweep_config.yaml")
+    config = definition.load("configs/sweep_config.yaml")
     config["parameters"] = {name: {"value": value} for name, value in TINY.items()}
     config["parameters"] |= {name: {"values": values} for name, values in parameters.items()}
-    return sweep.register(config, project)
+    return registration.register(config, project)
 
 
 def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(
@@ -37,7 +39,7 @@ def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(
     before = client_variables()
     path = register("in-process", learning_rate=[0.1, 0.001])
     assert client_variables() == before
-    assert agents.run_in_process(path) == 0
+    assert local.run_in_process(path) == 0
     assert client_variables() == before
     runs = fetch_runs(path)
     assert sorted(runs["Effective Learning Rate"]) == [0.001, 0.1]
@@ -55,7 +57,7 @@ def client_variables() -> dict[str, str]:
 
 def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, capfd):
     path = register("failing", dataset=["images:nowhere", "digits"])
-    assert agents.run_in_process(path) == 1
+    assert local.run_in_process(path) == 1
     assert list(fetch_runs(path)["state"]) == ["failed", "finished"]
     error = capfd.readouterr().err
     assert "error: there is no folder nowhere/train" in error
@@ -64,7 +66,7 @@ def test_failed_run_is_counted_explained_and_does_not_stop_the_others(server, ca
 
 def test_processes_share_the_sweep(server, capsys):
     path = register("processes", learning_rate=[0.1, 0.01, 0.001])
-    logs = agents.run_processes(path, tasks=3, at_once=2, count=1)
+    logs = local.run_processes(path, tasks=3, at_once=2, count=1)
     runs = fetch_runs(path)
     assert sorted(runs["learning_rate"]) == [0.001, 0.01, 0.1]
     assert list(runs["learning_rate"]) == list(runs["Effective Learning Rate"])
@@ -74,7 +76,7 @@ def test_processes_share_the_sweep(server, capsys):
     assert lines[0].endswith("0 of 3 ended · no run yet")
     assert lines[-1].endswith("3 of 3 ended · 3 finished")
     assert all("1 threads" in log.read_text() for log in logs)
-    assert sweep.remaining(path) == 0
+    assert registration.remaining(path) == 0
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_a_program_that_cannot_be_started_is_said(server, program, command, reas
         sweep_id = wandb.sweep(config, project="not-started")
     path = f"{wandb.Api().default_entity}/not-started/{sweep_id}"
     with pytest.raises(WorkshopError, match=rf"program was not started \(.*{reason}.*agent-1.log"):
-        agents.run_processes(path, tasks=1)
+        local.run_processes(path, tasks=1)
     assert set(fetch_runs(path)["state"]) == {"failed"}
 
 
@@ -110,7 +112,7 @@ def test_what_a_program_says_itself_is_not_that_it_was_not_started(first, said, 
         f"INFO - About to run command: /usr/bin/env python train.py\n{first}\n"
         "FileNotFoundError: [Errno 2] No such file or directory: 'data'\n"
     )
-    assert agents._refusal(log) == (first if said else "")
+    assert local._refusal(log) == (first if said else "")
 
 
 def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
@@ -137,14 +139,14 @@ def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "child"),
     [
-        ("agents.run_processes({!r}, tasks=1)", "workshop.wandb_sweep"),
-        ("warm.run_warm({!r}, at_once=1)", "multiprocessing.forkserver"),
+        ("run_processes({!r}, tasks=1)", "workshop.wandb_sweep"),
+        ("run_warm({!r}, at_once=1)", "multiprocessing.forkserver"),
     ],
 )
 def test_interrupt_ends_agents_and_their_trials(call, child, server):
     path = register("interrupted", num_epochs=[1000])
     others = processes_with(child)  # an earlier test's fork server
-    program = f"from workshop import agents, warm; {call.format(path)}"
+    program = f"from workshop.run_agents import *; {call.format(path)}"
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     wait_for(lambda: states(path)["running"] or process.poll() is not None)
     assert processes_with(child) > others

@@ -8,13 +8,15 @@ import sys
 import pandas as pd
 import pytest
 
-from workshop import slurm, sweep
-from workshop.answers import JUDGES, check, findings
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.exercises import JUDGES, check, findings
+from workshop.initialize import registration
+from workshop.run_agents import slurm
 
 
 def example(**sections):
-    return sweep.load("configs/sweep_config.yaml") | sections
+    return definition.load("configs/sweep_config.yaml") | sections
 
 
 def drawn(rate, more=(), **sections):
@@ -234,7 +236,7 @@ def test_no_answer_is_a_traceback(server, number):
 
 ASK = """
 import sys
-from workshop.answers import findings
+from workshop.exercises import findings
 print(*(finding.words for finding in findings("2.1", sys.argv[1]) if not finding.right))
 """
 
@@ -249,7 +251,7 @@ def asked(path, **environment):
 
 
 def test_server_that_refuses_to_look_is_not_taken_for_a_missing_sweep(server, tmp_path):
-    path = sweep.register(example(), "answers")
+    path = registration.register(example(), "answers")
     key = {"WANDB_API_KEY": f"local-{'0' * 40}", "NETRC": str(tmp_path / "none")}
     said = asked(path, **key)
     assert "API key" in said
@@ -271,7 +273,7 @@ def lent(parameters=(), **sections):
         "learning_rate": LOG,
         "momentum": {"min": 0.0, "max": 0.95},
     } | dict(parameters)
-    return sweep.register(definition | sections, "answers")
+    return registration.register(definition | sections, "answers")
 
 
 def test_wrong_answers_about_borrowed_agents(server):
@@ -281,11 +283,15 @@ def test_wrong_answers_about_borrowed_agents(server):
     assert "goes through its lists in order" in wrong("2.4", lent(momenta, method="grid"))
     assert "12 draws from 4 combinations repeat some" in wrong("2.4", lent(momenta))
     assert "ends after 100 runs, not after 12" in wrong("2.4", lent(run_cap=100))
-    assert "goes on for ever" in wrong("2.4", sweep.register(endless(), "answers"))
+    assert "goes on for ever" in wrong("2.4", registration.register(endless(), "answers"))
     assert "would be of scale smoke" in wrong("2.4", lent({"scale": {"value": "smoke"}}))
-    assert "that of configs/config.yaml" in wrong("2.4", sweep.register(endless(), "answers"))
+    assert "that of configs/config.yaml" in wrong(
+        "2.4", registration.register(endless(), "answers")
+    )
     assert "a sentence with a question mark" in wrong("2.4", lent(description="Momentum!"))
-    assert "a sentence with a question mark" in wrong("2.4", sweep.register(endless(), "answers"))
+    assert "a sentence with a question mark" in wrong(
+        "2.4", registration.register(endless(), "answers")
+    )
     examples = {"momentum": {"value": 0.9}, "optimizer": {"values": ["adam", "sgd"]}}
     examples["learning_rate"] = {"values": [0.1, 0.01, 0.001, 0.0001]}
     assert "ask something of your own" in wrong("2.4", lent(examples))
@@ -301,20 +307,20 @@ def command(action, path):
 
 
 def test_wrong_answers_about_registered_sweeps(server):
-    example_path = sweep.register(example(), "answers")
+    example_path = registration.register(example(), "answers")
     assert "would be of scale smoke" in wrong("2.1", example_path)
     assert "no complete path" in wrong("2.1", example_path.rpartition("/")[2])
     assert "knows no sweep" in wrong("2.1", f"{example_path[:-3]}xxx")
     tiny = example(parameters=example()["parameters"] | {"scale": {"value": "tiny"}})
-    other = sweep.register(tiny | {"method": "random", "run_cap": 8}, "answers")
+    other = registration.register(tiny | {"method": "random", "run_cap": 8}, "answers")
     assert "run_cap was not asked for, method changed as well" in wrong("2.1", other)
     small = example()
     small["parameters"] = {"scale": {"value": "tiny"}, "learning_rate": {"values": [0.1, 0.01]}}
-    small_path = sweep.register(small, "answers")
+    small_path = registration.register(small, "answers")
     assert "it expects 2 runs, not eight" in wrong("2.1", small_path)
 
     assert "waits for its first agent" in wrong("2.2", small_path)
-    stopped = sweep.register(small, "answers")
+    stopped = registration.register(small, "answers")
     command("stop", stopped)
     assert "was stopped" in wrong("2.2", stopped)
     assert "it is finished: agents get nothing" in wrong("2.4", stopped)
@@ -328,20 +334,20 @@ def test_wrong_answers_about_registered_sweeps(server):
     assert "the old sweep is running" in wrong("2.3", (example_path, small_path))
     assert "combinations of the old sweep are missing" in wrong("2.3", (example_path, small_path))
     small["parameters"]["learning_rate"]["values"] = [0.1, 0.03, 0.01, 0.3, 0.2]
-    more = sweep.register(small, "answers")
+    more = registration.register(small, "answers")
     assert "it tries 3 new combinations" in wrong("2.3", (small_path, more))
     small["parameters"]["learning_rate"]["values"] = [0.1, 0.03, 0.01]
-    assert wrong_only("2.3", (small_path, sweep.register(small | {"run_cap": 2}, "answers"))) == [
-        "run_cap was not asked for"
-    ]
+    assert wrong_only(
+        "2.3", (small_path, registration.register(small | {"run_cap": 2}, "answers"))
+    ) == ["run_cap was not asked for"]
     small["parameters"]["scale"] = {"value": "smoke"}
-    assert wrong_only("2.3", (small_path, sweep.register(small, "answers"))) == [
+    assert wrong_only("2.3", (small_path, registration.register(small, "answers"))) == [
         "scale changed as well"
     ]
 
 
 def test_wrong_answers_about_arrays(server):
-    path = sweep.register(example(), "answers")  # eight runs
+    path = registration.register(example(), "answers")  # eight runs
     assert "takes 1 of the runs, not two" in wrong("3.2", slurm.plan(path, at_once=2))
     surplus = slurm.plan(path, tasks=8, at_once=2, runs_per_task=2)
     assert "8 tasks are more than the 8 runs that are left need" in wrong("3.2", surplus)
@@ -350,12 +356,12 @@ def test_wrong_answers_about_arrays(server):
     crowd = slurm.plan(path, at_once=4, runs_per_task=2)
     assert "4 tasks would run at once" in wrong("3.2", crowd)
     assert "this is a str, no plan" in wrong("3.2", path)
-    for_ever = sweep.register(endless(), "answers")
+    for_ever = registration.register(endless(), "answers")
     plan = slurm.plan(for_ever, tasks=4, at_once=2, runs_per_task=2)
     assert "this sweep never ends" in wrong("3.2", plan)
     assert "this sweep never ends" in wrong("3.3", for_ever)
 
 
 def test_a_sweep_that_names_no_data_is_not_the_broken_one(server):
-    path, another = (sweep.register(example(), "answers") for _ in range(2))
+    path, another = (registration.register(example(), "answers") for _ in range(2))
     assert "the first path is not that of the broken sweep" in wrong("3.4", (path, another))

@@ -16,13 +16,15 @@ import yaml
 from tests.notebooks import write_notebook
 from tests.repository.documents import Page, are_in_order
 from tests.waiting import patience, wait_for, wait_for_text
-from workshop import batch, cli, local_server, sweep
+from workshop import batch, cli
 from workshop.batch import running
 from workshop.batch.index import write_index
 from workshop.batch.parameters import checked, declared
 from workshop.batch.record import Execution, held
 from workshop.batch.reporter import Reporter
 from workshop.batch.summary import summary
+from workshop.connection import local_server
+from workshop.define.definition import load
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
 
@@ -358,10 +360,10 @@ def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     for variable in [name for name in os.environ if name.startswith("WANDB_") or name == "NETRC"]:
         monkeypatch.delenv(variable)
-    definition = sweep.load("configs/sweep_config.yaml")
+    definition = load("configs/sweep_config.yaml")
     definition["parameters"]["optimizer"] = {"value": "sgd"}
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(definition))
-    look = "from workshop.sweep import get, newest; print(get(newest(project)).config)"
+    look = "from workshop.initialize import get, newest; print(get(newest(project)).config)"
     looking = write_notebook(tmp_path / "look.ipynb", "project = ''", look)
     third = {"trains": "03", "looks": looking}
     rate = {"trains": 0.1, "looks": 0.001}

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience
-from workshop import cli, local_server, sweep
+from workshop import cli
+from workshop.connection import local_server
+from workshop.define import definition
+from workshop.initialize import registration
 
 WORKSHOP = Path(sys.executable).parent / "workshop"
 
@@ -84,7 +87,7 @@ def test_unknown_commands_and_options_are_refused(arguments, capsys):
 
 @pytest.fixture(scope="module")
 def path(server):
-    return sweep.register(sweep.load("configs/sweep_config.yaml"), "command-line")
+    return registration.register(definition.load("configs/sweep_config.yaml"), "command-line")
 
 
 class TestSubmit:

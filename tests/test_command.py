@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.command import problems
+from workshop.define.command import problems
 
 GOOD = {"program": "workshop/wandb_sweep.py"}
 

@@ -4,10 +4,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from workshop import config
-from workshop.config import TrainingConfig, closest, field_error, parse_arguments, resolve
+from sweepserver.search.values import closest
 from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT
+from workshop.trainer import config
+from workshop.trainer.config import TrainingConfig, field_error, parse_arguments, resolve
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from workshop import cli, data
-from workshop.config import resolve
-from workshop.data import DIGITS, PHOTOGRAPHS, Images, load, missing, prepare
+from workshop import cli
 from workshop.errors import WorkshopError
 from workshop.paths import shown
+from workshop.trainer import data
+from workshop.trainer.config import resolve
+from workshop.trainer.data import DIGITS, PHOTOGRAPHS, Images, load, missing, prepare
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from workshop.display import table
+from workshop.notebook_display import table
 
 
 def test_numbers_have_four_digits_and_texts_are_shown_letter_by_letter():

@@ -2,8 +2,8 @@ import nbformat
 import pytest
 
 from tests.notebooks import write_notebook
+from workshop.batch.execution import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 from workshop.errors import WorkshopError
-from workshop.execute import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 
 
 def test_parameters_replace_the_notebook_s_own_and_cells_are_told(tmp_path):

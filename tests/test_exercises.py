@@ -8,11 +8,13 @@ import nbformat
 import pytest
 
 from tests.notebooks import exercise_numbers
-from workshop import sweep
-from workshop.analysis import fetch_runs, rank
-from workshop.answers import findings
-from workshop.execute import ENCRYPTED
-from workshop.exercises import solutions
+from workshop.analyze.ranking import rank
+from workshop.batch.execution import ENCRYPTED
+from workshop.define.definition import load
+from workshop.exercises import findings
+from workshop.exercises.generate import solutions
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
 
 PROJECT = "sweep-exercises"  # of the notebooks' parameters
 METRIC = "Validation Accuracy"
@@ -62,12 +64,12 @@ def paths(solved):
     found = wandb.Api().project(f"{PROJECT}-broken", entity).sweeps()
     # Not by their times, which W&B gives in whole seconds.
     mended, broken = sorted(found, key=lambda one: "dataset" in one.config["parameters"])
-    definition = sweep.load("configs/sweep_config.yaml")
+    definition = load("configs/sweep_config.yaml")
     return {
-        "done": sweep.newest(PROJECT),
+        "done": registration.newest(PROJECT),
         "broken": "/".join(broken.path),
         "mended": "/".join(mended.path),
-        "untouched": sweep.register(definition, "answers"),
+        "untouched": registration.register(definition, "answers"),
     }
 
 
@@ -87,14 +89,16 @@ def test_wrong_answers_about_agents(paths):
     broken, mended = paths["broken"], paths["mended"]
     assert "both paths are the broken sweep" in wrong("3.4", (broken, broken))
     assert "combinations of the broken sweep are not tried" in wrong("3.4", (broken, paths["done"]))
-    definition = sweep.get(mended).config
+    definition = registration.get(mended).config
     assert "it is not done yet: no run yet" in wrong(
-        "3.4", (broken, sweep.register(definition, "answers"))
+        "3.4", (broken, registration.register(definition, "answers"))
     )
-    quick = sweep.register(definition | {"run_cap": 1}, "answers")
+    quick = registration.register(definition | {"run_cap": 1}, "answers")
     assert "run_cap was not asked for" in wrong("3.4", (broken, quick))
     definition["parameters"]["dataset"] = {"value": "images:pictures"}
-    assert "asks for the same data" in wrong("3.4", (broken, sweep.register(definition, "answers")))
+    assert "asks for the same data" in wrong(
+        "3.4", (broken, registration.register(definition, "answers"))
+    )
 
 
 def test_wrong_answers_about_analysis(paths):
@@ -138,7 +142,7 @@ def test_wrong_answers_about_analysis(paths):
     best = ranking.iloc[0]
 
     def after(rates, optimizer=None):
-        definition = sweep.load("configs/sweep_config.yaml")
+        definition = load("configs/sweep_config.yaml")
         definition["parameters"] = {
             "learning_rate": {"values": rates},
             "optimizer": {"value": optimizer or best["optimizer"]},

@@ -8,12 +8,15 @@ import pytest
 import wandb
 
 from tests.waiting import wait_for
-from workshop import failures, sweep
-from workshop.analysis import fetch_runs, left_out, rank
+from workshop import failure_lab
+from workshop.analyze.ranking import left_out, rank
+from workshop.batch.execution import execute
+from workshop.define import definition
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.execute import execute
-from workshop.failures import FAILURES, STRUCK
-from workshop.lint import lint
+from workshop.failure_lab import FAILURES, STRUCK
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
 from workshop.paths import NOTEBOOKS
 
 PROJECT = "failures"
@@ -25,9 +28,9 @@ class Case:
 
     def __init__(self, path, notebook):
         self.path = path
-        self.sweep = sweep.get(path)
+        self.sweep = registration.get(path)
         command = self.sweep.config["command"]
-        self.failure = command[command.index(failures.PROGRAM) + 1]
+        self.failure = command[command.index(failure_lab.PROGRAM) + 1]
         self.runs = fetch_runs(path)
         self.metric = self.sweep.config["metric"]["name"]
         self.notebook = nbformat.read(notebook, as_version=4)
@@ -65,7 +68,7 @@ def registered(project):
     found = {}
     for one in wandb.Api().project(project, wandb.Api().default_entity).sweeps():
         command = one.config["command"]
-        found[command[command.index(failures.PROGRAM) + 1]] = "/".join(one.path)
+        found[command[command.index(failure_lab.PROGRAM) + 1]] = "/".join(one.path)
     return found
 
 
@@ -79,7 +82,7 @@ def case(server, tmp_path_factory, request):
     execute(LAB, notebook, parameters, lambda source: None)
     path = registered(project)[failure]
     # The trial of an agent that was killed goes on without it.
-    wait_for(lambda: not sweep.states(path)["running"], every=0.5)
+    wait_for(lambda: not registration.states(path)["running"], every=0.5)
     return Case(path, notebook)
 
 
@@ -176,7 +179,7 @@ def test_diagnosis_is_judged(case, capsys):
     path, failure = case.path, case.failure
     assert case.printed("failures.diagnose")[0] == f"right: {FAILURES[failure].broken}"
     for diagnosis in FAILURES:
-        assert failures.diagnose(path, diagnosis) == (diagnosis == failure)
+        assert failure_lab.diagnose(path, diagnosis) == (diagnosis == failure)
         said = capsys.readouterr().out
         assert (FAILURES[failure].cure in said) == (diagnosis == failure)
         assert (FAILURES[diagnosis].sign in said) == (diagnosis != failure)
@@ -184,15 +187,15 @@ def test_diagnosis_is_judged(case, capsys):
 
 def test_failure_that_there_is_not_is_a_sentence(server):
     with pytest.raises(WorkshopError, match=r"no failure 'crush' \(did you mean 'crash'\?\)"):
-        failures.register("crush", f"{PROJECT}-others")
-    path = sweep.register(sweep.load("configs/sweep_config.yaml"), f"{PROJECT}-others")
+        failure_lab.register("crush", f"{PROJECT}-others")
+    path = registration.register(definition.load("configs/sweep_config.yaml"), f"{PROJECT}-others")
     with pytest.raises(WorkshopError, match="is none of the failure lab"):
-        failures.diagnose(path, "crash")
+        failure_lab.diagnose(path, "crash")
 
 
 def test_surprise_is_one_of_them(server):
-    path = failures.register(failures.SURPRISE, f"{PROJECT}-others")
-    assert sum(failures.diagnose(path, failure) for failure in FAILURES) == 1
+    path = failure_lab.register(failure_lab.SURPRISE, f"{PROJECT}-others")
+    assert sum(failure_lab.diagnose(path, failure) for failure in FAILURES) == 1
 
 
 def test_notebook_plans_its_array_for_the_site_that_is_named(server, tmp_path):

@@ -9,7 +9,8 @@ import nbclient
 from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.v4 import new_code_cell, new_notebook
 
-from workshop import cli, kernel
+from workshop import cli
+from workshop.classroom import kernel
 from workshop.paths import ROOT
 
 

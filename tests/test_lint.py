@@ -2,10 +2,10 @@ import copy
 
 import pytest
 
+from workshop.define.definition import load
+from workshop.define.linter import check, lint
 from workshop.errors import WorkshopError
-from workshop.lint import check, lint
 from workshop.paths import CONFIGS
-from workshop.sweep import load
 
 GOOD = {
     "program": "workshop/wandb_sweep.py",

@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workshop import analysis, methods, plots
-from workshop.methods.replay import ORDERS, PARAMETERS, TABLE
-from workshop.server.search import Trial, bayes
+from sweepserver.search import Trial, bayes
+from workshop import analyze
+from workshop.analyze import plots, search_methods
+from workshop.analyze.search_methods.replay import ORDERS, PARAMETERS, TABLE
 
-METRIC = methods.METRIC
+METRIC = search_methods.METRIC
 
 
 @pytest.fixture(scope="module")
 def table():
-    return methods.recorded()
+    return search_methods.recorded()
 
 
 def test_table_has_every_combination_once_and_says_where_it_is_from(table):
@@ -31,13 +32,17 @@ def test_table_has_every_combination_once_and_says_where_it_is_from(table):
 
 def test_grid_is_in_wandb_order(table):
     """Parameters alphabetically, the last one fastest: the order in which the table was made."""
-    assert methods.replay(table, "grid", len(table)) == list(range(len(table)))
-    assert methods.replay(table, "grid reversed", len(table)) == list(range(len(table)))[::-1]
+    assert search_methods.replay(table, "grid", len(table)) == list(range(len(table)))
+    assert (
+        search_methods.replay(table, "grid reversed", len(table)) == list(range(len(table)))[::-1]
+    )
 
 
 def test_random_tries_each_run_once_and_as_often_first(table):
-    assert sorted(methods.replay(table, "random", len(table), seed=3)) == list(range(len(table)))
-    first = [methods.replay(table, "random", 1, seed)[0] for seed in range(600)]
+    assert sorted(search_methods.replay(table, "random", len(table), seed=3)) == list(
+        range(len(table))
+    )
+    first = [search_methods.replay(table, "random", 1, seed)[0] for seed in range(600)]
     counts = np.bincount(first, minlength=len(table))
     assert (counts > 0).mean() > 0.95
     assert counts.max() < 4 * counts.mean()
@@ -52,7 +57,7 @@ def test_bayes_is_the_servers_own_and_learns(table, monkeypatch):
         return suggest(config, trials, seed)
 
     monkeypatch.setattr(bayes, "suggest", noting)
-    picked = methods.replay(table, "bayes", 9, seed=1)
+    picked = search_methods.replay(table, "bayes", 9, seed=1)
     assert len(set(picked)) == 9
     config, trials = seen[-1]
     assert config["parameters"]["learning_rate"]["distribution"] == "log_uniform_values"
@@ -73,15 +78,16 @@ def test_comparison_of_random_search_agrees_with_the_formula(table):
     frame = pd.DataFrame(
         {"run": table.index, "name": "", "state": "finished", METRIC: table[METRIC]}
     )
-    exact = analysis.best_so_far(frame, METRIC)
+    exact = analyze.best_so_far(frame, METRIC)
     best = np.maximum.accumulate(
-        [table[METRIC][methods.replay(table, "random", 10, seed)] for seed in range(300)], axis=1
+        [table[METRIC][search_methods.replay(table, "random", 10, seed)] for seed in range(300)],
+        axis=1,
     )
     assert best.mean(axis=0)[1:] == pytest.approx(exact["expected"][1:10].to_numpy(), abs=4)
 
 
 def test_comparison_and_its_figure():
-    compared = methods.compare(runs=20, repeats=30)
+    compared = search_methods.compare(runs=20, repeats=30)
     assert list(compared["method"].unique()) == ["grid", "grid reversed", "random", "bayes"]
     for _, chosen in compared.groupby("method"):
         assert list(chosen["runs"]) == list(range(1, 21))

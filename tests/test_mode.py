@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import wandb
 
-from workshop import agents, backend, batch, client_settings, mode, slurm
+from workshop import batch
 from workshop.batch.record import Execution, Result
+from workshop.connection import backend, client_settings, mode
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
 from workshop.preflight import server as preflight
-from workshop.slurm import probe
+from workshop.run_agents import local, slurm
+from workshop.run_agents.slurm import probe
 
 NOWHERE = "nobody/nothing/nosweep"
 # In which mode the client itself starts, by the environment of each case; null if it does not.
@@ -101,8 +103,8 @@ def test_a_sentence_says_what_a_mode_means_and_what_to_do(name, place, words):
 
 
 STARTERS = {
-    "an agent in this process": lambda folder: agents.run_in_process(NOWHERE),
-    "agent processes": lambda folder: agents.run_processes(NOWHERE),
+    "an agent in this process": lambda folder: local.run_in_process(NOWHERE),
+    "agent processes": lambda folder: local.run_processes(NOWHERE),
     "an array": lambda folder: slurm.submit(slurm.plan(NOWHERE, tasks=1)),
     "notebooks": lambda folder: batch.start([NOTEBOOKS / "01_define_the_sweep.ipynb"], {}, folder),
 }
@@ -139,7 +141,7 @@ def test_a_client_that_has_started_offline_stays_so(monkeypatch):
     program = (
         "import os, wandb; os.environ['WANDB_MODE'] = 'offline'; wandb.setup()\n"
         "del os.environ['WANDB_MODE']\n"
-        "from workshop import mode; print(mode.find().problem or mode.here().problem)"
+        "from workshop.connection import mode; print(mode.find().problem or mode.here().problem)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "mode offline (set by the client of this process) keeps" in done.stdout, done.stderr

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from tests.notebooks import at_scale
-from workshop import backend, local_server, sweep
+from workshop.batch.execution import numbered_notebooks, tutorial_notebooks
 from workshop.batch.summary import summary
-from workshop.execute import numbered_notebooks, tutorial_notebooks
+from workshop.connection import backend, local_server
+from workshop.initialize import registration
 from workshop.paths import CONFIGS
 
 NOTEBOOK_FILES = numbered_notebooks()
@@ -52,7 +53,7 @@ def test_notebooks_run_and_checked_outputs_are_the_stored_ones(
         print(done.stdout)
         assert done.returncode == 0, done.stdout
         with backend.session("local"):
-            path = sweep.newest(backend.PROJECT)
+            path = registration.newest(backend.PROJECT)
             told = summary(path)
     finally:
         local_server.stop()

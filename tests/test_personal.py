@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop import cli, hub
+from workshop import cli
+from workshop.classroom import jupyterhub_jobs
+from workshop.classroom.copies import copy
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
-from workshop.personal import copy
 
 
 def in_shell(folder, command):
@@ -32,7 +33,7 @@ def mine(tmp_path_factory):
 
 def test_copy_is_private_and_has_everything(mine):
     assert mine.stat().st_mode & 0o777 == 0o700
-    for name in ("README.md", "configs/config.yaml", "workshop/server/schema.graphql"):
+    for name in ("README.md", "configs/config.yaml", "sweepserver/api/schema.graphql"):
         assert (mine / name).read_bytes() == (ROOT / name).read_bytes()
     assert len(list(mine.glob("notebooks/0*.ipynb"))) >= 7
     assert not list(mine.rglob("__pycache__"))
@@ -47,7 +48,7 @@ def test_shell_uses_the_copy_with_the_packages_of_the_kit(mine):
 def test_config_of_the_copy_counts(mine):
     config = mine / "configs" / "config.yaml"
     config.write_text(config.read_text().replace("seed: 0 ", "seed: 77 "))
-    says = "from workshop.config import resolve; print(resolve({}).seed)"
+    says = "from workshop.trainer.config import resolve; print(resolve({}).seed)"
     assert in_shell(mine, f'python -c "{says}"') == "77"
 
 
@@ -66,7 +67,7 @@ def test_copy_is_made_complete_from_a_terminal_that_uses_it(mine):
     for bring in (
         lambda: in_shell(mine, f"workshop copy '{mine}'"),
         lambda: subprocess.run(
-            ["workshop", "copy", mine], env=hub.environment(mine), cwd="/", check=True
+            ["workshop", "copy", mine], env=jupyterhub_jobs.environment(mine), cwd="/", check=True
         ),
     ):
         notebook.unlink()

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workshop import analysis, plots, style
-from workshop.server.search import Scale
-from workshop.style import DARK
+from sweepserver.search import Scale
+from workshop import analyze
+from workshop.analyze import plots
+from workshop.analyze.plots import style
+from workshop.analyze.plots.export import WIDTH
+from workshop.analyze.plots.style import DARK
 
 METRIC = "Validation Accuracy"
 RUNS = [f"r{number}" for number in range(8)]
@@ -142,7 +145,7 @@ class TestParallelCoordinates:
 
     def test_numbers_written_as_text_stand_in_their_order(self, frame):
         values = ["1e-1", "1e-2", "1e-3", "5e-3", "5e-4"]
-        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        scales = analyze.hyperparameters({"parameters": {"x": {"values": values}}})
         frame["x"] = [*values, 0.1, 0.005, "auto"]
         figure = plots.parallel_coordinates(frame, scales, METRIC)
         notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
@@ -154,7 +157,7 @@ class TestParallelCoordinates:
 
     def test_null_has_a_tick_of_its_own(self, frame):
         settings = {"values": [None, 0.05, 0.25]}
-        scales = analysis.hyperparameters({"parameters": {"x": settings}})
+        scales = analyze.hyperparameters({"parameters": {"x": settings}})
         frame["x"] = pd.Series([None, 0.05, 0.25, None, math.nan, 0.05, None, 0.25], dtype=object)
         figure = plots.parallel_coordinates(frame, scales, METRIC)
         notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
@@ -170,7 +173,7 @@ class TestParallelCoordinates:
 
     def test_categories_stand_in_the_definition_s_order(self, frame):
         values = ["small", "medium", None, "large"]
-        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        scales = analyze.hyperparameters({"parameters": {"x": {"values": values}}})
         frame["x"] = pd.Series([*values[::-1], *values], dtype=object)
         frame.loc[7, "x"] = "huge"
         figure = plots.parallel_coordinates(frame, scales, METRIC)
@@ -193,7 +196,7 @@ class TestParallelCoordinates:
 
 class TestImportanceBars:
     def test_bars_are_the_numbers_of_the_table(self, frame):
-        table = analysis.importance(frame, METRIC, SCALES)
+        table = analyze.importance(frame, METRIC, SCALES)
         figure = plots.importance_bars(table, METRIC)
         importances, correlations = figure.data
         assert list(importances.x) == list(table["importance"])
@@ -205,12 +208,12 @@ class TestImportanceBars:
         assert "learning_rate" in alt(figure)
 
     def test_range_of_chance_is_marked(self, frame):
-        figure = plots.importance_bars(analysis.importance(frame, METRIC, SCALES), METRIC)
-        assert figure.layout.shapes[0].x1 == pytest.approx(analysis.chance_correlation(7))
+        figure = plots.importance_bars(analyze.importance(frame, METRIC, SCALES), METRIC)
+        assert figure.layout.shapes[0].x1 == pytest.approx(analyze.chance_correlation(7))
         assert "±0.75" in figure.layout.title.subtitle.text
 
     def test_whiskers_are_the_ranges_of_the_table(self, frame):
-        table = analysis.importance(frame, METRIC, SCALES)
+        table = analyze.importance(frame, METRIC, SCALES)
         for bars, key in zip(plots.importance_bars(table, METRIC).data, KINDS, strict=True):
             ends = np.array(bars.x) + np.array(bars.error_x.array)
             assert ends == pytest.approx(table[f"{key}_high"].to_numpy())
@@ -219,15 +222,15 @@ class TestImportanceBars:
             assert " to " in bars.customdata[0]
 
     def test_parameter_that_never_varied_has_words_for_bars(self, frame):
-        table = analysis.importance(frame.assign(optimizer="sgd"), METRIC, SCALES)
+        table = analyze.importance(frame.assign(optimizer="sgd"), METRIC, SCALES)
         assert " It was sgd in every run." in texts(plots.importance_bars(table, METRIC))
 
     def test_too_few_runs_and_no_parameters_are_said(self, frame):
-        table = analysis.importance(frame[:2], METRIC, SCALES)
+        table = analyze.importance(frame[:2], METRIC, SCALES)
         figure = plots.importance_bars(table, METRIC)
         assert not figure.data
         assert "at least 5 finished runs" in alt(figure)
-        nothing = analysis.importance(frame, METRIC, {})
+        nothing = analyze.importance(frame, METRIC, {})
         assert alt(plots.importance_bars(nothing, METRIC)) == "The sweep varies no parameter."
 
 
@@ -276,7 +279,7 @@ class TestLearningCurves:
 
 class TestBestSoFar:
     def test_lines_are_the_numbers_of_the_table(self, frame):
-        table = analysis.best_so_far(frame, METRIC)
+        table = analyze.best_so_far(frame, METRIC)
         figure = plots.best_so_far(table, METRIC)
         band, expected, in_order = figure.data
         assert list(expected.y) == list(table["expected"])
@@ -289,16 +292,16 @@ class TestBestSoFar:
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_few_runs(self, frame, count):
-        figure = plots.best_so_far(analysis.best_so_far(frame[:count], METRIC), METRIC)
+        figure = plots.best_so_far(analyze.best_so_far(frame[:count], METRIC), METRIC)
         assert len(figure.data[1].x) == count
 
     def test_nothing_is_said(self, frame):
-        nothing = plots.best_so_far(analysis.best_so_far(frame[3:4], METRIC), METRIC)
+        nothing = plots.best_so_far(analyze.best_so_far(frame[3:4], METRIC), METRIC)
         assert alt(nothing) == f"No run has finished with a {METRIC} yet."
 
     def test_first_half_may_have_no_result(self, frame):
         failed = frame.assign(state=["failed"] * 7 + ["finished"])
-        figure = plots.best_so_far(analysis.best_so_far(failed, METRIC), METRIC)
+        figure = plots.best_so_far(analyze.best_so_far(failed, METRIC), METRIC)
         assert "after 4 there might be no result at all" in alt(figure)
 
 
@@ -354,10 +357,10 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
     scales = {evil: Scale("category")}
     figures = [
         plots.parallel_coordinates(frame, scales, f"{evil} m"),
-        plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),
+        plots.importance_bars(analyze.importance(frame, f"{evil} m", scales), f"{evil} m"),
         plots.learning_curves(history.rename(columns={METRIC: evil}), dict.fromkeys(RUNS, evil)),
         plots.task_timeline(frame),
-        plots.best_so_far(analysis.best_so_far(frame, f"{evil} m"), f"{evil} m"),
+        plots.best_so_far(analyze.best_so_far(frame, f"{evil} m"), f"{evil} m"),
         plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
     ]
     for figure in figures:
@@ -405,5 +408,5 @@ class TestShow:
         bundle, options = shown[0]
         assert options["metadata"]["image/png"]["alt"] == alt(figure)
         with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
-            assert image.size == (plots.WIDTH, figure.layout.height)
+            assert image.size == (WIDTH, figure.layout.height)
             assert len(image.getcolors()) > 20

@@ -152,7 +152,7 @@ class TestServer:
         for name in ("http_proxy", "https_proxy", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
             monkeypatch.delenv(name.upper(), raising=False)
-        monkeypatch.setattr("workshop.reach.PATIENCE", 0.2)
+        monkeypatch.setattr("workshop.connection.reachability.PATIENCE", 0.2)
 
     def test_a_server_that_runs_and_takes_the_key(self, server):
         findings = list(wandb_server.findings(server.url))
@@ -208,7 +208,7 @@ class TestServer:
         netrc.write_text(f"machine {host} login user password {password}\n" if password else "")
         netrc.chmod(mode)
         monkeypatch.setenv("NETRC", str(netrc))
-        monkeypatch.setattr("workshop.local_server.serves", lambda url: False)
+        monkeypatch.setattr("workshop.connection.local_server.serves", lambda url: False)
         finding = found(wandb_server.findings(url), "key")
         assert finding.verdict == "problem"
         assert words in finding.found

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torchvision.models import resnet50
 
-from workshop.config import resolve
-from workshop.model import build
-from workshop.products import SMALL, ProductConv2d, use_products
+from workshop.trainer.config import resolve
+from workshop.trainer.cpu_convolution import SMALL, ProductConv2d, use_products
+from workshop.trainer.model import build
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workshop import reach
-from workshop.credentials import account_url
+from workshop.connection import reachability
+from workshop.connection.credentials import account_url
 from workshop.errors import WorkshopError
 
 
@@ -16,11 +16,11 @@ from workshop.errors import WorkshopError
     ],
 )
 def test_silence_is_a_sentence_with_the_next_step(url, step, monkeypatch):
-    monkeypatch.setattr(reach, "PATIENCE", 0.2)
+    monkeypatch.setattr(reachability, "PATIENCE", 0.2)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # so that the internet is not there
     monkeypatch.setenv("no_proxy", "127.0.0.1,the.server.invalid")
     with pytest.raises(WorkshopError) as raised:
-        reach.check_reachable(url)
+        reachability.check_reachable(url)
     assert str(raised.value).startswith(f"the W&B server at {url} cannot be reached (")
     assert f"): {step}" in str(raised.value)

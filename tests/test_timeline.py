@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from workshop.style import GREY
-from workshop.timeline import COLOURS, array_timeline
+from workshop.analyze.plots.style import GREY
+from workshop.analyze.plots.timelines import COLOURS, array_timeline
 
 STARTS = ["task", "start", "node", "began", "ended", "kind"]
 RUNS = ["name", "array_task", "started", "seconds"]

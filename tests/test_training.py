@@ -13,14 +13,16 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.waiting import patience
-from workshop import preemption, training
-from workshop.config import METRICS, resolve
-from workshop.data import Images, load
 from workshop.errors import WorkshopError
-from workshop.model import build
 from workshop.paths import home
-from workshop.products import ProductConv2d
-from workshop.training import (
+from workshop.trainer import preemption, training
+from workshop.trainer.config import resolve
+from workshop.trainer.cpu_convolution import ProductConv2d
+from workshop.trainer.data import Images, load
+from workshop.trainer.metrics import METRICS
+from workshop.trainer.model import build
+from workshop.trainer.optim import OPTIMIZERS
+from workshop.trainer.training import (
     SCHEDULES,
     accelerated,
     build_optimizer,
@@ -110,12 +112,12 @@ def test_where_it_ran(monkeypatch):
 def test_threads_are_the_fair_share():
     torch.set_num_threads(2)
     trained({"num_epochs": 1})
-    from workshop.threads import fair_share
+    from workshop.trainer.cpus import fair_share
 
     assert torch.get_num_threads() == fair_share()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_optimizer_steps_with_the_swept_learning_rate(optimizer, learning_rates):
     swept = {"learning_rate": 0.0123, "optimizer": optimizer, "scheduler": "none", "num_epochs": 1}
     run = trained(swept)
@@ -258,9 +260,9 @@ def test_full_batches_are_compiled_and_a_smaller_one_is_not():
 CANNOT_BE_COMPILED = """
 import sys
 import torch
-from workshop.config import resolve
+from workshop.trainer.config import resolve
 from workshop.errors import exit_status
-from workshop.training import accelerated
+from workshop.trainer.training import accelerated
 
 network = accelerated(torch.nn.ReLU(), resolve({"compile": "default", "batch_size": 4}))
 sys.exit(exit_status(lambda: network(torch.zeros(4)).sum().item()))

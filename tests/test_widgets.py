@@ -13,23 +13,26 @@ import pandas as pd
 import pytest
 import yaml
 
+from sweepserver.people.keys import key_file, read_key
+from sweepserver.search import hyperparameters
 from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
 from tests.waiting import wait_for
-from workshop import local_server, sweep
-from workshop.analysis import fetch_runs, hyperparameters
+from workshop.analyze.plots.export import PLOTLY_JSON, WIDGET_VIEW
+from workshop.analyze.snapshot import look
 from workshop.batch import start
+from workshop.connection import local_server
+from workshop.define import definition
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.export import PLOTLY_JSON, WIDGET_VIEW
-from workshop.lint import lint
-from workshop.look import look
-from workshop.server.keys import key_file, read_key
-from workshop.slurm import notes, table
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
+from workshop.run_agents.slurm import journal, task_ledger
 from workshop.widgets import LiveView, View, live_ledger, pick_runs, sweep_form, watch
 
 METRIC = "Validation Accuracy"
-GRID = sweep.load("configs/sweep_config.yaml")
+GRID = definition.load("configs/sweep_config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,7 @@ class TestLook:
         assert len(text.splitlines()) == 2 + 1 + 8
 
     def test_a_sweep_without_runs_says_so(self, server):
-        seen = look(sweep.register(GRID, "look-empty"))
+        seen = look(registration.register(GRID, "look-empty"))
         assert seen.headline == "0 of 8 runs ended · no run yet"
         assert "no run has finished" in seen.best_so_far
         assert not seen.complete
@@ -93,12 +96,12 @@ class TestLook:
 
 class TestStop:
     def test_a_stopped_sweep_lets_its_runs_end_and_cannot_be_stopped_again(self, client, eight):
-        sweep.stop(eight)
+        registration.stop(eight)
         assert (look(eight).closed, look(eight).complete) == (True, False)
         go_on(client, eight, complete=True, exitcode=0)
         assert look(eight).complete
         with pytest.raises(WorkshopError, match=rf"--stop {eight}` failed: .*finished"):
-            sweep.stop(eight)
+            registration.stop(eight)
 
 
 class TestLiveView:
@@ -219,19 +222,19 @@ class TestWatch:
 
 
 def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
-    path = sweep.register(GRID, "live-ledger")
-    notes.folder("90210").mkdir(parents=True)
-    notes.record("90210", sweep=path, tasks=1)
+    path = registration.register(GRID, "live-ledger")
+    journal.folder("90210").mkdir(parents=True)
+    journal.record("90210", sweep=path, tasks=1)
 
     def silence(job):
         raise WorkshopError("SLURM's `scontrol` did not answer within 30 s")
 
-    monkeypatch.setattr(table, "starts", silence)
+    monkeypatch.setattr(task_ledger, "starts", silence)
     view = live_ledger(path)
     assert not view.wait(0)
     assert "1 unknown" in view.as_text()
     view.stop()
-    monkeypatch.setattr(table, "starts", lambda job: {})
+    monkeypatch.setattr(task_ledger, "starts", lambda job: {})
     view = live_ledger(path)
     assert view.wait(0)  # for SLURM knows nothing of this array
     assert "90210_1" in view.as_text()
@@ -243,13 +246,13 @@ def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
 class TestForm:
     @pytest.mark.parametrize("name", ["", "_random", "_bayes"])
     def test_it_keeps_what_it_was_given(self, name):
-        config = sweep.load(f"configs/sweep_config{name}.yaml")
+        config = definition.load(f"configs/sweep_config{name}.yaml")
         form = sweep_form(config)
         assert form.config == config
         assert yaml.safe_load(form.yaml) == config
         assert list(form.config)[:2] == ["program", "command"]
         assert form.problems == []
-        assert f"{sweep.combinations(config)} runs" in form.as_text()
+        assert f"{definition.combinations(config)} runs" in form.as_text()
 
     def test_yaml_and_number_of_runs_follow(self):
         form = sweep_form(GRID)
@@ -352,7 +355,7 @@ class TestForm:
 class TestPickRuns:
     @pytest.fixture
     def picker(self, eight):
-        varied = hyperparameters(sweep.get(eight).config)
+        varied = hyperparameters(registration.get(eight).config)
         return pick_runs(fetch_runs(eight), varied, METRIC, keys=("Epoch", METRIC))
 
     def lines(self, picker) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from workshop import local_server
+from workshop.connection import local_server
 from workshop.errors import WorkshopError, exit_status
 from workshop.paths import NOTEBOOKS, ROOT, shown
 
@@ -66,8 +66,8 @@ def run(
 
 def notebooks() -> None:
     """Execute the notebooks and store their outputs in them."""
-    from workshop import backend
-    from workshop.execute import numbered_notebooks, store_outputs
+    from workshop.batch.execution import numbered_notebooks, store_outputs
+    from workshop.connection import backend
 
     with backend.session("local"):
         store_outputs(numbered_notebooks())
@@ -75,7 +75,7 @@ def notebooks() -> None:
 
 def exercises() -> None:
     """Write the exercises anew from their solutions."""
-    from workshop.exercises import write
+    from workshop.exercises.generate import write
 
     for path in write():
         print(shown(path))
@@ -83,15 +83,15 @@ def exercises() -> None:
 
 def copy(folder: Path) -> None:
     """Make a copy of the kit of your own, which shares the installed packages."""
-    from workshop import personal
+    from workshop.classroom import copies
 
-    made = personal.copy(folder)
+    made = copies.copy(folder)
     print(f"Your copy is {shown(made)}. In every terminal: source {shown(made)}/activate")
 
 
 def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook while the local server runs."""
-    from workshop import backend
+    from workshop.connection import backend
 
     if not {"--ip", "--ServerApp.ip"} & {option.partition("=")[0] for option in jupyter_options}:
         # One address, where Jupyter would print two: a browser that signed in at one of them is
@@ -101,7 +101,7 @@ def lab(jupyter_options: list[str]) -> int:
         sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
         # Others on a shared machine could otherwise listen to the kernels' messages.
         "--KernelManager.transport_encryption=auto",
-        "--ServerApp.jpserver_extensions=workshop.lab_links=True",
+        "--ServerApp.jpserver_extensions=workshop.classroom.lab_links=True",
         str(NOTEBOOKS / "00_check_your_setup.ipynb"), *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), subprocess.Popen(command) as jupyter:
@@ -117,7 +117,7 @@ def lab(jupyter_options: list[str]) -> int:
 
 def kernel(prefix: Path | None, remove: bool) -> None:
     """Register the kit as a kernel of a JupyterLab that is already there."""
-    from workshop import kernel as kernels
+    from workshop.classroom import kernel as kernels
 
     if remove:
         print(f"removed: {shown(kernels.remove(prefix))}")
@@ -128,7 +128,7 @@ def kernel(prefix: Path | None, remove: bool) -> None:
 
 def server(server_options: list[str]) -> int:
     """Run the local W&B server, for yourself or for a class, until Ctrl-C."""
-    from workshop.server.__main__ import main as serve
+    from sweepserver.__main__ import main as serve
 
     if not server_options and (url := local_server.running()):
         print(f"The local W&B server runs already: {url}")
@@ -139,6 +139,7 @@ def server(server_options: list[str]) -> int:
         prog="workshop server",
         store=local_server.store(),
         ports=(local_server.last_port(), 0),
+        figures=local_server.FIGURES,
     )
 
 
@@ -169,13 +170,13 @@ def check(
 
 def results(roster: Path, output: Path, project: str, backend: str) -> None:
     """Collect the runs of a class, each person's newest sweep, in one CSV file."""
-    from workshop import collecting
-    from workshop.backend import connect
+    from workshop.classroom import results
+    from workshop.connection.backend import connect
 
     connect(backend)
-    runs = collecting.results(collecting.people(roster), project)
+    runs = results.results(results.people(roster), project)
     runs.to_csv(output, index=False)
-    print(collecting.describe(runs))
+    print(results.describe(runs))
     print(f"Written: {shown(output.resolve())}")
 
 
@@ -189,7 +190,8 @@ def submit(
     dry_run: bool,
 ) -> None:
     """Submit a SLURM array of agents for a sweep, as large as it has runs to do."""
-    from workshop import backend, slurm
+    from workshop.connection import backend
+    from workshop.run_agents import slurm
 
     backend.connect()
     options = dict(_sbatch_option(text) for text in option)
@@ -203,7 +205,8 @@ def submit(
 
 def status(sweep: str, only: list[str], state: list[str], show_all: bool, as_json: bool) -> None:
     """Say how many tasks of a sweep's arrays ended in which way, and what became of each."""
-    from workshop import backend, slurm
+    from workshop.connection import backend
+    from workshop.run_agents import slurm
 
     # What connects says which W&B it is, and a program reads nothing but JSON.
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
@@ -230,7 +233,8 @@ def repair(
     only: list[str],
 ) -> None:
     """Submit what is missing of a sweep: points that failed, vanished or were not handed out."""
-    from workshop import backend, slurm
+    from workshop.connection import backend
+    from workshop.run_agents import slurm
 
     backend.connect()
     if dry_run:
@@ -243,7 +247,8 @@ def repair(
 
 def cancel(sweep: str) -> None:
     """End a sweep for good, at its server, and the arrays that were submitted for it from here."""
-    from workshop import backend, slurm
+    from workshop.connection import backend
+    from workshop.run_agents import slurm
 
     backend.connect()
     slurm.cancel(sweep)
@@ -251,8 +256,8 @@ def cancel(sweep: str) -> None:
 
 def data(name: str, path: str) -> None:
     """Download a data set once, so that no run has to."""
-    from workshop.config import from_root
-    from workshop.data import prepare
+    from workshop.files import from_root
+    from workshop.trainer.data import prepare
 
     prepare(path)
     print(f"{name} is in {shown(from_root(path))}")

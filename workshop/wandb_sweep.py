@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import wandb
 
-from workshop import preemption
-from workshop.config import parse_arguments, resolve
 from workshop.errors import exit_status
-from workshop.reach import finishing, starting
-from workshop.training import train
+from workshop.trainer import preemption
+from workshop.trainer.config import parse_arguments, resolve
+from workshop.trainer.training import train
+from workshop.trainer.wandb_run import finishing, starting
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -5,9 +5,9 @@ import json
 import httpx2
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.browser.web import prefixed
 from tests.fixtures.server import launch
-from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser
 

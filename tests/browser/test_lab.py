@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience, wait_for_text
-from workshop import personal
-from workshop.execute import numbered_notebooks
+from workshop.batch.execution import numbered_notebooks
+from workshop.classroom import copies
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 def lab(browser, tmp_path_factory):
     """Start `workshop lab` on a copy of the kit, which it may change; yield the address of it."""
     folder = tmp_path_factory.mktemp("lab")
-    kit = personal.copy(folder / "kit")
+    kit = copies.copy(folder / "kit")
     log = folder / "log"
     command = [Path(sys.executable).parent / "workshop", "lab", "--no-browser", "--port=0"]
     environment = os.environ | {"WORKSHOP_HOME": str(folder / "home"), "PYTHONPATH": str(kit)}

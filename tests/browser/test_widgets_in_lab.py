@@ -8,26 +8,26 @@ from types import SimpleNamespace
 
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.browser.lab import choose, reopen, save
 from tests.fixtures.browser import PAGE_DEADLINE_MS
 from tests.notebooks import write_notebook
 from tests.server.poster import Poster
 from tests.waiting import patience, wait_for, wait_for_text
-from workshop import local_server
-from workshop.look import look
+from workshop.analyze.snapshot import look
+from workshop.connection import local_server
 from workshop.paths import ROOT
-from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser
 
 METRIC = "Validation Accuracy"
 FORM = """\
-from workshop.sweep import load
+from workshop.initialize.registration import load
 from workshop.widgets import sweep_form
 form = sweep_form(load("configs/sweep_config.yaml"))
 form"""
 PICK = """\
-from workshop.analysis import fetch_runs
+from workshop.analyze import fetch_runs
 from workshop.widgets import pick_runs
 pick_runs(fetch_runs(sweep), ["optimizer"], "Validation Accuracy", keys=("Epoch", "{metric}"))"""
 WATCH = """\

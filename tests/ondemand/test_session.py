@@ -39,7 +39,7 @@ print(json.dumps(found | dict(os.environ)))
 """
 REGISTER = """
 import sys
-from workshop import backend
+from workshop.connection import backend
 chosen = backend.connect()
 sys.path.append("{root}")
 from tests.slurm import trial

@@ -9,7 +9,16 @@ import nbformat
 
 from workshop.paths import ROOT
 
-FOLDERS = ("", "docs", "docs/decisions", "benchmarks", "hub", "ondemand", "maintenance", "slurm")
+FOLDERS = (
+    "",
+    "docs",
+    "docs/decisions",
+    "benchmarks",
+    "deploy/jupyterhub",
+    "deploy/open_ondemand",
+    "maintenance",
+    "slurm",
+)
 
 
 def documents() -> list[Path]:

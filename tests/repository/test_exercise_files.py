@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tests.notebooks import exercise_numbers
 from workshop import cli
 from workshop.errors import WorkshopError
-from workshop.exercises import EXERCISES, SOLUTIONS, TAG, exercise, solutions
+from workshop.exercises.generate import EXERCISES, SOLUTIONS, TAG, exercise, solutions
 from workshop.paths import NOTEBOOKS
 
 every_solution = pytest.mark.parametrize("path", solutions(), ids=lambda path: path.stem)
@@ -129,7 +129,7 @@ def test_exercise_holds_nothing_of_an_execution(tmp_path):
 
 
 def test_command_writes_the_exercises(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("workshop.exercises.EXERCISES", tmp_path / "exercises")
+    monkeypatch.setattr("workshop.exercises.generate.EXERCISES", tmp_path / "exercises")
     assert cli.main(["exercises"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(solutions())
     for path in solutions():

@@ -7,10 +7,10 @@ import nbformat
 import papermill
 import pytest
 
-from workshop.execute import numbered_notebooks
-from workshop.export import PLOTLY_JSON
+from workshop.analyze.plots.export import PLOTLY_JSON
+from workshop.analyze.plots.presentation import in_words
+from workshop.batch.execution import numbered_notebooks
 from workshop.paths import NOTEBOOKS
-from workshop.plots import in_words
 
 NOTEBOOK_FILES = numbered_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda path: path.stem)

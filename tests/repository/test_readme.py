@@ -9,13 +9,13 @@ from pathlib import Path
 import mistune
 import pytest
 
+from sweepserver.people.keys import key_file, provide_key
 from tests.fixtures.run import HEADLESS_BROWSER
 from tests.repository.documents import documents, markdown
 from tests.waiting import patience
-from workshop.config import TrainingConfig
-from workshop.credentials import is_open_to_others
+from workshop.connection.credentials import is_open_to_others
 from workshop.paths import CONFIGS, ROOT
-from workshop.server.keys import key_file, provide_key
+from workshop.trainer.config import TrainingConfig
 
 every_document = pytest.mark.parametrize(
     "document", documents(), ids=lambda path: str(path.relative_to(ROOT))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sweepserver.store.blobs import Blobs
+from sweepserver.store.manifests import merge, read
 from tests.server.uploader import COMMIT, CREATE, DELETE, FILES, Uploader, md5
-from workshop.server.blobs import Blobs
-from workshop.server.manifests import merge, read
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workshop.server import search
-from workshop.server.compute import Compute
-from workshop.server.search import Trial, bayes
+from sweepserver import search
+from sweepserver.scheduling.compute import Compute
+from sweepserver.search import Trial, bayes
 
 Suggest = Callable[[dict, list[Trial], int], dict]
 
@@ -55,7 +55,7 @@ def compute() -> Iterator[Compute]:
 
 @pytest.fixture
 def suggest(compute: Compute) -> Suggest:
-    return functools.partial(compute.run, "workshop.server.search.bayes:suggest")
+    return functools.partial(compute.run, "sweepserver.search.bayes:suggest")
 
 
 def search_on(config: dict, value_of, runs: int, seed: int, suggest: Suggest) -> list[Trial]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from sweepserver.scheduling import compute as module
+from sweepserver.scheduling.compute import Compute, ComputeError
 from tests.waiting import patience, wait_for
-from workshop.server import compute as module
-from workshop.server.compute import Compute, ComputeError
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_closing_ends_it_while_it_starts_or_computes(compute: Compute, delay):
 def test_it_ends_when_the_server_is_killed():
     code = (
         "import os, signal\n"
-        "from workshop.server.compute import Compute\n"
+        "from sweepserver.scheduling.compute import Compute\n"
         "if __name__ == '__main__':\n"
         "    print(Compute().run('os:getpid'), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

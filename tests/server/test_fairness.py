@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.fixtures.server import RunningServer, launch
 from tests.server.strange.costs import ALL, aliased, merged, nested, numbered
 from tests.waiting import patience, wait_for
-from workshop.server.keys import key_file, read_key
 
 MOSTLY, ALWAYS = 1, 5  # seconds, before they are stretched
 MOST_MEMORY = 2**30

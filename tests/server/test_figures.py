@@ -7,14 +7,16 @@ import threading
 
 import pytest
 
+from sweepserver.pages.curves import history_curves, system_curves
+from sweepserver.pages.figures import Figures
+from sweepserver.pages.step_metrics import StepMetrics
+from sweepserver.store import history
+from sweepserver.store.records import Run
 from tests.waiting import patience, wait_for
-from workshop import analysis, plots
-from workshop.server import lines
-from workshop.server.pages import drawing
-from workshop.server.pages.curves import history_curves, system_curves
-from workshop.server.pages.figures import Figures
-from workshop.server.pages.step_metrics import StepMetrics
-from workshop.server.records import Run
+from workshop import analyze
+from workshop.analyze import plots
+from workshop.analyze.plots import server_figures
+from workshop.connection.local_server import FIGURES
 
 METRIC = "Validation Accuracy"
 SWEEP = {
@@ -50,7 +52,7 @@ def trials(count: int, **changes) -> list[dict]:
 
 def draw(config: dict = SWEEP, runs: list[dict] | None = None, metric: str = METRIC) -> dict:
     runs = trials(8) if runs is None else runs
-    return json.loads(drawing.draw_sweep(config, metric, runs)["light"])
+    return json.loads(server_figures.draw_sweep(config, metric, runs)["light"])
 
 
 class TestDrawing:
@@ -212,7 +214,7 @@ def test_a_sample_of_a_long_history_has_its_rare_numbers(client, graphql, store)
     content = [json.dumps(row) for row in rows]
     files = {"wandb-history.jsonl": {"offset": 0, "content": content}}
     client.post("/files/local/p/r/file_stream", json={"files": files})
-    sample = lines.sample_history(store, store.find(Run, name="r"), 2000)
+    sample = history.sample_history(store, store.find(Run, name="r"), 2000)
     assert 2000 <= len(sample) <= 2100
     assert sample[-1][0] == 19_999
     accuracies = [json.loads(text)["accuracy"] for _, text in sample if "accuracy" in text]
@@ -243,9 +245,9 @@ class TestFigures:
 
     @pytest.fixture
     def figures(self, compute, monkeypatch):
-        monkeypatch.setattr("workshop.server.pages.figures.SHORTEST_REST", 0)
-        monkeypatch.setattr("workshop.server.pages.figures.LONGEST_REST", 0)
-        figures = Figures(compute)
+        monkeypatch.setattr("sweepserver.pages.figures.SHORTEST_REST", 0)
+        monkeypatch.setattr("sweepserver.pages.figures.LONGEST_REST", 0)
+        figures = Figures(compute, FIGURES)
         yield figures
         figures.close()
         compute.gate.release(10)
@@ -298,12 +300,12 @@ def test_figures_of_a_sweep_come_from_the_other_process(client, graphql):
     reply = client.get(address)
     drawn = reply.json()
     frame = analysis_frame(trials(6))
-    scales = analysis.hyperparameters(SWEEP)
+    scales = analyze.hyperparameters(SWEEP)
     expected = plots.parallel_coordinates(frame, scales, METRIC)
     assert [line["y"] for line in drawn["parallel"]["data"]] == [
         pytest.approx(list(line.y)) for line in expected.data
     ]
-    table = analysis.importance(frame, METRIC, scales)
+    table = analyze.importance(frame, METRIC, scales)
     shares = [f"{share:.2f}" for share in table["importance"]]
     assert drawn["importance"]["data"][0]["text"] == shares
     again = client.get(address, headers={"If-None-Match": reply.headers["etag"]})

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from workshop.server.files import clean_name
+from sweepserver.store.files import clean_name
 
 CREATE = """
 mutation CreateRunFiles($files: [String!]!) {

@@ -44,12 +44,19 @@ print(json.dumps(sweeps))
 
 
 @pytest.fixture(scope="module")
-def flow(local_server) -> Iterator[Callable[[str], dict]]:
-    """Returns what a flow saw, waiting for it; all start together."""
-    (local_server.home / flows.PROGRAM).write_text(flows.TRAIN)
+def flow(server_alone, local_server) -> Iterator[Callable[[str], dict]]:
+    """Returns what a flow saw, waiting for it; all start together.
+
+    All but bayes, whose Gaussian process needs PyTorch, are with a server that has nothing but its
+    own packages.
+    """
+    servers = {flows.bayes: local_server}
+    for server in (server_alone, local_server):
+        (server.home / flows.PROGRAM).write_text(flows.TRAIN)
     with ThreadPoolExecutor(len(flows.ALL)) as pool:
         started: dict[str, Future] = {
-            function.__name__: pool.submit(function, local_server) for function in flows.ALL
+            function.__name__: pool.submit(function, servers.get(function, server_alone))
+            for function in flows.ALL
         }
         yield lambda name: started[name].result()
 

@@ -3,10 +3,10 @@ import json
 import pytest
 from wandb.proto.wandb_internal_pb2 import ServerFeature
 
-from workshop.server.graphql import SCHEMA, checked, snake_case
-from workshop.server.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
-from workshop.server.resolvers.artifacts import collections
-from workshop.server.resolvers.artifacts import nodes as artifacts
+from sweepserver.api.graphql import SCHEMA, checked, snake_case
+from sweepserver.api.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
+from sweepserver.api.resolvers.artifacts import collections
+from sweepserver.api.resolvers.artifacts import nodes as artifacts
 
 SWEEP = "{method: grid, program: train.py, parameters: {lr: {values: [0.1, 0.2]}}}"
 BOMB = "".join(f"b{i}: &b{i} [{', '.join(9 * [f'*b{i - 1}' if i else 'x'])}]\n" for i in range(12))

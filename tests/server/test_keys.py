@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server.errors import StartError
-from workshop.server.keys import key_file, provide_key, read_key, require_private
+from sweepserver.errors import StartError
+from sweepserver.people.keys import key_file, provide_key, read_key, require_private
 
 URLS = ["http://teach.example.org:8999", "http://127.0.0.1:8999"]
 

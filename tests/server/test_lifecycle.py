@@ -1,14 +1,15 @@
-"""The states of runs and sweeps: what `workshop.server.lifecycle` promises in its tables."""
+"""The states of runs and sweeps: what `sweepserver.scheduling.lifecycle` promises in its tables."""
 
 import json
 
 import pytest
 
+from sweepserver.api import filestream
+from sweepserver.errors import RequestError
+from sweepserver.scheduling import early_termination
+from sweepserver.scheduling.lifecycle import AGENT_SILENCE, RUN_SILENCE
+from sweepserver.store.records import Agent, Run
 from tests.server.world import World
-from workshop.server import filestream, stopping
-from workshop.server.errors import RequestError
-from workshop.server.lifecycle import AGENT_SILENCE, RUN_SILENCE
-from workshop.server.records import Agent, Run
 
 HYPERBAND = {
     "metric": {"name": "inner.loss", "goal": "minimize"},
@@ -22,7 +23,7 @@ def state(world: World, run: Run | str) -> str:
 
 def enqueue(world: World, **point) -> Run:
     config = {name: {"value": value} for name, value in point.items()}
-    return world.controller.enqueue(world.sweep, config, "local")
+    return world.dispatcher.enqueue(world.sweep, config, "local")
 
 
 def test_what_is_enqueued_is_given_out_before_anything_new_is_searched(world: World):
@@ -45,14 +46,14 @@ def test_two_agents_are_never_given_the_same_enqueued_run(world: World):
 
 def test_an_enqueued_run_that_is_stopped_is_killed_and_never_given_out(world: World):
     queued = enqueue(world, lr=7)
-    world.controller.order_stop(queued)
+    world.lifecycle.order_stop(queued)
     assert state(world, queued) == "killed"
     assert world.beat(world.agent())[0]["run_id"] != queued.name
 
 
 def test_a_stopped_run_whose_agent_vanished_before_it_began_is_killed(world: World):
     (first,) = world.beat(world.agent("a"))
-    world.controller.order_stop(world.run(first["run_id"]))
+    world.lifecycle.order_stop(world.run(first["run_id"]))
     assert state(world, first["run_id"]) == "pending"
     world.wait(AGENT_SILENCE - 1)
     assert state(world, first["run_id"]) == "pending"
@@ -62,7 +63,7 @@ def test_a_stopped_run_whose_agent_vanished_before_it_began_is_killed(world: Wor
 
 def test_a_stopped_run_of_a_vanished_agent_is_not_given_to_another(world: World):
     (first,) = world.beat(world.agent("a"))
-    world.controller.order_stop(world.run(first["run_id"]))
+    world.lifecycle.order_stop(world.run(first["run_id"]))
     world.clock.seconds += AGENT_SILENCE + 1
     assert world.beat(world.agent("b"))[0]["run_id"] != first["run_id"]
 
@@ -71,7 +72,7 @@ def test_a_stopped_run_of_a_vanished_agent_is_not_given_to_another(world: World)
 def test_what_waits_in_a_sweep_that_ends_is_killed(world: World, ended: str):
     queued = enqueue(world, lr=7)
     world.set_state(ended)
-    world.controller.tend()
+    world.lifecycle.reap_silent_runs()
     assert state(world, queued) == "killed"
     assert world.beat(world.agent()) == [{"type": "exit"}]
 
@@ -144,7 +145,7 @@ def test_a_preempted_run_is_resumed_with_its_point_alone(world: World):
     assert world.beat(agent) == [first | {"type": "resume"}]
     assert world.sweep.state == "RUNNING"
     created = world.run(run.name).created_at
-    world.controller.started(world.run(run.name), resumed=True)
+    world.lifecycle.started(world.run(run.name), resumed=True)
     assert world.run(run.name).history_lines == 2
     assert world.run(run.name).created_at == created
 
@@ -185,26 +186,26 @@ def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):
 
 
 def test_hyperband_reads_long_histories_while_others_write(world: World, monkeypatch):
-    monkeypatch.setattr(stopping, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(early_termination, "MOST_AT_ONCE", 2)
     world.configure(**HYPERBAND)
     (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
     world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
     world.log(bad["run_id"], inner=[{"loss": 9}])
     world.restart()
     times = []
-    read = stopping.Stopping.read
+    read = early_termination.EarlyTermination.read
 
     def counted(self, sweep) -> None:
         with world.store.writing():  # which would wait for ever within a transaction
             times.append(sweep.name)
         read(self, sweep)
 
-    monkeypatch.setattr(stopping.Stopping, "read", counted)
+    monkeypatch.setattr(early_termination.EarlyTermination, "read", counted)
     for line, loss in ((1, 8), (2, 7)):
         row = json.dumps({"inner": {"loss": loss}, "_step": line})
         post = {"files": {"wandb-history.jsonl": {"offset": line, "content": [row]}}}
         path = ("local", "p", bad["run_id"])
-        assert filestream.take(world.store, world.controller, path, post) == {"stopped": True}
+        assert filestream.ingest(world.store, world.lifecycle, path, post) == {"stopped": True}
     assert len(times) == 1
 
 
@@ -212,10 +213,10 @@ def test_a_target_that_was_reached_ends_the_sweep_wherever_the_value_stands(worl
     world.configure(metric={"name": "acc", "goal": "maximize", "target": 0.9})
     (first,) = world.beat(world.agent())
     world.log(first["run_id"], acc=[0.5, 0.95, 0.6])
-    trials = world.controller.proposals.trials
+    trials = world.lifecycle.proposals.trials
     assert trials.of(world.sweep).is_done
     world.store.change(world.run(first["run_id"]), summary='{"acc": {"min": 0.5}}')
-    run = world.controller.rewound(world.run(first["run_id"]), 0)
+    run = world.lifecycle.rewound(world.run(first["run_id"]), 0)
     assert not trials.of(world.sweep).is_done
     world.store.change(run, summary='{"acc": {"max": 0.95}}')
     world.post(run.name, complete=True, exitcode=0)
@@ -228,9 +229,9 @@ def test_hyperband_forgets_what_a_run_does_not_have_any_more(world: World, back:
     (good,), (bad,) = world.beat(world.agent("a")), world.beat(world.agent("b"))
     run = world.log(bad["run_id"], inner=[{"loss": 9}, {"loss": 9}, {"loss": 9}])
     if back == "afresh":
-        world.controller.started(run, resumed=False)
+        world.lifecycle.started(run, resumed=False)
     else:
-        world.controller.rewound(run, 0)
+        world.lifecycle.rewound(run, 0)
     world.log(good["run_id"], inner=[{"loss": 3}, {"loss": 1}])
     assert not world.run(bad["run_id"]).stop_ordered
     world.log(bad["run_id"], inner=[{"loss": 8}, {"loss": 8}])
@@ -257,37 +258,37 @@ def test_hyperband_leaves_a_sweep_alone_that_somebody_else_searches(world: World
 )
 def test_a_user_may_set_some_states_of_a_plain_run(world: World, before: str, order: str):
     run = world.store.change(enqueue(world), sweep_id=None, state=before)
-    assert world.controller.order_state(run, order).state == order
+    assert world.lifecycle.order_state(run, order).state == order
 
 
 def test_a_user_may_not_set_other_states_nor_those_of_a_sweeps_run(world: World):
     run = enqueue(world)
     with pytest.raises(RequestError, match="belongs to a sweep, which decides its state"):
-        world.controller.order_state(run, "failed")
+        world.lifecycle.order_state(run, "failed")
     run = world.store.change(run, sweep_id=None, state="finished")
     with pytest.raises(RequestError, match="is finished and cannot be set to 'pending'; allowed"):
-        world.controller.order_state(run, "pending")
+        world.lifecycle.order_state(run, "pending")
     with pytest.raises(RequestError, match="cannot be set to 'killed'"):
-        world.controller.order_state(run, "killed")
+        world.lifecycle.order_state(run, "killed")
 
 
 def test_a_killed_sweep_stays_stopped_for_a_run_that_starts_again(world: World):
     (first,) = world.beat(world.agent())
     world.set_state("CANCELED")
-    assert world.controller.started(world.run(first["run_id"]), resumed=True).stop_ordered
+    assert world.lifecycle.started(world.run(first["run_id"]), resumed=True).stop_ordered
     world.set_state("RUNNING")
-    assert not world.controller.started(world.run(first["run_id"]), resumed=True).stop_ordered
+    assert not world.lifecycle.started(world.run(first["run_id"]), resumed=True).stop_ordered
 
 
 def test_a_run_is_taken_back_to_a_step(world: World):
     (first,) = world.beat(world.agent())
     world.log(first["run_id"], loss=[4, 3, 2, 1], last=[0, 0, 0, 1])
-    run = world.controller.rewound(world.run(first["run_id"]), 1)
+    run = world.lifecycle.rewound(world.run(first["run_id"]), 1)
     assert (run.history_lines, run.last_step) == (2, 1)
     assert json.loads(run.summary) == {"_step": 1, "loss": 3, "last": 0}
     assert json.loads(run.history_keys)["loss"]["previousValue"] == 3
     assert world.log(run.name, loss=[9]).history_lines == 3
-    everything = world.controller.rewound(world.run(run.name), 99)
+    everything = world.lifecycle.rewound(world.run(run.name), 99)
     assert everything.history_lines == 3
 
 
@@ -295,7 +296,7 @@ def test_an_agent_that_was_given_an_end_is_finished(world: World):
     agent = world.agent()
     world.set_state("FINISHED")
     world.beat(agent)
-    assert world.controller.agent_state(world.store.find(Agent, id=agent)) == "FINISHED"
+    assert world.dispatcher.agent_state(world.store.find(Agent, id=agent)) == "FINISHED"
 
 
 def test_the_agent_of_a_run_that_was_deleted_stops_it_and_goes_on(world: World):

@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from workshop.server import listings
-from workshop.server.records import Project, Run
-from workshop.server.store import Store
+from sweepserver.api import pagination
+from sweepserver.store.database import Store
+from sweepserver.store.records import Project, Run
 
 RUNS = """query Runs($filters: JSONString, $after: String, $first: Int, $order: String) {
   project(name: "p") {
@@ -100,7 +100,7 @@ def test_a_change_that_was_undone_is_not_in_a_list(client, graphql, project):
 def test_a_list_that_was_forgotten_goes_on_as_it_is_by_then(graphql, store, project):
     reader = Reader(graphql, first=3)
     reader.page()
-    for number in range(listings.MOST_KEPT):
+    for number in range(pagination.MOST_KEPT):
         graphql(RUNS, filters=json.dumps({"name": str(number)}))
     add_run(store, project, 7, loss=0)
     assert reader.rest() == ["r3", "r4", "r5", "r6", "r7"]

@@ -6,9 +6,9 @@ from urllib.parse import quote
 import pytest
 from plotly.offline import get_plotlyjs
 
+from sweepserver.pages.assets import PLOTLY
 from tests.repository.documents import Page, are_in_order
 from tests.server.uploader import Uploader
-from workshop.server.pages.assets import PLOTLY
 
 EVIL = "<script>alert('x')</script>\"'"
 PAGES = (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server import proposals
-from workshop.server.compute import ComputeError
-from workshop.server.silence import Silence
+from sweepserver.scheduling import proposals
+from sweepserver.scheduling.compute import ComputeError
+from sweepserver.scheduling.silence import Silence
 
 BAYES = {
     "method": "bayes",
@@ -165,7 +165,7 @@ def test_who_asks_again_asks_for_the_same_point(api: Api, monkeypatch):
 def test_an_agent_asks_again_if_too_many_wait_for_a_computation(api: Api, monkeypatch):
     sweep = api.register(BAYES)
     monkeypatch.setattr(proposals, "LONGEST_TURN", 0.1)
-    found = api.client.app.state.controller.proposals
+    found = api.client.app.state.lifecycle.proposals
     with found.turn(api.client.app.state.store.find(proposals.Sweep, name=sweep["name"])):
         assert api.beat(api.agent(sweep)) == []
 
@@ -187,7 +187,7 @@ def test_a_sweep_goes_on_at_random_where_bayes_fails(api: Api, monkeypatch, capl
 def forget_heartbeats(api: Api) -> None:
     """Let the next heartbeat of an agent not be taken for a repetition."""
     state = api.client.app.state
-    state.controller.silence = Silence()
+    state.lifecycle.silence = Silence()
     with state.store.writing():
         state.store.execute("UPDATE agents SET heartbeat_at = 0")
 

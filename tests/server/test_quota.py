@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from workshop.server import quota
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.errors import ForbiddenError
-from workshop.server.keys import key_file, read_key
-from workshop.server.quota import Quota
-from workshop.server.records import User
-from workshop.server.roster import Person, admit
+from sweepserver.app import make_app
+from sweepserver.errors import ForbiddenError
+from sweepserver.people.auth import Authenticator
+from sweepserver.people.keys import key_file, read_key
+from sweepserver.people.roster import Person, admit
+from sweepserver.store import quota
+from sweepserver.store.quota import Quota
+from sweepserver.store.records import User
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "eve")}
 LIMIT = 1000  # bytes
@@ -74,7 +74,7 @@ def _counted_at_once(monkeypatch):
 @pytest.fixture
 def everybody(store) -> Iterator[dict[str, Somebody]]:
     admit(store, [Person("ada"), Person("eve")], KEYS.get)
-    app = make_app(store, Gate(store, KEYS["local"]), quota=LIMIT)
+    app = make_app(store, Authenticator(store, KEYS["local"]), quota=LIMIT)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         people = {name: Somebody(client, name) for name in KEYS}
         for person in people.values():

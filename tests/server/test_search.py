@@ -3,7 +3,7 @@ import random
 import pytest
 from sweeps import SweepRun, next_run
 
-from workshop.server import search
+from sweepserver import search
 
 LOSS = {"name": "loss"}
 WANDB = {"engine": "wandb"}

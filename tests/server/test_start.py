@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.serving import listen
+from sweepserver.store.database import VERSION, Store
+from sweepserver.store.folder import file_system, journal_mode
 from tests.fixtures.server import attempt
-from workshop.server.serving import listen
-from workshop.server.store import VERSION, Store
-from workshop.server.store_folder import file_system, journal_mode
 
 
 def test_health_tells_strangers_which_server_it_is_and_not_where(local_server):
@@ -126,7 +126,7 @@ def test_the_journal_fits_the_file_system(tmp_path):
 
 
 def test_a_store_with_the_rollback_journal_works_as_well(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop.server.store.journal_mode", lambda folder: "DELETE")
+    monkeypatch.setattr("sweepserver.store.database.journal_mode", lambda folder: "DELETE")
     store = Store(tmp_path)
     with store.writing():
         store.execute("INSERT INTO projects VALUES (1, 'local', 'p', NULL, 0)")
@@ -136,7 +136,7 @@ def test_a_store_with_the_rollback_journal_works_as_well(tmp_path, monkeypatch):
 
 def test_help_names_every_option():
     done = subprocess.run(
-        [sys.executable, "-m", "workshop.server", "--help"], capture_output=True, text=True
+        [sys.executable, "-m", "sweepserver", "--help"], capture_output=True, text=True
     )
     for option in ("--store", "--host", "--port"):
         assert option in done.stdout
@@ -144,9 +144,9 @@ def test_help_names_every_option():
 
 def test_the_server_imports_nothing_else_of_the_kit():
     code = (
-        "import sys, workshop.server.app as a; "
+        "import sys, sweepserver.app as a; "
         "print([m for m in sys.modules if m.startswith('workshop.') "
-        "and not m.startswith('workshop.server')] "
+        "and not m.startswith('sweepserver')] "
         "+ [m for m in ('torch', 'wandb', 'pandas', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -154,6 +154,6 @@ def test_the_server_imports_nothing_else_of_the_kit():
 
 
 def test_every_module_stays_short():
-    package = Path(__file__).parents[2] / "workshop" / "server"
+    package = Path(__file__).parents[2] / "sweepserver"
     long = {p.name for p in package.rglob("*.py") if len(p.read_text().splitlines()) > 400}
     assert not long

@@ -2,9 +2,9 @@
 
 import pytest
 
-from workshop.slurm.cause import KINDS, Facts, cause, last_words
-from workshop.slurm.notes import Start
-from workshop.slurm.starts import SlurmStart
+from workshop.run_agents.slurm.accounting import SlurmStart
+from workshop.run_agents.slurm.cause import KINDS, Facts, cause, last_words
+from workshop.run_agents.slurm.journal import Start
 
 TRACEBACK = """\
 Traceback (most recent call last):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop import slurm, sweep
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 from workshop.paths import ROOT
+from workshop.run_agents import slurm
 
 PATH = "local/sweep-workshop/abcd1234"
 
@@ -49,7 +51,7 @@ class TestPlan:
     def test_the_time_that_the_script_asks_for_counts_as_well(self, monkeypatch, tmp_path):
         script = tmp_path / "short.slrm"
         script.write_text(slurm.SCRIPT.read_text().replace("--time=01:00:00", "--time=00:02:00"))
-        monkeypatch.setattr("workshop.slurm.submission.SCRIPT", script)
+        monkeypatch.setattr("workshop.run_agents.slurm.submission.SCRIPT", script)
         assert not [word for word in slurm.plan(PATH, 2).probe() if word.startswith("--time")]
 
     def test_tasks_get_what_the_profile_gives(self):
@@ -140,8 +142,8 @@ class TestSize:
     @pytest.fixture
     def register(self, server):
         def register(**changes):
-            config = sweep.load("configs/sweep_config.yaml") | changes
-            return sweep.register(config, "size")
+            config = definition.load("configs/sweep_config.yaml") | changes
+            return registration.register(config, "size")
 
         return register
 
@@ -155,7 +157,7 @@ class TestSize:
         self, register, monkeypatch, looks
     ):
         waiting = iter(looks)
-        monkeypatch.setattr("workshop.slurm.submission.claimed", lambda _: next(waiting))
+        monkeypatch.setattr("workshop.run_agents.slurm.submission.claimed", lambda _: next(waiting))
         assert slurm.plan(register()).tasks == 8
 
     def test_a_sweep_without_end_needs_a_number(self, register):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.slurm.points import SweepRun, account, state_by_task
+from workshop.run_agents.slurm.missing_points import SweepRun, account, state_by_task
 
 CONFIG = {
     "method": "grid",

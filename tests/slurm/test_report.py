@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from workshop import cli, slurm
+from workshop import cli
 from workshop.errors import WorkshopError
+from workshop.run_agents import slurm
 
 PATH = "local/p/abcd1234"
 KINDS = ["finished"] * 150 + ["code error"] * 3 + ["node failure"] + ["running"] * 6
@@ -33,8 +34,8 @@ def frame(kinds):
 
 @pytest.fixture(autouse=True)
 def of_two_hundred_tasks(monkeypatch):
-    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS))
-    monkeypatch.setattr("workshop.backend.connect", lambda: print("W&B: here"))
+    monkeypatch.setattr("workshop.run_agents.slurm.ledger", lambda _: frame(KINDS))
+    monkeypatch.setattr("workshop.connection.backend.connect", lambda: print("W&B: here"))
 
 
 def status(capsys, *options):
@@ -71,7 +72,7 @@ def test_rows_are_chosen_by_cause_and_by_state(options, rows, capsys):
 
 
 def test_a_few_are_shown_whatever_became_of_them(monkeypatch, capsys):
-    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS[140:160]))
+    monkeypatch.setattr("workshop.run_agents.slurm.ledger", lambda _: frame(KINDS[140:160]))
     assert len(status(capsys)) == 3 + 20
 
 

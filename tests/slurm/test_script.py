@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience, wait_for
-from workshop import slurm
 from workshop.paths import ROOT
-from workshop.slurm import notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import journal
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
         ["bash", str(slurm.SCRIPT), "e/p/s"],
         env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
-    place = Path(notes.folder("17") / "1")
+    place = Path(journal.folder("17") / "1")
     try:
         wait_for((place / "agent").exists, (tmp_path / "log").read_text)
         script.send_signal(signal.SIGTERM)
@@ -51,4 +51,4 @@ def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
         ):
             os.kill(own, signal.SIGKILL)
         log.close()
-    assert notes.read("17", 1).starts[-1].status == 143
+    assert journal.read("17", 1).starts[-1].status == 143

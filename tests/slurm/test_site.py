@@ -3,7 +3,7 @@
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.slurm.site import FOLDER, Site, load
+from workshop.run_agents.slurm.site import FOLDER, Site, load
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)

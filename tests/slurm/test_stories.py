@@ -22,10 +22,10 @@ from tests.slurm import trial
 from tests.slurm.cluster import Cluster
 from tests.slurm.trial import register
 from tests.waiting import patience, wait_for
-from workshop import slurm
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
-from workshop.slurm import commands, notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import commands, journal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("stories")]
 
@@ -33,7 +33,7 @@ PATIENCE = 600  # seconds for all stories together; a quiet machine needs about 
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 4, "scale": "smoke"}
 
 
-def rate_of(given: notes.Given) -> float:
+def rate_of(given: journal.Given) -> float:
     return yaml.safe_load(given.file.read_text())["learning_rate"]["value"]
 
 
@@ -82,9 +82,9 @@ class Story:
 
     def let_fates_come(self, cluster: Cluster) -> None:
         """Do to each trial that stands still what it waits for."""
-        for task in notes.tasks(self.job.job_id):
+        for task in journal.tasks(self.job.job_id):
             name = f"{self.job.job_id}_{task}"
-            for given in notes.given(notes.folder(self.job.job_id) / str(task), self.path):
+            for given in journal.given(journal.folder(self.job.job_id) / str(task), self.path):
                 rate = rate_of(given)
                 if rate not in self.met and self._stands_still(rate, given.run, name):
                     self.met[rate] = name
@@ -93,8 +93,8 @@ class Story:
                 cluster.command("scontrol", "update", f"JobId={name}", "TimeLimit=55")
                 self.met[-trial.WARNED] = self.met.pop(trial.WARNED)
 
-    def _start(self, name: str) -> notes.Start:
-        return notes.read(self.job.job_id, int(name.partition("_")[2])).starts[-1]
+    def _start(self, name: str) -> journal.Start:
+        return journal.read(self.job.job_id, int(name.partition("_")[2])).starts[-1]
 
     def _stands_still(self, rate: float, run: str, name: str) -> bool:
         if rate == trial.KILLED:
@@ -171,7 +171,7 @@ def submit_to_a_broken_gpu(path: str, cluster: Cluster) -> Story:
 def submit_from_a_job(path: str, folder: Path) -> Story:
     """Submit an array from inside a job."""
     program = (
-        "from workshop import slurm\n"
+        "from workshop.run_agents import slurm\n"
         f"submission = slurm.plan({path!r}, site='test_cluster', nodelist='node1',\n"
         "                        runs_per_task='all', at_once=1)\n"
         "print(submission)\n"

@@ -16,11 +16,14 @@ import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_for
-from workshop import cli, slurm, sweep
+from workshop import cli
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
-from workshop.slurm import commands, notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import commands, journal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
@@ -37,14 +40,14 @@ def empty_queue(server, on_cluster):
 
 @pytest.fixture(scope="module")
 def path(server):
-    config = sweep.load("configs/sweep_config.yaml")
-    return sweep.register(config, "submit")
+    config = definition.load("configs/sweep_config.yaml")
+    return registration.register(config, "submit")
 
 
 @pytest.fixture
 def alone(server):
     """A sweep that no other test submits."""
-    return sweep.register(sweep.load("configs/sweep_config.yaml"), "alone")
+    return registration.register(definition.load("configs/sweep_config.yaml"), "alone")
 
 
 def own_address() -> str | None:
@@ -63,7 +66,7 @@ def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
     """Run a server for ada and bob as a batch job, which listens on an address; yield its URL."""
     folder.mkdir()
     (folder / "people.csv").write_text("name\nada\nbob\n")
-    command = [sys.executable, "-m", "workshop.server", "--store", str(folder / "store")]
+    command = [sys.executable, "-m", "sweepserver", "--store", str(folder / "store")]
     command += ["--host", host, "--port", "0", "--roster", str(folder / "people.csv")]
     options = ["--mem=1G", f"--chdir={ROOT}", f"--output={folder / 'log'}"]
     job = cluster.command("sbatch", "--parsable", *options, "--wrap", shlex.join(command)).strip()
@@ -226,7 +229,7 @@ def test_a_task_whose_run_would_not_reach_the_server_takes_none(alone, tmp_path,
     assert "error: mode offline (set by WANDB_MODE) keeps what runs log" in log.read_text()
     assert (row.kind, row.slurm) == ("no run", "FAILED")
     assert "mode offline (set by WANDB_MODE) keeps what runs log" in row.cause
-    assert sweep.states(alone).total() == 0
+    assert registration.states(alone).total() == 0
 
 
 def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
@@ -261,7 +264,7 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
             keys = tmp_path / "class" / "store" / "keys" / f"{name}.netrc"
             monkeypatch.setenv("NETRC", str(keys))
             if name == "bob":
-                path = sweep.register(sweep.load("configs/sweep_config.yaml"), "class")
+                path = registration.register(definition.load("configs/sweep_config.yaml"), "class")
                 lines = []
                 job = slurm.submit(
                     slurm.plan(path, tasks=1, site="test_cluster", nice=100), show=lines.append
@@ -279,8 +282,8 @@ def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, c
     )
     options = ["--parsable", "--array=1-2", "--mem=1G", "--output=/dev/null", "--wrap"]
     running = on_cluster.command("sbatch", *options, "sleep 1000").strip()
-    notes.folder(running).mkdir()
-    notes.record(running, sweep=alone, tasks=2)
+    journal.folder(running).mkdir()
+    journal.record(running, sweep=alone, tasks=2)
     wait_for(lambda: "PENDING" not in on_cluster.command("squeue", "-h", "-j", running, "-o", "%T"))
     capsys.readouterr()
 
@@ -291,7 +294,7 @@ def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, c
         f"array job {waiting.job_id} is cancelled, with 8 waiting tasks",
         f"array job {running} is cancelled, with 2 running tasks",
     ]
-    assert sweep.get(alone).state.upper() == "CANCELED"
+    assert registration.get(alone).state.upper() == "CANCELED"
     wait_for(lambda: not on_cluster.command("squeue", "-h"))
     assert cli.main(["cancel", alone]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
@@ -308,7 +311,7 @@ def test_arrays_end_though_the_server_does_not_answer(alone, on_cluster, monkeyp
     def refuse(_: str) -> None:
         raise WorkshopError("the server is away")
 
-    monkeypatch.setattr("workshop.sweep.get", refuse)
+    monkeypatch.setattr("workshop.initialize.registration.get", refuse)
     with pytest.raises(WorkshopError, match="the server is away"):
         slurm.cancel(alone, show=lines.append)
     assert [line.partition(", ")[2] for line in lines] == ["with 2 waiting tasks"]

@@ -8,22 +8,22 @@ import pytest
 import wandb
 
 from tests.slurm.trial import register
-from workshop import reach
+from workshop.connection import reachability
 from workshop.errors import WorkshopError
-from workshop.slurm import breaker, notes, task
-from workshop.slurm.notes import Start
-from workshop.slurm.starts import SlurmStart
-from workshop.slurm.task import REQUEUE, fruitless
+from workshop.run_agents.slurm import breaker, journal, task
+from workshop.run_agents.slurm.accounting import SlurmStart
+from workshop.run_agents.slurm.journal import Start
+from workshop.run_agents.slurm.task import REQUEUE, fruitless
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The folder of task 1 of array 17, started once."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    folder = notes.folder("17") / "1"
+    folder = journal.folder("17") / "1"
     folder.mkdir(parents=True)
     monkeypatch.setenv("WANDB_DIR", str(folder))
-    notes.write(folder, "start", "node1")
+    journal.write(folder, "start", "node1")
     (folder / "started").touch()
     return folder
 
@@ -58,7 +58,7 @@ class TestEnd:
     def test_no_run_means_that_the_task_was_surplus(self, capsys):
         assert task.end(self.path, 0, warned=False) == 0
         assert f"no work left for this task: sweep {self.path}" in capsys.readouterr().out
-        assert notes.read("17", 1).starts[-1].surplus == "pending"
+        assert journal.read("17", 1).starts[-1].surplus == "pending"
 
     def test_an_agent_that_failed_before_it_got_a_run_is_no_success(self, capsys):
         assert task.end(self.path, 143, warned=False) == 1
@@ -68,7 +68,7 @@ class TestEnd:
     def test_the_exit_status_is_that_of_the_run(self, exit_code, state):
         run = self.run(exit_code)
         assert task.end(self.path, 0, warned=False) == exit_code
-        assert notes.read("17", 1).starts[-1].runs == {run: (state, 0)}
+        assert journal.read("17", 1).starts[-1].runs == {run: (state, 0)}
 
     def test_a_warned_task_goes_on_unless_its_work_is_done(self):
         assert task.end(self.path, 130, warned=True) == REQUEUE
@@ -77,8 +77,8 @@ class TestEnd:
 
     def test_a_task_whose_starts_bring_no_epoch_is_not_started_again(self, capsys):
         for _ in range(2):
-            notes.write(self.place, "start", "node1")
-            notes.write(self.place, "warned")
+            journal.write(self.place, "start", "node1")
+            journal.write(self.place, "warned")
         assert task.end(self.path, 130, warned=True) == 1
         assert "give it more time (`time` in the site profile)" in capsys.readouterr().out
 
@@ -98,24 +98,24 @@ class TestEnd:
             if not next(answers):
                 raise WorkshopError(f"the W&B server at {url} cannot be reached")
 
-        monkeypatch.setattr(reach, "check_reachable", check_reachable)
+        monkeypatch.setattr(reachability, "check_reachable", check_reachable)
         task.begin(self.path)
         said = capsys.readouterr().out
         assert said.count("cannot be reached; waiting for it, up to 600 s more") == 1
         assert "answers again" in said
-        last = notes.read("17", 1).starts[-1]
+        last = journal.read("17", 1).starts[-1]
         assert (last.outage, last.away) == (True, False)
 
     def test_waiting_for_the_server_has_an_end(self, capsys, monkeypatch):
         monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("WORKSHOP_IDLE_SECONDS", "0.1")
-        monkeypatch.setattr(reach, "PATIENCE", 0.1)
+        monkeypatch.setattr(reachability, "PATIENCE", 0.1)
         for ask in (lambda: task.begin(self.path), lambda: task.end(self.path, 1, warned=False)):
             with pytest.raises(
                 WorkshopError, match=r"127.0.0.1:9 did not answer in time \(0.1 s\): once"
             ):
                 ask()
-        assert notes.read("17", 1).starts[-1].away
+        assert journal.read("17", 1).starts[-1].away
 
     def test_a_run_that_was_cut_off_goes_back_unless_another_task_has_it(self):
         run = self.run(1)
@@ -126,8 +126,8 @@ class TestEnd:
         open_run = wandb.init(entity=entity, project=project)
         (self.place / "wandb").rename(self.place / "old")
         self.give(open_run.id)
-        values = notes.given(self.place, self.path)[0].file
-        later = notes.folder("18") / "1" / values.relative_to(self.place)
+        values = journal.given(self.place, self.path)[0].file
+        later = journal.folder("18") / "1" / values.relative_to(self.place)
         later.parent.mkdir(parents=True)
         later.write_text("{}")
         os.utime(later, (time.time() + 60,) * 2)
@@ -158,7 +158,7 @@ def test_starts_that_brought_no_run_further_are_counted(starts, count):
 
 class TestBreaker:
     def outcome(self, number, *words):
-        place = notes.folder("17") / str(number)
+        place = journal.folder("17") / str(number)
         place.mkdir(exist_ok=True)
         with (place / "notes").open("w") as file:
             for second, word in enumerate(("start node1", *words)):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from workshop.config import closest
+from sweepserver.search.values import closest
+from workshop.batch.execution import numbered_notebooks, tutorial_notebooks
 from workshop.errors import WorkshopError
-from workshop.execute import numbered_notebooks, tutorial_notebooks
 
 
 def find(words: Sequence[str]) -> list[Path]:

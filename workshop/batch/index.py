@@ -7,12 +7,11 @@ import jinja2
 import yaml
 
 from workshop.batch.record import Execution
-from workshop.links import is_proxied, is_this_machine
-from workshop.paths import shown
-from workshop.server.pages.formats import moment, span
-from workshop.server.values import timestamp
+from workshop.batch.times import iso, moment, span
+from workshop.connection.browser_links import is_proxied, is_this_machine
+from workshop.paths import ROOT, shown
 
-STYLE = Path(__file__).parents[1] / "server/pages/static/style.css"
+STYLE = ROOT / "sweepserver/pages/static/style.css"
 """The local server's: its pages and this one are read together."""
 
 
@@ -39,7 +38,7 @@ def _template() -> jinja2.Template:
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"moment": moment, "span": span, "iso": timestamp, "given": _given}
+    environment.filters |= {"moment": moment, "span": span, "iso": iso, "given": _given}
     return environment.get_template("index.html")
 
 

@@ -17,9 +17,10 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from workshop.config import closest, expectation
+from sweepserver.search import numerals
+from sweepserver.search.values import closest
 from workshop.errors import WorkshopError
-from workshop.server.search import numerals
+from workshop.files import expectation
 
 Declared = dict[str, TypeAdapter]
 """The parameters of a notebook and the type of each."""

@@ -4,7 +4,7 @@ import shutil
 import time
 from typing import TextIO
 
-from workshop.server.pages.formats import span
+from workshop.batch.times import span
 
 SPARSE = 60
 """Seconds between two lines about the cells of a notebook in a log."""

@@ -14,18 +14,19 @@ from typing import Any
 
 import nbformat
 
-from workshop import backend, mode, sweep
+from workshop.analyze.plots.export import without_widgets, write_html
+from workshop.batch.execution import execute
 from workshop.batch.index import write_index
 from workshop.batch.parameters import checked, declared
 from workshop.batch.record import Execution, Result, held
 from workshop.batch.reporter import Reporter
 from workshop.batch.summary import summary
-from workshop.config import resolve
+from workshop.connection import backend, mode
+from workshop.connection.browser_links import in_browser
 from workshop.errors import WorkshopError
-from workshop.execute import execute
-from workshop.export import without_widgets, write_html
-from workshop.links import in_browser
+from workshop.initialize import registration
 from workshop.paths import ROOT, shown
+from workshop.trainer.config import resolve
 
 
 def start(
@@ -164,8 +165,10 @@ def _find_sweep(result: Result, execution: Execution) -> None:
     if "project" not in result.parameters:
         return
     with suppress(WorkshopError):  # there is none yet
-        path = execution.parameters.get("sweep") or sweep.newest(execution.parameters["project"])
-        execution.sweep = {"path": path, "url": in_browser(sweep.get(path).url)}
+        path = execution.parameters.get("sweep") or registration.newest(
+            execution.parameters["project"]
+        )
+        execution.sweep = {"path": path, "url": in_browser(registration.get(path).url)}
 
 
 def _made(folder: Path | None) -> Path:

@@ -1,9 +1,10 @@
 """What came out of a sweep, in a few lines."""
 
-from workshop import analysis, sweep
-from workshop.look import short
-from workshop.server.metric import Metric
-from workshop.style import UNITS, count, value_text
+from sweepserver.search.metric import Metric
+from workshop import analyze
+from workshop.analyze.plots.style import UNITS, count, value_text
+from workshop.analyze.snapshot import short
+from workshop.initialize import registration
 
 REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"
 
@@ -16,8 +17,8 @@ def summary(path: str) -> str:
     Args:
         path: the sweep, `entity/project/ID`.
     """
-    definition = sweep.get(path).config
-    runs = analysis.fetch_runs(path)
+    definition = registration.get(path).config
+    runs = analyze.fetch_runs(path)
     if not len(runs):
         return f"Sweep: {path}, no run yet"
     lines = [f"Sweep: {path}, {count(len(runs), 'run')}"]
@@ -27,14 +28,14 @@ def summary(path: str) -> str:
     judged = Metric.of(definition)
     metric = judged and judged.name
     if judged:
-        finished = analysis.rank(runs, judged.name, judged.goal)
+        finished = analyze.rank(runs, judged.name, judged.goal)
     else:
         finished = runs[runs["state"] == "finished"]
     if finished.empty:
         what = f" with a finite {metric}" if metric else ""
         return "\n".join([*lines, f"No run has finished{what}."])
 
-    varied = analysis.hyperparameters(definition)
+    varied = analyze.hyperparameters(definition)
     others = [name for name in varied if name != REQUESTED]
     wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE, metric])
     table = finished[[name for name in wanted if name in finished]].rename(

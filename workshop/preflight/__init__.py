@@ -17,7 +17,7 @@ def check_setup(
 
     Args:
         scale: what a trial will train with; decides which data are looked for.
-        backend: which W&B is looked at, as `workshop.backend.connect` takes it.
+        backend: which W&B is looked at, as `workshop.connection.backend.connect` takes it.
         site: the profile of the cluster, a file of `configs/sites`.
     """
     return [

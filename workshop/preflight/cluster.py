@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from workshop.errors import WorkshopError
 from workshop.preflight.finding import Finding
-from workshop.slurm import commands, environment, site, submission
+from workshop.run_agents.slurm import commands, site, submission, task_environment
 
 
 def findings(name: str) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def findings(name: str) -> Iterator[Finding]:
 def _profile(name: str, profile: site.Site) -> Finding:
     """Ask SLURM whether it would take a task with this profile."""
     options = submission.words(profile.sbatch_options())
-    inherited = environment.scrubbed(profile.inherit).variables
+    inherited = task_environment.scrubbed(profile.inherit).variables
     try:
         commands.run(["sbatch", "--test-only", *options, str(submission.SCRIPT)], inherited)
     except WorkshopError as error:

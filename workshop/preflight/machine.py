@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from workshop.paths import ROOT
 from workshop.preflight.finding import REINSTALL, Finding
-from workshop.threads import available_cpus
+from workshop.trainer.cpus import available_cpus
 
 # Whose versions are told even if nothing is wrong with them.
 PACKAGES = ("wandb", "torch", "torchvision", "jupyterlab", "papermill")

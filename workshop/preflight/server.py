@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workshop import local_server, mode
-from workshop.config import closest
-from workshop.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
+from sweepserver.search.values import closest
+from workshop.connection import local_server, mode
+from workshop.connection.browser_links import is_this_machine
+from workshop.connection.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
+from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
-from workshop.links import is_this_machine
 from workshop.paths import ROOT, shown
 from workshop.preflight.finding import Finding
-from workshop.reach import check_reachable
 
 
 def findings(choice: str) -> Iterator[Finding]:
-    """Look at the W&B that a choice of backend means (`workshop.backend.connect`)."""
+    """Look at the W&B that a choice of backend means (`workshop.connection.backend.connect`)."""
     yield from _misspelt()
     yield from _mode()
     if choice == "auto":

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workshop.paths import home, shown
+from workshop.preflight.file_systems import file_system, is_network
 from workshop.preflight.finding import Finding
-from workshop.server.store_folder import file_system, is_network
 
 # Checkpoints, the store of the server and the client's files of a sweep at class scale.
 NEEDED_GIB = 5

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from workshop.config import TrainingConfig, resolve
-from workshop.data import missing
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.preflight.finding import Finding
 from workshop.preflight.storage import refusal
+from workshop.trainer.config import TrainingConfig, resolve
+from workshop.trainer.data import missing
 
 
 def findings(arguments: Mapping[str, Any]) -> Iterator[Finding]:
-    """Look at what a trial with these arguments (`workshop.config.resolve`) will read."""
+    """Look at what a trial with these arguments (`workshop.trainer.config.resolve`) will read."""
     try:
         config = resolve(arguments)
     except WorkshopError as error:

@@ -2,8 +2,8 @@
 
 | widget | plain twin |
 |---|---|
-| `sweep_form(config)`: build a sweep configuration | `sweep.load("configs/sweep_config.yaml")` |
-| `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `sweep.stop(path)` |
+| `sweep_form(config)`: build a sweep configuration | `define.load("configs/sweep_config.yaml")` |
+| `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `initialize.stop(path)` |
 | `pick_runs(...)`: see the curves of chosen runs | `plots.show(plots.learning_curves(...))` |
 | `live_ledger(path)`: follow the arrays of a sweep | `slurm.ledger(path)` |
 

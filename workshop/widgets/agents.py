@@ -6,10 +6,10 @@ import threading
 import ipywidgets
 import wandb
 
-from workshop import sweep
+from workshop.analyze.snapshot import Snapshot, look
 from workshop.errors import WorkshopError
-from workshop.look import Look, look
-from workshop.progress import ENDED
+from workshop.initialize import registration
+from workshop.initialize.run_states import ENDED
 from workshop.widgets.base import button, paragraph, table_html
 from workshop.widgets.live import LiveView, View
 
@@ -48,7 +48,7 @@ class _Agents(LiveView):
         self._stop_sweep.disabled = True
         self._say("stopping the sweep …")
         try:
-            sweep.stop(self._path)
+            registration.stop(self._path)
         except WorkshopError as error:
             self._say(str(error))
             return
@@ -67,7 +67,7 @@ def watch(path: str, every: float = 3.0) -> LiveView:
     server knows kernel subshells, as JupyterLab 4.4 and newer do; elsewhere type the command in a
     terminal.
 
-    Its plain twins are `print(look(path))` and `sweep.stop(path)`.
+    Its plain twins are `print(look(path))` and `initialize.stop(path)`.
 
     Args:
         path: the sweep, `entity/project/ID`.
@@ -79,7 +79,7 @@ def watch(path: str, every: float = 3.0) -> LiveView:
     return _Agents(path, every)
 
 
-def _view(seen: Look) -> View:
+def _view(seen: Snapshot) -> View:
     parts = [paragraph(seen.headline, "font-weight: bold")]
     if seen.expected:
         parts.append(

@@ -10,8 +10,8 @@ import pandas as pd
 from IPython.display import display, update_display
 from traitlets import MetaHasTraits
 
-from workshop.display import table
-from workshop.export import FOLDED
+from workshop.analyze.plots.export import FOLDED
+from workshop.notebook_display import table
 
 WRAPPING = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
 """The layout of a row that becomes several ones on a narrow page."""

@@ -10,12 +10,12 @@ from typing import Any
 import ipywidgets
 import yaml
 
-from workshop import sweep
-from workshop.config import METRICS
+from sweepserver.search import GOALS, METHODS
+from workshop.analyze.plots.style import count
+from workshop.define import definition
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.lint import lint
-from workshop.server.search import GOALS, METHODS
-from workshop.style import count
+from workshop.trainer.metrics import METRICS
 from workshop.widgets.base import NO_WIDTH, SCROLLING, WRAPPING, Shown, button, paragraph
 from workshop.widgets.parameter import ParameterRow
 
@@ -143,12 +143,12 @@ class SweepForm(Shown):
         if problems := self.problems:
             return f"Not ready: {count(len(problems), 'problem')}"
         config = self.config
-        runs = sweep.combinations(config)
+        runs = definition.combinations(config)
         if runs is None:
             return "Runs without end: give the largest number of runs, or stop the sweep yourself"
         if config["method"] != "grid":
             return count(runs, "run")
-        sizes = {name: len(values) for name, values in sweep.grid(config).items()}
+        sizes = {name: len(values) for name, values in definition.grid(config).items()}
         factors = [f"{size} of {name}" for name, size in sizes.items() if size > 1]
         every = math.prod(sizes.values())
         capped = f"; all would be {every}" if runs < every else ""
@@ -161,7 +161,7 @@ def sweep_form(config: Mapping[str, Any]) -> SweepForm:
     What is wrong is said in the sentences of `lint`.  The result is `form.config`, for
     `register(form.config, project)`, or `form.yaml`, for a file.
 
-    Its plain twin is `sweep.load("configs/sweep_config.yaml")`, with an editor for the file.
+    Its plain twin is `define.load("configs/sweep_config.yaml")`, with an editor for the file.
 
     Args:
         config: the configuration to begin with; sections that the form does not show, such as

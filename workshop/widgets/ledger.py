@@ -1,6 +1,6 @@
 """The ledger of a sweep's arrays, live."""
 
-from workshop.slurm import LIVE, counts, describe, ledger
+from workshop.run_agents.slurm import LIVE, counts, describe, ledger
 from workshop.widgets.base import paragraph, table_html
 from workshop.widgets.live import LiveView, View
 

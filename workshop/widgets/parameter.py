@@ -6,9 +6,9 @@ from typing import Any
 import ipywidgets
 import yaml
 
-from workshop.config import TrainingConfig
-from workshop.server import search
-from workshop.server.search import numerals
+from sweepserver import search
+from sweepserver.search import numerals
+from workshop.trainer.config import TrainingConfig
 from workshop.widgets.base import WRAPPING, button
 
 VALUE, VALUES, RANGE = "one value", "a list of values", "a range"

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 import ipywidgets
 import pandas as pd
 
-from workshop import plots
-from workshop.analysis import history
+from workshop.analyze import plots
+from workshop.analyze.plots.export import PLOTLY_JSON
+from workshop.analyze.plots.style import message
+from workshop.analyze.ranking import rank
+from workshop.analyze.snapshot import short
 from workshop.errors import WorkshopError
-from workshop.export import PLOTLY_JSON
-from workshop.importance import rank
-from workshop.look import short
-from workshop.style import message
+from workshop.initialize.run_tables import history
 from workshop.widgets.base import NO_WIDTH, WRAPPING, Shown, button, paragraph, table_html
 
 _ROWS = 10
@@ -183,12 +183,12 @@ def pick_runs(
     Its plain twin is `plots.show(plots.learning_curves(history(runs["path"][:3], keys)))`.
 
     Args:
-        runs: as `analysis.fetch_runs` returns them.
-        parameters: the columns that tell the runs apart, as `analysis.hyperparameters` names
+        runs: as `analyze.fetch_runs` returns them.
+        parameters: the columns that tell the runs apart, as `analyze.hyperparameters` names
             them.
         metric: the column that ranks the runs.
         goal: `maximize` or `minimize`.
-        keys: what `analysis.history` fetches of each run that is ticked: a panel per metric.
+        keys: what `analyze.history` fetches of each run that is ticked: a panel per metric.
         first: how many of the best runs are ticked at the start.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Who uses the server, what they may do, and how far they are."""

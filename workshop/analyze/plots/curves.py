@@ -1,0 +1,248 @@
+"""Curves: what runs logged, and the best result against the number of runs."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workshop.analyze.plots.style import (
+    LIGHT,
+    count,
+    escaped,
+    finish,
+    label,
+    listed,
+    message,
+    shades,
+    shortened,
+    value_text,
+    with_unit,
+)
+
+LONGEST_IN_TWO, LONGEST_NAME = 42, 95
+"""How long the names in a legend of two columns, and of one, can be."""
+
+MOST_LINES = 24
+"""Where there are more runs than colours, those of about the same rank share a line's shade."""
+
+MARKED = 30
+"""Up to so many runs, each is a point of its own on the line."""
+
+DASHES = ("solid", "dot", "dash", "longdashdot")
+"""Of the search methods, so that nobody needs their colours."""
+
+
+def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = None) -> go.Figure:
+    """Draw what runs logged, a panel per metric and a line per run.
+
+    With many runs the colour is the rank of the last value in the last panel, from green (low)
+    to violet (high), and hovering names a run; with few, each has a colour and a legend entry.
+
+    Args:
+        history: `run`, `step` and a column per metric, as `analyze.history` returns it.  The
+            x axis is `Epoch` if that is among them, else the step.
+        labels: what to call each run, see `run_labels`; the run IDs if left out.
+    """
+    x = "Epoch" if "Epoch" in history else "step"
+    metrics = [column for column in history if column not in ("run", "step", "Epoch")]
+    if history.empty:
+        return message("These runs have logged nothing yet.")
+    last = history.dropna(subset=metrics[-1]).groupby("run")[metrics[-1]].last()
+    runs = list(last.sort_values(ascending=False).index)
+    runs += [run for run in history["run"].unique() if run not in runs]
+    few = len(runs) <= len(LIGHT.colours)
+    # One line may hold many runs, because a thousand lines take seconds to draw.
+    size = 1 if few else math.ceil(len(runs) / MOST_LINES)
+    groups = [runs[start : start + size] for start in range(0, len(runs), size)]
+    colours = LIGHT.colours if few else shades(pd.Series(range(len(groups))), "minimize", LIGHT)
+    names = {run: shortened((labels or {}).get(run, run), LONGEST_NAME) for run in runs}
+    legend_columns = 2 if max(map(len, names.values())) <= LONGEST_IN_TWO else 1
+    names = {run: escaped(name) for run, name in names.items()}
+    figure = make_subplots(cols=len(metrics), horizontal_spacing=0.09)
+    for column, metric in enumerate(metrics, start=1):
+        known = history.dropna(subset=metric)
+        named = known.assign(run=known["run"].map(names))
+        logged = dict(iter(named.groupby(known["run"])))
+        for group, colour in zip(groups, colours, strict=False):
+            parts = [logged[run] for run in group if run in logged]
+            figure.add_scatter(
+                x=_joined(parts, x),
+                y=_joined(parts, metric),
+                text=_joined(parts, "run"),
+                mode="lines+markers",
+                line={"color": colour, "width": 2.5 if few else 1.5},
+                marker_size=6 if few else 4,
+                name=names[group[0]],
+                legendgroup=group[0],
+                showlegend=few and column == 1,
+                hovertemplate=f"%{{text}}<br>{x} %{{x}}: %{{y:.4g}}<extra></extra>",
+                row=1,
+                col=column,
+            )
+    for column, metric in enumerate(metrics, start=1):
+        figure.update_yaxes(title_text=label(with_unit(metric)), col=column)
+    # Whole epochs, at most about six labels in a panel.
+    span = history[x].max() - history[x].min()
+    figure.update_xaxes(title_text=x, dtick=max(1, math.ceil(span / 6)))
+    ends = f"{metrics[-1]} ends between {value_text(last.min())} and {value_text(last.max())}"
+    return finish(
+        figure,
+        title="Learning curves",
+        subtitle=(
+            f"In the legend the highest last {metrics[-1]} comes first"
+            if few
+            else f"One line per run, violet with the highest last {metrics[-1]}, green the lowest"
+        ),
+        alt=(
+            f"Learning curves of {count(len(runs), 'run')}, by {x}: {listed(metrics)}. "
+            + (f"{ends}." if len(last) else f"No {metrics[-1]} was logged.")
+        ),
+        height=400,
+        legend_columns=legend_columns,
+    )
+
+
+def best_so_far(table: pd.DataFrame, metric: str) -> go.Figure:
+    """Draw what stopping a sweep after any number of runs would have cost.
+
+    The line with points is the best result in the order in which the runs came; the other is
+    the mean over all orders, in the band that nine of ten orders stay within.
+
+    Args:
+        table: what `analyze.best_so_far` returned.
+        metric: the metric that it was computed for.
+    """
+    if table.empty:
+        return message(f"No run has finished with a {metric} yet.")
+    blue, orange = LIGHT.colours[:2]
+    figure = go.Figure()
+    _add_band(figure, table, blue)
+    few = len(table) <= MARKED
+    for column, name, colour, options in (
+        ("expected", "in any order, mean and 90 % band", blue, {"dash": "dash"}),
+        ("in_order", "in the order in which the runs came", orange, {"shape": "hv"}),
+    ):
+        figure.add_scatter(
+            x=table["runs"],
+            y=table[column],
+            mode="lines+markers" if few and column == "in_order" else "lines",
+            line={"color": colour, "width": 2.5} | options,
+            marker_size=6,
+            name=name,
+            showlegend=True,
+            hovertemplate=f"after %{{x}} runs: %{{y:.4g}}<extra>{name}</extra>",
+        )
+    last, half = table.iloc[-1], table.iloc[(len(table) - 1) // 2]
+    loss = (
+        f"after {half['runs']:.0f} there might be no result at all"
+        if math.isnan(half["low"])
+        else f"stopping after {half['runs']:.0f} would have cost {half['lost']:.2g} in the mean"
+    )
+    _finish_runs(figure, len(table), metric)
+    return finish(
+        figure,
+        title="What stopping earlier would have cost",
+        subtitle=f"Best {metric} against the runs done; {loss}",
+        alt=(
+            f"Best {metric} so far against the number of runs done, 1 to {len(table)}: "
+            f"{value_text(last['in_order'])} after all; {loss}."
+        ),
+        height=400,
+    )
+
+
+def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
+    """Draw the best result against the number of runs, for each search method.
+
+    The first panel shows everything, the second one its top, where good methods differ.
+
+    Args:
+        table: what `methods.compare` returned.
+        metric: the metric that was searched by, to be maximized.
+    """
+    methods = dict(iter(table.groupby("method", sort=False)))
+    colours = dict(zip(methods, LIGHT.colours, strict=False))
+    runs, top = table["runs"].max(), table["high"].max()
+    figure = make_subplots(cols=2, horizontal_spacing=0.1)
+    ends = []
+    for column in (1, 2):
+        # All bands first, so that no band hides a line.
+        for method, chosen in methods.items():
+            if chosen["searches"].iloc[0] > 1:
+                _add_band(figure, chosen, colours[method], row=1, col=column)
+        for (method, chosen), dash in zip(methods.items(), DASHES, strict=False):
+            searches = chosen["searches"].iloc[0]
+            figure.add_scatter(
+                x=chosen["runs"],
+                y=chosen["middle"],
+                mode="lines",
+                line={"color": colours[method], "width": 2.5, "dash": dash},
+                name=method if searches == 1 else f"{method}, {searches} searches",
+                legendgroup=method,
+                showlegend=column == 1,
+                hovertemplate=f"{method}, %{{x}} runs: %{{y:.4g}}<extra></extra>",
+                row=1,
+                col=column,
+            )
+    for method, chosen in methods.items():
+        values = chosen.set_index("runs")["middle"]
+        ends.append(f"{method} {value_text(values.iloc[min(10, len(values)) - 1])}")
+    _finish_runs(figure, runs, metric)
+    # The median of random search after a few runs is where the top begins.
+    bottom = table.loc[(table["method"] == "random") & (table["runs"] >= 5), "middle"].min()
+    figure.update_yaxes(title_text="", range=[bottom, top + 0.05 * (top - bottom)], col=2)
+    figure.update_xaxes(dtick=math.ceil(runs / 5))
+    return finish(
+        figure,
+        title="Grid, random and bayes on the same recorded runs",
+        subtitle=(
+            "Best so far: median over the searches, and the band that nine of ten stay within; "
+            "right: the top"
+        ),
+        alt=(
+            f"Best {metric} so far of each search method, median over its searches; after ten "
+            f"runs: {listed(ends)}."
+        ),
+        height=400,
+        legend_columns=2,
+    )
+
+
+def _joined(parts: Iterable[pd.DataFrame], column: str) -> list:
+    """Return a column of several frames, with a gap between two of them that breaks a line."""
+    joined = []
+    for part in parts:
+        joined += [*part[column].tolist(), None]
+    return joined[:-1]
+
+
+def _add_band(figure: go.Figure, table: pd.DataFrame, colour: str, **place: int) -> None:
+    """Fill the area between `low` and `high`."""
+    known = table.dropna(subset=["low", "high"])
+    figure.add_scatter(
+        x=[*known["runs"], *known["runs"][::-1]],
+        y=[*known["high"], *known["low"][::-1]],
+        mode="lines",
+        line_width=0,
+        fill="toself",
+        fillcolor=_faint(colour),
+        hoverinfo="skip",
+        showlegend=False,
+        **place,
+    )
+
+
+def _faint(colour: str) -> str:
+    """Return a colour `#rrggbb` as a veil through which others can be seen."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.18)"
+
+
+def _finish_runs(figure: go.Figure, runs: int, metric: str) -> None:
+    figure.update_yaxes(title_text=label(with_unit(metric)))
+    # Whole runs, at most about ten labels.
+    figure.update_xaxes(
+        title_text="Runs done", dtick=max(1, math.ceil(runs / 10)), range=[0.5, runs + 0.5]
+    )

@@ -1,0 +1,104 @@
+"""Importance and correlation of hyperparameters as bars."""
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workshop.analyze.parameter_importance import chance_correlation
+from workshop.analyze.plots.style import LIGHT, Theme, escaped, finish, label, message
+
+
+def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> go.Figure:
+    """Draw importance and correlation side by side, a row per parameter, with their ranges.
+
+    Behind the correlations lies the range that chance alone reaches with so few runs; a
+    parameter without numbers has its remark in place of a bar.
+
+    Args:
+        table: what `analyze.importance` returned.
+        metric: the metric that it was computed for.
+        theme: the ground that the figure is for.
+    """
+    drawn = table[table["importance"].notna()]
+    if drawn.empty:
+        return message(" ".join(table["remark"].unique()) or "The sweep varies no parameter.")
+    runs = int(table["runs"].iloc[0])
+    chance = chance_correlation(runs)
+    texts = table[["importance", "correlation"]].map("{:.2f}".format).where(table.notna(), "")
+    texts["correlation"] += table["category"].map(lambda name: f" ({label(name)})" if name else "")
+    names = [label(name) for name in table.index]
+    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.13)
+    for column, (key, colour) in enumerate(
+        [("importance", theme.colours[0]), ("correlation", theme.colours[1])], start=1
+    ):
+        low, high = table[f"{key}_low"], table[f"{key}_high"]
+        figure.add_bar(
+            x=table[key].fillna(0),
+            y=names,
+            orientation="h",
+            marker_color=colour,
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": high - table[key],
+                "arrayminus": table[key] - low,
+                "color": theme.ink,
+                "thickness": 1.5,
+                "width": 5,
+            },
+            text=texts[key],
+            textposition="none",
+            customdata=[f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)],
+            hovertemplate="%{y}: %{text}, range %{customdata}<extra></extra>",
+            width=0.55,
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+        # Beyond the panel, where no bar and no range can cover them.
+        for name, text in zip(names, texts[key], strict=True):
+            figure.add_annotation(
+                x=1.03,
+                xref=f"x{column if column > 1 else ''} domain",
+                y=name,
+                text=text,
+                xanchor="left",
+                showarrow=False,
+            )
+    for name, remark in table.loc[table["importance"].isna(), "remark"].items():
+        figure.add_annotation(
+            x=0,
+            y=label(name),
+            text=f" {escaped(remark)}",
+            xanchor="left",
+            showarrow=False,
+            font_color=theme.soft,
+        )
+    figure.add_vrect(
+        x0=-chance, x1=chance, fillcolor=theme.grid, line_width=0, layer="below", row=1, col=2
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
+    figure.update_yaxes(ticks="", col=2)
+    figure.update_xaxes(title_text="Importance", range=[0, 1.02], dtick=0.5, col=1)
+    figure.update_xaxes(title_text="Correlation", range=[-1.04, 1.04], dtick=1, col=2)
+    figure.update_xaxes(tickangle=0)
+    rows = [
+        f"{name} {row['importance']} and {row['correlation']}"
+        for name, row in texts.loc[drawn.index].iterrows()
+    ]
+    spread = (drawn["importance_high"] - drawn["importance_low"]).max()
+    longest = max(len(text) for text in texts["correlation"])
+    return finish(
+        figure,
+        title=f"What moved {metric}",
+        subtitle=(
+            f"From {runs} runs; whiskers: 95 % confidence; "
+            f"within ±{chance:.2f} (grey) a correlation may be chance"
+        ),
+        alt=(
+            f"Bars of importance and correlation with {metric}, {runs} runs: {'; '.join(rows)}. "
+            f"The widest range of an importance is {spread:.2f} wide."
+        ),
+        height=170 + 44 * len(table),
+        theme=theme,
+    ).update_layout(margin_r=min(30 + 8 * longest, 220))

@@ -1,0 +1,1 @@
+"""One run: the configuration, the data, the network, and how it is trained."""
