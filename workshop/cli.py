@@ -11,6 +11,7 @@ from typing import Any
 from workshop import local_server
 from workshop.errors import WorkshopError, exit_status
 from workshop.paths import NOTEBOOKS, ROOT, shown
+from workshop.rehearsal import command_line as cluster
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -376,6 +377,9 @@ def _parser() -> argparse.ArgumentParser:
         command, "repeat failed runs with this cause alone, such as node-failure; may be repeated"
     )
     add(cancel).add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    cluster.add_commands(
+        commands.add_parser("cluster", help=cluster.SUMMARY, description=cluster.SUMMARY)
+    )
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(

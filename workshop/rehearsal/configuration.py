@@ -1,0 +1,136 @@
+"""SLURM's own configuration, `slurm.conf`, for two small nodes on one machine.
+
+A site's looks the same but for its ports, its users and its folders.  The tests' cluster, which
+has accounting and control groups besides, is configured by the same text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+POLLING = """\
+# What ends a job that uses more than its --mem: slurmstepd, which looks each second.
+JobAcctGatherParams=OverMemoryKill
+"""
+NO_ACCOUNTING = """\
+# No accounting: the controller itself remembers ended jobs, for 30 days.
+AccountingStorageType=accounting_storage/none
+MinJobAge=2592000
+"""
+
+_TEXT = """\
+ClusterName=workshop
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+# Nobody outside this machine can connect.
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+
+# The daemons run as the user who starts them.  Unless that is root, jobs can be this user's alone.
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={runtime}/munge.socket,cred_expire=30
+{plugins}
+# Nothing outside of two folders is written, so that an installed cluster stays as it is.
+StateSaveLocation={folder}/state
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+SlurmdSpoolDir={runtime}/%n.spool
+SlurmctldPidFile={runtime}/slurmctld.pid
+SlurmdPidFile={runtime}/%n.pid
+
+# Plugins that need neither root, MPI nor control groups.
+ProctrackType=proctrack/linuxproc
+MpiDefault=none
+PropagateResourceLimits=NONE
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+
+{memory}
+{accounting}
+# CPUs and memory are rationed.  The nodes pass for ones with more CPUs and memory than the machine
+# may have: no job is too large for a small one.
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+DefMemPerCPU={default_memory}
+SlurmdParameters=config_overrides
+MaxArraySize=1001
+FirstJobId={first_job}
+
+# A job starts at once if it can.  One of `main` drives out one of `low`, which gets the signal
+# that it asked for, has GraceTime to write its checkpoint, and is queued again.
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1,bf_interval=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
+EnforcePartLimits=ALL
+
+# Short waits: for a job told to end, for a node that answers no more, and (cred_expire, above)
+# for a requeued job, which does not start again before its old credential has expired.  Shorter
+# than half a minute it expires before a busy machine has launched the job, which then fails.
+KillWait=5
+OverTimeLimit=0
+SlurmdTimeout=30
+ReturnToService=1
+
+NodeName=DEFAULT RealMemory={node_memory} State=UNKNOWN
+{nodes}
+PartitionName=DEFAULT Nodes=ALL State=UP LLN={spread}
+PartitionName=main Default=YES MaxTime=01:00:00 PriorityTier=2 PreemptMode=OFF
+PartitionName=low MaxTime=01:00:00 PriorityTier=1 PreemptMode=REQUEUE GraceTime={grace_seconds}
+PartitionName=short MaxTime={short_minutes} PriorityTier=2 PreemptMode=OFF
+"""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What `slurm.conf` says.
+
+    Attributes:
+        folder: the controller's state and all logs.
+        runtime: sockets and spools, on a local disk; a socket's path holds 107 bytes at most.
+        host: this machine's short name.
+        user: the user who runs the daemons.
+        controller_port: where the controller listens, on loopback.
+        nodes: the port and the number of CPUs of each node.
+        plugins: the folder of SLURM's plugins; None where it is the one that SLURM was built for.
+        memory: the lines for what ends a job that uses too much of it.
+        accounting: the lines for what remembers ended jobs.
+        node_memory: memory of a node, in MB.
+        default_memory: memory of a job that asks for none, in MB per CPU.
+        first_job: the number of the first job.
+        grace_seconds: how long a job of `low` has to leave.
+        short_minutes: the time limit of `short`.
+        is_spread: whether jobs go to the emptiest node, and not to the fullest.
+    """
+
+    folder: Path
+    runtime: Path
+    host: str
+    user: str
+    controller_port: int
+    nodes: Mapping[str, tuple[int, int]]
+    plugins: Path | None = None
+    memory: str = POLLING
+    accounting: str = NO_ACCOUNTING
+    node_memory: int = 8192
+    default_memory: int = 1024
+    first_job: int = 1
+    grace_seconds: int = 60
+    short_minutes: int = 2
+    is_spread: bool = True
+
+    def __str__(self) -> str:
+        """Return the text of `slurm.conf`."""
+        nodes = (
+            f"NodeName={name} NodeHostname={self.host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n"
+            for name, (port, cpus) in self.nodes.items()
+        )
+        written = {
+            "nodes": "".join(nodes),
+            "plugins": f"PluginDir={self.plugins}\n" if self.plugins else "",
+            "spread": "YES" if self.is_spread else "NO",
+        }
+        return _TEXT.format(**(vars(self) | written))

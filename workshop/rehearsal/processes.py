@@ -1,0 +1,43 @@
+"""Find and end processes by the variables that they were started with.
+
+Children inherit their parent's variables, so all that a daemon or a job has started is found,
+whatever became of the process in between.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def find(*names: str, **variables: str) -> list[int]:
+    """Return the IDs of the processes, this one apart, that have some variables.
+
+    Args:
+        names: variables of any value.
+        variables: variables of these values.
+    """
+    marks = {f"{name}={value}".encode() for name, value in variables.items()}
+    wanted = {name.encode() for name in names}
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended in the meantime, or is another user's
+            words = file.read_bytes().split(b"\0")
+            if marks.issubset(words) and wanted <= {word.partition(b"=")[0] for word in words}:
+                found.append(int(file.parent.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def kill(**variables: str) -> None:
+    """Kill those processes, and what they start meanwhile; return when none is left."""
+    while found := find(**variables):
+        send(signal.SIGKILL, found)
+        time.sleep(0.02)
+
+
+def send(number: signal.Signals, processes: list[int]) -> None:
+    """Send a signal to each process that still exists."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
