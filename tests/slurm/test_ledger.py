@@ -167,7 +167,7 @@ class TestRepair:
             arrays.run(0)
         arrays.task("8_1", queue)
         records = {"8": [{"JobState": queue, "ArrayTaskId": "1"}]}
-        monkeypatch.setattr(commands, "queued", lambda job: records.get(job, []))
+        monkeypatch.setattr(commands, "queued", lambda job, _: records.get(job, []))
         monkeypatch.setattr(repairing, "submit", None)
         said: list[str] = []
         assert slurm.repair(arrays.path, show=said.append) is None
@@ -184,8 +184,8 @@ class TestMemory:
     @pytest.fixture(autouse=True)
     def controller(self, arrays, monkeypatch):
         self.records: list[dict[str, str]] = []
-        monkeypatch.setattr(commands, "has_accounting", lambda: False)
-        monkeypatch.setattr(commands, "queued", lambda job: self.records)
+        monkeypatch.setattr(commands, "has_accounting", lambda _: False)
+        monkeypatch.setattr(commands, "queued", lambda job, _: self.records)
         (arrays.logs / "7").mkdir()
 
     def says(self, state: str, restarts: int = 0, code: str = "0:0") -> None:

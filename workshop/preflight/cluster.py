@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from workshop.errors import WorkshopError
 from workshop.preflight.finding import Finding
-from workshop.slurm import commands, environment, site, submission
+from workshop.slurm import clusters, commands, environment, site, submission
 
 
 def findings(name: str) -> Iterator[Finding]:
@@ -16,21 +16,27 @@ def findings(name: str) -> Iterator[Finding]:
         yield Finding(
             f"site profile {name}", str(error), "problem", "correct the profile, or name another"
         )
-    if reason := commands.available():
-        yield Finding("SLURM", reason, "note", "without it, run agents as processes (notebook 03)")
+    try:
+        cluster = clusters.environment(name)
+        commands.ping(cluster)
+    except WorkshopError as error:
+        next_step = "without it, run agents as processes (notebook 03)"
+        yield Finding("SLURM", str(error), "note", next_step)
         return
     yield Finding("SLURM", "answers")
     if profile:
         yield _profile(name, profile)
-    accounting = "sacct" if commands.has_accounting() else "scontrol, which forgets after minutes"
+    accounting = (
+        "sacct" if commands.has_accounting(cluster) else "scontrol, which forgets after minutes"
+    )
     yield Finding("ended tasks are told by", accounting)
-    yield Finding("largest array (MaxArraySize)", f"{commands.largest_array()} tasks")
+    yield Finding("largest array (MaxArraySize)", f"{commands.largest_array(cluster)} tasks")
 
 
 def _profile(name: str, profile: site.Site) -> Finding:
     """Ask SLURM whether it would take a task with this profile."""
     options = submission.words(profile.sbatch_options())
-    inherited = environment.scrubbed(profile.inherit).variables
+    inherited = environment.scrubbed(profile.inherit).variables | clusters.variables(name)
     try:
         commands.run(["sbatch", "--test-only", *options, str(submission.SCRIPT)], inherited)
     except WorkshopError as error:

@@ -4,13 +4,13 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
-from workshop.slurm import commands, environment, notes
+from workshop.slurm import clusters, commands, environment, notes
 from workshop.slurm.site import FOLDER
 from workshop.slurm.starts import SlurmStart, starts
 from workshop.slurm.submission import SCRIPT, Submission, split
@@ -61,7 +61,7 @@ class ArrayJob:
 
     def cancel(self) -> None:
         """Cancel the tasks that have not ended."""
-        commands.run(["scancel", self.job_id])
+        commands.run(["scancel", self.job_id], clusters.environment_of(self.job_id))
 
 
 def submit(
@@ -76,8 +76,8 @@ def submit(
         submission: the plan.
         patience: seconds to wait for the probe, which may have to queue.  After that the array
             stays in the queue: it starts if the probe succeeds, and SLURM removes it otherwise.
-        show: gets a line that names the secrets which are kept back, if there are any, and one
-            with the probe's answer.
+        show: gets a line that names the secrets which are kept back, if there are any, one if the
+            rehearsal cluster was started, and one with the probe's answer.
         prepare: is called once SLURM has accepted everything, before any task can start.
 
     Raises:
@@ -87,7 +87,9 @@ def submit(
     """
     environment.check_mode(submission.environment)
     environment.check_key(submission.environment)
-    largest = commands.largest_array()
+    variables = clusters.start(submission.site, show)
+    submission = replace(submission, environment={**submission.environment, **variables})
+    largest = commands.largest_array(submission.environment)
     _check_owner(submission.sweep)
     if submission.tasks > largest:
         raise WorkshopError(
@@ -105,15 +107,15 @@ def submit(
     try:
         job = ArrayJob(_sbatch(submission, submission.array(probe)), submission.tasks)
     except WorkshopError:
-        commands.run(["scancel", probe])
+        commands.run(["scancel", probe], submission.environment)
         raise
     try:
         _make_folder(job, submission, probe)
         prepare()
-        commands.run(["scontrol", "release", job.job_id])
-        show(_answer(probe, patience))
+        commands.run(["scontrol", "release", job.job_id], submission.environment)
+        show(_answer(probe, patience, submission.environment))
     except (WorkshopError, KeyboardInterrupt):
-        commands.run(["scancel", probe, job.job_id])
+        commands.run(["scancel", probe, job.job_id], submission.environment)
         shutil.rmtree(notes.folder(job.job_id), ignore_errors=True)
         raise
     return job
@@ -224,7 +226,7 @@ def _make_folder(job: ArrayJob, submission: Submission, probe: str) -> None:
         ) from None
 
 
-def _answer(probe: str, patience: float) -> str:
+def _answer(probe: str, patience: float, environment: Mapping[str, str]) -> str:
     """Wait for the probe, and return its answer as a line.
 
     Raises:
@@ -232,7 +234,7 @@ def _answer(probe: str, patience: float) -> str:
     """
     deadline = time.monotonic() + patience
     while True:
-        record = commands.queued(probe)[0]
+        record = commands.queued(probe, environment)[0]
         state = SlurmStart(0, record["JobState"])
         if state.ended:
             break

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from workshop import sweep
 from workshop.errors import WorkshopError
-from workshop.slurm import commands, notes
+from workshop.slurm import clusters, commands, notes
 from workshop.slurm.starts import SlurmStart
 from workshop.slurm.submission import split
 
@@ -50,7 +50,8 @@ def _cancel_arrays(sweep_path: str, show: Callable[[str], object]) -> None:
     cancelled = False
     for job in notes.arrays(sweep_path):
         alive: Counter[str] = Counter()
-        for record in commands.queued(job):
+        environment = clusters.environment_of(job)
+        for record in commands.queued(job, environment):
             state = record["JobState"]
             if not SlurmStart(0, state).ended:
                 tasks = commands.numbers(record.get("ArrayTaskId", ""))
@@ -58,7 +59,7 @@ def _cancel_arrays(sweep_path: str, show: Callable[[str], object]) -> None:
         if alive.total():
             # The probe comes first: without it, the tasks that wait for it would never start.
             probe = notes.recorded(job).get("probe")
-            commands.run(["scancel", *filter(None, [probe, job])])
+            commands.run(["scancel", *filter(None, [probe, job])], environment)
             what = " and ".join(f"{count} {state}" for state, count in sorted(alive.items()))
             show(f"array job {job} is cancelled, with {what} tasks")
             cancelled = True

@@ -17,6 +17,9 @@ _NO_TASKS = "4294967294"
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     """Run one of SLURM's commands and return what it printed.
 
+    Here and below, the environment says which cluster is asked; without one, it is that of this
+    process (`workshop.slurm.clusters` has those of sites and arrays).
+
     Raises:
         WorkshopError: it is not installed, fails, or does not answer within half a minute.
     """
@@ -43,27 +46,36 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     return done.stdout
 
 
+def ping(environment: Mapping[str, str] | None = None) -> None:
+    """See whether the controller answers.
+
+    Raises:
+        WorkshopError: it does not.
+    """
+    run(["scontrol", "ping"], environment)
+
+
 def available() -> str | None:
     """Return why no job can be submitted from here, in a sentence; None if one can."""
     try:
-        run(["scontrol", "ping"])
+        ping()
     except WorkshopError as error:
         return str(error)
     return None
 
 
-def largest_array() -> int:
+def largest_array(environment: Mapping[str, str] | None = None) -> int:
     """Return how many tasks an array may have, numbered from 1, on this cluster."""
     # The largest index is one less than MaxArraySize.
-    return int(_setting("MaxArraySize")) - 1
+    return int(_setting("MaxArraySize", environment)) - 1
 
 
-def has_accounting() -> bool:
+def has_accounting(environment: Mapping[str, str] | None = None) -> bool:
     """Say whether `sacct` answers on this cluster, so that ended jobs are remembered."""
-    return _setting("AccountingStorageType") == "accounting_storage/slurmdbd"
+    return _setting("AccountingStorageType", environment) == "accounting_storage/slurmdbd"
 
 
-def queued(job_id: str) -> list[dict[str, str]]:
+def queued(job_id: str, environment: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """Return what the controller still knows about a job.
 
     Returns:
@@ -72,9 +84,7 @@ def queued(job_id: str) -> list[dict[str, str]]:
         happens some minutes after its end (`MinJobAge`).
     """
     try:
-        printed = run(
-            ["scontrol", "show", "job", "--oneliner", job_id], environment=os.environ | _READABLE
-        )
+        printed = run(["scontrol", "show", "job", "--oneliner", job_id], _readable(environment))
     except WorkshopError as error:
         if "Invalid job id" in str(error):
             return []
@@ -85,7 +95,7 @@ def queued(job_id: str) -> list[dict[str, str]]:
 ACCOUNTED = ("JobID", "State", "ExitCode", "Start", "End", "NodeList", "Reason")
 
 
-def accounted(job_id: str) -> list[dict[str, str]]:
+def accounted(job_id: str, environment: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """Return what accounting knows about a job.
 
     Returns:
@@ -95,7 +105,7 @@ def accounted(job_id: str) -> list[dict[str, str]]:
     options = ["--duplicates", "--allocations", "--parsable2", "--noheader"]
     printed = run(
         ["sacct", *options, f"--format={','.join(ACCOUNTED)}", "--jobs", job_id],
-        environment=os.environ | _READABLE,
+        _readable(environment),
     )
     return [
         dict(zip(ACCOUNTED, line.split("|"), strict=True)) for line in printed.splitlines() if line
@@ -114,7 +124,12 @@ def numbers(expression: str) -> list[int]:
     ]
 
 
-def _setting(name: str) -> str:
+def _readable(environment: Mapping[str, str] | None) -> dict[str, str]:
+    return {**(os.environ if environment is None else environment), **_READABLE}
+
+
+def _setting(name: str, environment: Mapping[str, str] | None) -> str:
     """Return a setting of the cluster."""
-    found = re.search(rf"^{name}\s*=\s*(\S+)", run(["scontrol", "show", "config"]), re.MULTILINE)
+    printed = run(["scontrol", "show", "config"], environment)
+    found = re.search(rf"^{name}\s*=\s*(\S+)", printed, re.MULTILINE)
     return found[1] if found else ""

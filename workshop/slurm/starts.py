@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from workshop.errors import WorkshopError
-from workshop.slurm import commands, notes
+from workshop.slurm import clusters, commands, notes
 
 # States that SLURM calls terminal (squeue's manual page); UNKNOWN is ours, REQUEUED accounting's.
 _TERMINAL = {
@@ -109,9 +109,10 @@ def _forgotten(known: list[SlurmStart]) -> list[SlurmStart]:
 def _asked(job_id: str, before: Mapping[int, list[SlurmStart]]) -> Starts:
     """Ask SLURM for the starts of each task, of which the earlier ones may be known already."""
     found: defaultdict[int, list[SlurmStart]] = defaultdict(list)
-    accounted = commands.has_accounting()
+    environment = clusters.environment_of(job_id)
+    accounted = commands.has_accounting(environment)
     if accounted:
-        for record in commands.accounted(job_id):
+        for record in commands.accounted(job_id, environment):
             for task in _tasks(record["JobID"]):
                 start = SlurmStart(
                     task,
@@ -125,7 +126,7 @@ def _asked(job_id: str, before: Mapping[int, list[SlurmStart]]) -> Starts:
                 # Accounting lags behind the controller, which knows all that waits and runs.
                 if start.ended:
                     found[task].append(start)
-    for record in commands.queued(job_id):
+    for record in commands.queued(job_id, environment):
         for task in commands.numbers(record.get("ArrayTaskId", "")):
             state = record["JobState"]
             # Of what waits and runs the controller tells the times that it expects.
@@ -154,7 +155,7 @@ def claimed(sweep_path: str) -> float:
     try:
         for job in notes.arrays(sweep_path):
             each = notes.recorded(job).get("runs_per_task", 1)
-            for record in commands.queued(job):
+            for record in commands.queued(job, clusters.environment_of(job)):
                 state = record["JobState"]
                 if state in _TERMINAL or state == "COMPLETING":
                     continue

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from workshop import sweep
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, SLURM, home, shown
-from workshop.slurm import environment, notes
+from workshop.slurm import clusters, environment, notes
 from workshop.slurm.site import ONE_LINE, OPTION, is_planned, load
 from workshop.slurm.starts import claimed
 
@@ -154,11 +154,15 @@ def plan(
         left = _runs_to_do(sweep_path)
         tasks = min(left, at_once) if runs_per_task == "all" else math.ceil(left / runs_per_task)
     inherited = environment.scrubbed(profile.inherit)
-    added = profile.variables() | {
-        "WORKSHOP_RUNS_PER_TASK": str(runs_per_task),
-        "WORKSHOP_HOME": str(home()),
-        "WORKSHOP_BIN": str(Path(sys.executable).parent),
-    }
+    added = (
+        _cluster_variables(site)
+        | profile.variables()
+        | {
+            "WORKSHOP_RUNS_PER_TASK": str(runs_per_task),
+            "WORKSHOP_HOME": str(home()),
+            "WORKSHOP_BIN": str(Path(sys.executable).parent),
+        }
+    )
     return Submission(
         sweep=sweep_path,
         site=site,
@@ -234,6 +238,14 @@ def between_claims(sweep_path: str, ask: Callable[[], Answer]) -> tuple[Answer, 
     before = claimed(sweep_path)
     answer = ask()
     return answer, min(before, claimed(sweep_path))
+
+
+def _cluster_variables(site: str) -> dict[str, str]:
+    """Return what leads to the cluster of a site; a plan needs no SLURM, and `submit` does."""
+    try:
+        return clusters.variables(site)
+    except WorkshopError:
+        return {}
 
 
 def _check_option(name: str, value: str | int | bool) -> None:
