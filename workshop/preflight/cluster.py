@@ -26,9 +26,7 @@ def findings(name: str) -> Iterator[Finding]:
     yield Finding("SLURM", "answers")
     if profile:
         yield _profile(name, profile)
-    accounting = (
-        "sacct" if commands.has_accounting(cluster) else "scontrol, which forgets after minutes"
-    )
+    accounting = commands.memory(cluster) or "scontrol, which forgets after minutes"
     yield Finding("ended tasks are told by", accounting)
     yield Finding("largest array (MaxArraySize)", f"{commands.largest_array(cluster)} tasks")
 

@@ -6,11 +6,8 @@ alone: nothing but the variables of `places.variables` leads SLURM's commands to
 
 import fcntl
 import os
-import pwd
-import secrets
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,16 +15,13 @@ from pathlib import Path
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
-from workshop.rehearsal import daemons, places, processes, programs
-from workshop.rehearsal.configuration import Configuration
-from workshop.slurm import commands, notes
+from workshop.rehearsal import daemons, files, places, processes, programs
+from workshop.slurm import commands
 
 START_LIMIT_S = 60  # two or three where nothing else computes
 CANCEL_LIMIT_S = 15  # a job that is told to end has five (KillWait)
 STOP_LIMIT_S = 10
 
-# Below the range from which systems give out ports, so that none is taken while a node is down.
-_PORTS = range(20_000, 30_000)
 # Where an installed SLURM is configured.
 _INSTALLED = (Path("/etc/slurm/slurm.conf"), Path("/etc/slurm-llnl/slurm.conf"))
 
@@ -44,6 +38,7 @@ def check_running() -> None:
         WorkshopError: it does not run.
     """
     if not running():
+        _check_machine()
         raise WorkshopError(
             "the rehearsal cluster does not run: start it with `workshop cluster start`"
         )
@@ -62,6 +57,7 @@ def start(show: Callable[[str], object] = print) -> bool:
     with _alone():
         if running():
             return False
+        _check_machine()
         began = time.monotonic()
         daemons.kill_all()  # what an earlier one that was killed has left
         try:
@@ -78,10 +74,16 @@ def start(show: Callable[[str], object] = print) -> bool:
 
 
 def stop(show: Callable[[str], object] = print) -> bool:
-    """Cancel the cluster's jobs, stop the cluster, and say so; return whether it ran."""
+    """Cancel the cluster's jobs, stop the cluster, and say so; return whether it ran.
+
+    Raises:
+        WorkshopError: it runs on another machine.
+    """
     with _alone():
         was_running = running()
-        if was_running:
+        if not was_running:
+            _check_machine()
+        else:
             with suppress(WorkshopError):  # the controller hangs, or a program is gone
                 _cancel_jobs(show)
                 processes.send(signal.SIGTERM, daemons.find(daemons.CONTROLLER))
@@ -98,7 +100,7 @@ def command(*words: str) -> str:
         WorkshopError: the cluster does not run, or the command fails.
     """
     check_running()
-    return commands.run(words, os.environ | places.variables())
+    return commands.run(words, places.environment())
 
 
 def status() -> str:
@@ -124,24 +126,26 @@ def node_facts(node: str) -> dict[str, str]:
 
 def is_up(node: str, since: int = 0) -> bool:
     """Tell whether a node takes jobs, and its slurmd has started after a time in seconds."""
-    with suppress(WorkshopError, ValueError):  # the controller is only starting; the node is gone
+    with suppress(WorkshopError, ValueError, KeyError):  # it, or the controller, is only starting
         facts = node_facts(node)
         started = time.strptime(facts["SlurmdStartTime"], "%Y-%m-%dT%H:%M:%S")
-        return facts["State"] in ("IDLE", "MIXED", "ALLOCATED") and time.mktime(started) >= since
+        flags = set(facts["State"].split("+"))  # a node that does not answer is `IDLE*`
+        is_well = flags & {"IDLE", "MIXED", "ALLOCATED"} and not flags & {"DRAIN", "NOT_RESPONDING"}
+        return bool(is_well) and time.mktime(started) >= since
     return False
 
 
 def _start(found: programs.Programs) -> None:
     runtime = places.make_runtime_folder()
-    _write_files(found, runtime)
+    files.write(found, runtime)
     key = places.folder() / "munge.key"
     # --force: munged would refuse a socket below a folder that others may write to.
-    files = [f"--{kind}-file={runtime}/munge.{kind}" for kind in ("log", "pid", "seed")]
+    options = [f"--{kind}-file={runtime}/munge.{kind}" for kind in ("log", "pid", "seed")]
     daemons.launch(
         daemons.MUNGED,
         [
             "munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}",
-            f"--socket={runtime}/munge.socket", *files,
+            f"--socket={runtime}/munge.socket", *options,
         ],
         found,
     )  # fmt: skip
@@ -158,65 +162,6 @@ def _start(found: programs.Programs) -> None:
         START_LIMIT_S,
         [daemons.MUNGED, daemons.CONTROLLER, *daemons.NODES],
     )
-    places.write_shell_file(found)
-
-
-def _write_files(found: programs.Programs, runtime: Path) -> None:
-    folder = places.folder()
-    for made in (folder / "state", *(runtime / f"{node}.spool" for node in daemons.NODES)):
-        made.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)  # scripts and variables of jobs are in it
-    key = folder / "munge.key"
-    if not key.exists():
-        key.touch(mode=0o600)
-        key.write_bytes(secrets.token_bytes(128))
-    first, *ports = _free_ports(1 + len(daemons.NODES))
-    configuration = Configuration(
-        folder=folder,
-        runtime=runtime,
-        host=socket.gethostname().split(".")[0],
-        user=_user(),
-        controller_port=first,
-        nodes={
-            node: (port, cpus)
-            for (node, cpus), port in zip(daemons.NODES.items(), ports, strict=True)
-        },
-        plugins=found.plugins,
-        first_job=_first_job(),
-    )
-    places.configuration_file().write_text(str(configuration))
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        raise WorkshopError(
-            f"user {os.geteuid()} has no name on this machine, without which SLURM starts no job: "
-            "add one to /etc/passwd (a container's --user needs it), or use another user"
-        ) from None
-
-
-def _first_job() -> int:
-    """Return a job number above those in the folder of logs, which are by job."""
-    numbers = [int(place.name) for place in notes.logs().glob("*") if place.name.isdecimal()]
-    return max(numbers, default=0) + 1
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens; each clone and user begins to look elsewhere."""
-    begin = int.from_bytes(places.runtime_folder().name.encode(), "big") % len(_PORTS)
-    found: list[int] = []
-    for port in (*_PORTS[begin:], *_PORTS[:begin]):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise WorkshopError(
-        f"no {count} ports are free from {_PORTS[0]} to {_PORTS[-1]}, and the rehearsal cluster "
-        "needs them: end what listens there"
-    )
 
 
 def _cancel_jobs(show: Callable[[str], object]) -> None:
@@ -228,13 +173,30 @@ def _cancel_jobs(show: Callable[[str], object]) -> None:
         f"{len(jobs) - waiting} running and {waiting} waiting jobs are cancelled; "
         "`workshop repair` runs what is missing of a sweep"
     )
-    command("scancel", f"--user={_user()}")
+    command("scancel", f"--user={files.user()}")
     daemons.wait(lambda: not command("squeue", "--noheader"), "its jobs have ended", CANCEL_LIMIT_S)
+
+
+def _check_machine() -> None:
+    """See whether this folder's cluster runs on another machine, which sees the same disk.
+
+    Raises:
+        WorkshopError: it does.
+    """
+    note = places.machine_file()
+    host, _, machine = note.read_text().strip().partition(" ") if note.exists() else ("", "", "")
+    if host and machine != files.machine():
+        raise WorkshopError(
+            f"the rehearsal cluster of {shown(places.folder())} runs on {host}: use it "
+            f"or stop it there, set WORKSHOP_HOME to another folder, or delete {shown(note)} if "
+            "that machine was restarted"
+        )
 
 
 def _clear() -> None:
     """Leave no process, and nothing in the folder of sockets and spools."""
     daemons.kill_all()
+    places.machine_file().unlink(missing_ok=True)
     shutil.rmtree(places.runtime_folder(), ignore_errors=True)
 
 

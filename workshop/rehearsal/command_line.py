@@ -40,9 +40,8 @@ def shell(words: list[str]) -> None:
     cluster.check_running()
     words = words or [os.environ.get("SHELL", "/bin/sh")]
     sys.stdout.flush()
-    environment = os.environ | places.variables()
     try:
-        os.execvpe(words[0], words, environment)  # noqa: S606
+        os.execvpe(words[0], words, places.environment())  # noqa: S606
     except OSError as error:
         raise WorkshopError(f"{words[0]!r} cannot be run ({error.strerror})") from None
 

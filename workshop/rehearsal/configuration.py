@@ -13,8 +13,10 @@ POLLING = """\
 JobAcctGatherParams=OverMemoryKill
 """
 NO_ACCOUNTING = """\
-# No accounting: the controller itself remembers ended jobs, for 30 days.
+# No accounting: a file remembers each start of a job, and the controller jobs for 30 days.
 AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc="{folder}/completed"
 MinJobAge=2592000
 """
 
@@ -33,12 +35,12 @@ CredType=cred/munge
 AuthInfo=socket={runtime}/munge.socket,cred_expire=30
 {plugins}
 # Nothing outside of two folders is written, so that an installed cluster stays as it is.
-StateSaveLocation={folder}/state
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
-SlurmdSpoolDir={runtime}/%n.spool
-SlurmctldPidFile={runtime}/slurmctld.pid
-SlurmdPidFile={runtime}/%n.pid
+StateSaveLocation="{folder}/state"
+SlurmctldLogFile="{folder}/slurmctld.log"
+SlurmdLogFile="{folder}/%n.log"
+SlurmdSpoolDir="{runtime}/%n.spool"
+SlurmctldPidFile="{runtime}/slurmctld.pid"
+SlurmdPidFile="{runtime}/%n.pid"
 
 # Plugins that need neither root, MPI nor control groups.
 ProctrackType=proctrack/linuxproc
@@ -130,7 +132,8 @@ class Configuration:
         )
         written = {
             "nodes": "".join(nodes),
-            "plugins": f"PluginDir={self.plugins}\n" if self.plugins else "",
+            "accounting": self.accounting.format(folder=self.folder),
+            "plugins": f'PluginDir="{self.plugins}"\n' if self.plugins else "",
             "spread": "YES" if self.is_spread else "NO",
         }
         return _TEXT.format(**(vars(self) | written))

@@ -4,7 +4,6 @@ All have `SLURM_CONF`, daemons the name of theirs in `WORKSHOP_DAEMON`, and what
 node's name in `SLURMD_NODENAME`.  A shell that merely speaks to the cluster has the first alone.
 """
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.rehearsal import places, processes
 from workshop.rehearsal.programs import Programs
-from workshop.slurm.environment import is_foreign
 
 NODES = {"node1": 2, "node2": 2}
 """How many CPUs each node passes for."""
@@ -33,13 +31,11 @@ def on_node(node: str, *names: str) -> list[int]:
 
 def launch(name: str, words: Sequence[str], programs: Programs, **variables: str) -> None:
     """Start a daemon, whose output is in a log of its name."""
-    # Started from a job of another cluster's, it must not take that one's variables over.
-    own = {key: value for key, value in os.environ.items() if not is_foreign(key)}
     marks = _marks(WORKSHOP_DAEMON=name, **variables)
-    with _log(name).open("ab") as output:
+    with _log(name).open("wb") as output:
         subprocess.Popen(
             words,
-            env=own | places.variables(programs) | marks,
+            env=places.environment(programs) | marks,
             cwd=places.folder(),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -63,10 +59,8 @@ def kill_node(node: str) -> None:
 
 def kill_all() -> None:
     """Kill every process of the cluster's, jobs included."""
-    for name in (*NODES, CONTROLLER, MUNGED):
-        processes.kill(**_marks(WORKSHOP_DAEMON=name))
-    for node in NODES:
-        kill_node(node)
+    processes.kill("WORKSHOP_DAEMON", **_marks())
+    processes.kill("SLURMD_NODENAME", **_marks())
 
 
 def wait(

@@ -14,6 +14,7 @@ from shlex import quote
 from workshop.errors import WorkshopError
 from workshop.paths import home
 from workshop.rehearsal.programs import Programs, find
+from workshop.slurm.environment import is_foreign
 
 
 def folder() -> Path:
@@ -31,6 +32,11 @@ def shell_file() -> Path:
     return folder() / "environment.sh"
 
 
+def machine_file() -> Path:
+    """Return the file that names the machine on which the cluster runs."""
+    return folder() / "machine"
+
+
 def runtime_folder() -> Path:
     """Return the folder of sockets and spools."""
     number = hashlib.sha256(str(folder()).encode()).hexdigest()[:8]
@@ -46,7 +52,7 @@ def make_runtime_folder() -> Path:
     """
     made = runtime_folder()
     try:
-        made.mkdir(mode=0o711, exist_ok=True)
+        made.mkdir(mode=0o700, exist_ok=True)
         found = made.lstat()
     except OSError as error:
         raise WorkshopError(
@@ -58,7 +64,7 @@ def make_runtime_folder() -> Path:
             f"{made}, where the rehearsal cluster has its sockets, belongs to somebody else: have "
             "it deleted, or set WORKSHOP_HOME to another folder, which changes its name"
         )
-    made.chmod(0o711)
+    made.chmod(0o700)
     return made
 
 
@@ -75,6 +81,18 @@ def variables(programs: Programs | None = None) -> dict[str, str]:
         os.environ.get("PATH", os.defpath), os.environ.get("LD_LIBRARY_PATH", "")
     )
     return {"SLURM_CONF": str(configuration_file())} | paths
+
+
+def environment(programs: Programs | None = None) -> dict[str, str]:
+    """Return this process's environment with those variables, for a command, daemon or shell.
+
+    What a job of another cluster's has set stays away, if this process runs in one.
+
+    Raises:
+        WorkshopError: SLURM's programs are missing.
+    """
+    own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+    return own | variables(programs)
 
 
 def write_shell_file(programs: Programs) -> None:

@@ -29,9 +29,9 @@ def find(*names: str, **variables: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def kill(**variables: str) -> None:
+def kill(*names: str, **variables: str) -> None:
     """Kill those processes, and what they start meanwhile; return when none is left."""
-    while found := find(**variables):
+    while found := find(*names, **variables):
         send(signal.SIGKILL, found)
         time.sleep(0.02)
 

@@ -48,11 +48,12 @@ def environment(site: str) -> dict[str, str]:
     Raises:
         WorkshopError: that is the rehearsal cluster, which does not run.
     """
-    if _is_rehearsal(site):
-        from workshop.rehearsal import cluster
+    if not _is_rehearsal(site):
+        return dict(os.environ)
+    from workshop.rehearsal import cluster, places
 
-        cluster.check_running()
-    return os.environ | variables(site)
+    cluster.check_running()
+    return places.environment()
 
 
 def environment_of(job_id: str) -> dict[str, str]:

@@ -4,6 +4,9 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 
 from workshop.errors import WorkshopError
 
@@ -67,12 +70,17 @@ def available() -> str | None:
 def largest_array(environment: Mapping[str, str] | None = None) -> int:
     """Return how many tasks an array may have, numbered from 1, on this cluster."""
     # The largest index is one less than MaxArraySize.
-    return int(_setting("MaxArraySize", environment)) - 1
+    return int(_value("MaxArraySize", run(["scontrol", "show", "config"], environment))) - 1
 
 
-def has_accounting(environment: Mapping[str, str] | None = None) -> bool:
-    """Say whether `sacct` answers on this cluster, so that ended jobs are remembered."""
-    return _setting("AccountingStorageType", environment) == "accounting_storage/slurmdbd"
+def memory(environment: Mapping[str, str] | None = None) -> str:
+    """Return what remembers ended jobs on this cluster: `sacct`, a file, or nothing (empty)."""
+    printed = run(["scontrol", "show", "config"], environment)
+    if _value("AccountingStorageType", printed) == "accounting_storage/slurmdbd":
+        return "sacct"
+    file = _value("JobCompLoc", printed)
+    is_kept = _value("JobCompType", printed) == "jobcomp/filetxt"
+    return file if is_kept and os.access(file, os.R_OK) else ""
 
 
 def queued(job_id: str, environment: Mapping[str, str] | None = None) -> list[dict[str, str]]:
@@ -95,13 +103,20 @@ def queued(job_id: str, environment: Mapping[str, str] | None = None) -> list[di
 ACCOUNTED = ("JobID", "State", "ExitCode", "Start", "End", "NodeList", "Reason")
 
 
-def accounted(job_id: str, environment: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+def accounted(
+    job_id: str, environment: Mapping[str, str] | None = None
+) -> list[dict[str, str]] | None:
     """Return what accounting knows about a job.
 
     Returns:
         A record per start of each array task, the first start first, under the names of
-        `ACCOUNTED`, times in seconds since 1970.
+        `ACCOUNTED`, times in seconds since 1970; None on a cluster that keeps no account.
     """
+    keeper = memory(environment)
+    if not keeper:
+        return None
+    if keeper != "sacct":
+        return _completed(Path(keeper), job_id)
     options = ["--duplicates", "--allocations", "--parsable2", "--noheader"]
     printed = run(
         ["sacct", *options, f"--format={','.join(ACCOUNTED)}", "--jobs", job_id],
@@ -110,6 +125,39 @@ def accounted(job_id: str, environment: Mapping[str, str] | None = None) -> list
     return [
         dict(zip(ACCOUNTED, line.split("|"), strict=True)) for line in printed.splitlines() if line
     ]
+
+
+def _completed(file: Path, job_id: str) -> list[dict[str, str]]:
+    """Return the records of an array in a file of completed jobs (jobcomp/filetxt)."""
+    found = []
+    for line in file.read_text(errors="replace").splitlines():
+        record = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        with suppress(KeyError):  # a job that is no array's, or a line that is being written
+            if record["ArrayJobId"] == job_id:
+                found.append(_start(record))
+    return found
+
+
+def _start(record: Mapping[str, str]) -> dict[str, str]:
+    """Return a record of a file of completed jobs under the names of `ACCOUNTED`."""
+    return {
+        "JobID": f"{record['ArrayJobId']}_{record['ArrayTaskId']}",
+        # A start that another one follows is written when its job waits again.
+        "State": record["JobState"].replace("PENDING", "REQUEUED"),
+        "ExitCode": record["ExitCode"],
+        "Start": _since_1970(record["StartTime"]),
+        "End": _since_1970(record["EndTime"]),
+        "NodeList": record["NodeList"].replace("(null)", ""),
+        "Reason": "",
+    }
+
+
+def _since_1970(time: str) -> str:
+    """Return a time of SLURM's as seconds; as it is if it is none, such as `Unknown`."""
+    try:
+        return str(int(datetime.fromisoformat(time).timestamp()))
+    except ValueError:
+        return time
 
 
 def numbers(expression: str) -> list[int]:
@@ -128,8 +176,7 @@ def _readable(environment: Mapping[str, str] | None) -> dict[str, str]:
     return {**(os.environ if environment is None else environment), **_READABLE}
 
 
-def _setting(name: str, environment: Mapping[str, str] | None) -> str:
-    """Return a setting of the cluster."""
-    printed = run(["scontrol", "show", "config"], environment)
-    found = re.search(rf"^{name}\s*=\s*(\S+)", printed, re.MULTILINE)
+def _value(name: str, settings: str) -> str:
+    """Return a setting of the cluster, from what `scontrol show config` prints."""
+    found = re.search(rf"^{name} *= *(.*?) *$", settings, re.MULTILINE)
     return found[1] if found else ""

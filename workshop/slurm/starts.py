@@ -1,4 +1,4 @@
-"""What SLURM knows about the starts of array tasks: by accounting, else by its controller.
+"""What SLURM knows about the starts of array tasks: by an account, else by its controller.
 
 A controller forgets an ended job after some minutes (`MinJobAge`), and accounting may be purged.
 So every answer is kept in the array's folder, and stands in for what SLURM has forgotten.
@@ -110,22 +110,21 @@ def _asked(job_id: str, before: Mapping[int, list[SlurmStart]]) -> Starts:
     """Ask SLURM for the starts of each task, of which the earlier ones may be known already."""
     found: defaultdict[int, list[SlurmStart]] = defaultdict(list)
     environment = clusters.environment_of(job_id)
-    accounted = commands.has_accounting(environment)
-    if accounted:
-        for record in commands.accounted(job_id, environment):
-            for task in _tasks(record["JobID"]):
-                start = SlurmStart(
-                    task,
-                    record["State"].split()[0],  # "CANCELLED by 1000"
-                    record["ExitCode"],
-                    record["Reason"],
-                    record["NodeList"],
-                    _seconds(record["Start"]),
-                    _seconds(record["End"]),
-                )
-                # Accounting lags behind the controller, which knows all that waits and runs.
-                if start.ended:
-                    found[task].append(start)
+    accounted = commands.accounted(job_id, environment)
+    for record in accounted or ():
+        for task in _tasks(record["JobID"]):
+            start = SlurmStart(
+                task,
+                record["State"].split()[0],  # "CANCELLED by 1000"
+                record["ExitCode"],
+                record["Reason"],
+                record["NodeList"],
+                _seconds(record["Start"]),
+                _seconds(record["End"]),
+            )
+            # Accounting lags behind the controller, which knows all that waits and runs.
+            if start.ended:
+                found[task].append(start)
     for record in commands.queued(job_id, environment):
         for task in commands.numbers(record.get("ArrayTaskId", "")):
             state = record["JobState"]
@@ -139,7 +138,7 @@ def _asked(job_id: str, before: Mapping[int, list[SlurmStart]]) -> Starts:
                 None if state == "PENDING" else _seconds(record["StartTime"]),
                 _seconds(record["EndTime"]) if state in _TERMINAL else None,
             )
-            if not accounted:
+            if accounted is None:
                 found[task] = _forgotten(before.get(task, []))
             found[task][int(record["Restarts"]) :] = [current]
     return dict(found)

@@ -104,7 +104,7 @@ class _Look:
 def ledger(sweep_path: str) -> "pd.DataFrame":
     """Return a row per array task of a sweep; a task that took several runs has one for each.
 
-    What SLURM knows (`sacct`, or `scontrol` on a cluster without accounting), what the server
+    What SLURM knows (by `sacct`, a file of completed jobs, or `scontrol`), what the server
     knows about the runs, and what the tasks have noted in their folders are joined.  If SLURM
     does not answer, the rest is there, and `attrs["problem"]` says so.
 

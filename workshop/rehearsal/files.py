@@ -1,0 +1,99 @@
+"""Write what the rehearsal cluster's daemons, jobs and shells read."""
+
+import os
+import pwd
+import secrets
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from workshop.errors import WorkshopError
+from workshop.rehearsal import daemons, places
+from workshop.rehearsal.configuration import Configuration
+from workshop.rehearsal.programs import Programs
+from workshop.slurm import notes
+
+# Below the range from which systems give out ports, so that none is taken while a node is down.
+_PORTS = range(20_000, 30_000)
+
+
+def write(found: Programs, runtime: Path) -> None:
+    """Make the folders, and write the key, the configuration and the file for shells.
+
+    Raises:
+        WorkshopError: the user has no name, or no ports are free.
+    """
+    folder = places.folder()
+    for made in (folder / "state", *(runtime / f"{node}.spool" for node in daemons.NODES)):
+        made.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # scripts and variables of jobs are in it
+    key = folder / "munge.key"
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_bytes(secrets.token_bytes(128))
+    first, *ports = free_ports(1 + len(daemons.NODES))
+    host = socket.gethostname().split(".")[0]
+    configuration = Configuration(
+        folder=folder,
+        runtime=runtime,
+        host=host,
+        user=user(),
+        controller_port=first,
+        nodes={
+            node: (port, cpus)
+            for (node, cpus), port in zip(daemons.NODES.items(), ports, strict=True)
+        },
+        plugins=found.plugins,
+        first_job=_first_job(),
+    )
+    places.configuration_file().write_text(str(configuration))
+    places.write_shell_file(found)
+    places.machine_file().write_text(f"{host} {machine()}\n")
+
+
+def user() -> str:
+    """Return the name of the user of this process.
+
+    Raises:
+        WorkshopError: there is none.
+    """
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise WorkshopError(
+            f"user {os.geteuid()} has no name on this machine, without which SLURM starts no job: "
+            "add one to /etc/passwd (a container's --user needs it), or use another user"
+        ) from None
+
+
+def machine() -> str:
+    """Return what only this machine is known by: its number, since its name may change."""
+    with suppress(OSError):
+        return Path("/etc/machine-id").read_text().strip()
+    return socket.gethostname()
+
+
+def _first_job() -> int:
+    """Return a job number above those in the folder of logs, which are by job."""
+    numbers = [int(place.name) for place in notes.logs().glob("*") if place.name.isdecimal()]
+    return max(numbers, default=0) + 1
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nothing listens; each clone and user begins to look elsewhere.
+
+    Raises:
+        WorkshopError: there are not so many.
+    """
+    begin = int.from_bytes(places.runtime_folder().name.encode(), "big") % len(_PORTS)
+    found: list[int] = []
+    for port in (*_PORTS[begin:], *_PORTS[:begin]):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise WorkshopError(
+        f"no {count} ports are free from {_PORTS[0]} to {_PORTS[-1]}, and the rehearsal cluster "
+        "needs them: end what listens there"
+    )
