@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.server",
     "tests.fixtures.browser",
     "tests.fixtures.cluster",
+    "tests.fixtures.rehearsal",
     "tests.fixtures.hub",
     "tests.fixtures.ondemand",
 ]

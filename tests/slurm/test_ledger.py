@@ -184,7 +184,7 @@ class TestMemory:
     @pytest.fixture(autouse=True)
     def controller(self, arrays, monkeypatch):
         self.records: list[dict[str, str]] = []
-        monkeypatch.setattr(commands, "has_accounting", lambda _: False)
+        monkeypatch.setattr(commands, "accounted", lambda *_: None)
         monkeypatch.setattr(commands, "queued", lambda job, _: self.records)
         (arrays.logs / "7").mkdir()
 

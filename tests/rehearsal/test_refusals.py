@@ -1,0 +1,122 @@
+"""What keeps a rehearsal cluster from starting is a sentence, and nothing is left behind."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from workshop import rehearsal
+from workshop.errors import WorkshopError
+from workshop.rehearsal import daemons, files, packages, places, programs
+
+pytestmark = [pytest.mark.slurm]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of the test's own for all that the kit keeps."""
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def without_slurm(monkeypatch, tmp_path):
+    """A machine that has nothing but what a test puts on it."""
+    monkeypatch.setattr(programs, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+
+    def has(*names: str) -> None:
+        for name in names:
+            (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
+            (tmp_path / "bin" / name).chmod(0o755)
+
+    return has
+
+
+def test_without_slurm_and_apt_it_names_the_packages(without_slurm):
+    without_slurm("slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "sinfo", "squeue")
+    with pytest.raises(WorkshopError) as caught:
+        rehearsal.start()
+    assert str(caught.value).startswith("SLURM's munged is not on this machine: have the packages")
+    assert "slurmctld, slurmd, slurm-client, munge" in str(caught.value)
+    with pytest.raises(WorkshopError, match=r"no apt-get to fetch packages with: have the pack"):
+        packages.fetch()
+
+
+def test_without_slurm_but_with_apt_it_offers_to_fetch(without_slurm):
+    without_slurm("apt-get", "dpkg-deb")
+    with pytest.raises(WorkshopError, match=r"`workshop cluster start --fetch` fetches .* root$"):
+        rehearsal.start()
+
+
+def test_what_apt_says_is_passed_on_and_nothing_is_left(without_slurm, home):
+    without_slurm("dpkg-deb", "apt-get")
+    (home / "bin" / "apt-get").write_text("#!/bin/sh\necho 'E: no network' >&2; exit 100\n")
+    with pytest.raises(WorkshopError, match="could not be fetched, since `apt-get` says: no netw"):
+        packages.fetch()
+    assert [place.name for place in home.iterdir()] == ["bin"]
+
+
+def test_packages_that_are_not_whole_are_named(home):
+    (home / "slurm-packages" / "bin").mkdir(parents=True)
+    with pytest.raises(WorkshopError, match=r"slurm-packages lacks SLURM's munged, .*: delete it"):
+        rehearsal.start()
+
+
+def test_a_folder_of_somebody_elses_is_not_used(slurm_installed, tmp_path):
+    place = places.runtime_folder()
+    (tmp_path / "elsewhere").mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    try:
+        with pytest.raises(WorkshopError, match="belongs to somebody else: have it deleted"):
+            rehearsal.start()
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def test_ports_that_are_taken_are_left_alone(slurm_installed):
+    first, *_ = files.free_ports(1)
+    with socket.create_server(("127.0.0.1", first)):
+        assert first not in files.free_ports(3)
+
+
+def test_a_user_without_a_name_is_told_so(slurm_installed, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    with pytest.raises(WorkshopError, match="user 4000000 has no name on this machine"):
+        files.user()
+
+
+@pytest.mark.parametrize("line", ["SchedulerType=sched/nonesuch", "NodeName=node1 CPUs=many"])
+def test_a_daemon_that_ends_says_why_and_nothing_is_left(slurm_installed, monkeypatch, line):
+    text = files.Configuration.__str__
+    monkeypatch.setattr(files.Configuration, "__str__", lambda self: f"{text(self)}{line}\n")
+    with pytest.raises(WorkshopError, match=r"slurmctld ended before its nodes are up: .*fatal"):
+        rehearsal.start()
+    assert not rehearsal.running()
+    assert not daemons.find(daemons.MUNGED)
+    assert not places.runtime_folder().exists()
+
+
+def test_an_installed_cluster_is_told_of_and_left_alone(slurm_installed, monkeypatch, tmp_path):
+    theirs = tmp_path / "slurm.conf"
+    theirs.write_text("ClusterName=theirs\n")
+    monkeypatch.setenv("SLURM_CONF", str(theirs))
+    said: list[str] = []
+    try:
+        assert rehearsal.start(said.append)
+        assert f"the SLURM of {theirs} stays as it is" in said[0]
+        assert os.environ["SLURM_CONF"] == str(theirs)
+        assert "idle" in rehearsal.command("sinfo", "--noheader", "--format=%T")
+    finally:
+        rehearsal.stop(said.append)
+    assert theirs.read_text() == "ClusterName=theirs\n"
+
+
+def test_a_cluster_on_another_machine_with_the_same_disk_is_left_alone(home):
+    (home / "cluster").mkdir()
+    places.machine_file().write_text("login2 0123456789\n")
+    for ask in (rehearsal.start, rehearsal.stop, rehearsal.status):
+        with pytest.raises(WorkshopError, match="runs on login2: use it or stop it there, set WO"):
+            ask()

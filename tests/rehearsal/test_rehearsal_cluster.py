@@ -1,0 +1,199 @@
+"""The rehearsal cluster as an ordinary user has it, by its commands."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.slurm]
+
+
+@pytest.fixture(scope="module")
+def cluster(person):
+    person.workshop("cluster", "start")
+    yield person
+    person.workshop("cluster", "stop")
+
+
+def slurm(person, *words: str) -> str:
+    """Run a command of SLURM's as somebody does in `workshop cluster shell`."""
+    return person.workshop("cluster", "shell", *words).strip()
+
+
+def states(person) -> list[str]:
+    return slurm(person, "squeue", "--noheader", "--array", "--format=%T").split()
+
+
+def test_it_starts_once_and_tells_what_it_has(cluster):
+    assert cluster.workshop("cluster", "start").startswith("The rehearsal cluster runs already")
+    told = cluster.workshop("cluster", "status").splitlines()
+    assert told[:3] == ["node1: idle", "node2: idle", "jobs: 0 running, 0 waiting"]
+    partitions = slurm(cluster, "sinfo", "--noheader", "--format=%P %l")
+    assert partitions.splitlines() == ["main* 1:00:00", "low 1:00:00", "short 2:00"]
+
+
+def test_nobody_outside_the_machine_can_connect(cluster):
+    settings = slurm(cluster, "scontrol", "show", "config")
+    port = int(re.search(r"SlurmctldPort\s*=\s*(\d+)", settings)[1])
+    socket.create_connection(("127.0.0.1", port)).close()
+    # All of 127.0.0.0/8 is this machine: who listens everywhere would answer here.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port))
+
+
+def test_secrets_and_sockets_are_the_users_alone(cluster):
+    folder = cluster.kit / "cluster"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "munge.key").stat().st_mode & 0o777 == 0o600
+    assert not [file for file in folder.rglob("*") if file.is_socket()], "a home may be on NFS"
+
+
+def test_the_preflight_asks_it(cluster):
+    found = cluster.workshop("check", "--site", "rehearsal")
+    assert re.search(r"ok +site profile rehearsal +SLURM takes it", found)
+    assert re.search(r"ok +ended tasks are told by +\S+/cluster/completed", found)
+
+
+def test_an_array_runs_on_both_nodes(cluster):
+    log = cluster.home / "array-%a.out"
+    job = ["--wait", "--array=1-3", f"--output={log}", "--wrap", "echo $SLURMD_NODENAME"]
+    slurm(cluster, "sbatch", *job)
+    assert {(cluster.home / f"array-{task}.out").read_text() for task in (1, 2)} == {
+        "node1\n", "node2\n",
+    }  # fmt: skip
+
+
+def test_a_node_crashes_and_comes_back(cluster):
+    job = slurm(
+        cluster, "sbatch", "--parsable", "--nodelist=node2", "--output=/dev/null",
+        "--wrap", "exec sleep 600",
+    )  # fmt: skip
+    wait_for(lambda: states(cluster) == ["RUNNING"], lambda: states(cluster))
+    assert cluster.workshop("cluster", "crash", "node2").startswith("node2 has crashed")
+    assert cluster.workshop("cluster", "boot", "node2") == "node2 is up\n"
+    wait_for(lambda: states(cluster) == ["PENDING"], lambda: states(cluster))
+    told = slurm(cluster, "scontrol", "show", "job", job)
+    assert "Restarts=1" in told
+    assert "NODE_FAIL" in (cluster.kit / "cluster" / "completed").read_text()
+    slurm(cluster, "scancel", job)
+
+
+def test_a_node_that_is_drained_takes_no_job(cluster):
+    cluster.workshop("cluster", "drain", "node1")
+    assert "node1: drained" in cluster.workshop("cluster", "status")
+    cluster.workshop("cluster", "undrain", "node1")
+    assert "node1: idle" in cluster.workshop("cluster", "status")
+
+
+def test_others_fill_it(cluster):
+    assert "8 jobs of 600 s" in cluster.workshop("cluster", "fill", "--seconds", "600")
+    wait_for(
+        lambda: sorted(states(cluster)) == ["PENDING"] * 4 + ["RUNNING"] * 4,
+        lambda: states(cluster),
+    )
+    assert "jobs: 4 running, 4 waiting" in cluster.workshop("cluster", "status")
+    slurm(cluster, "scancel", "--name=others")
+    wait_for(lambda: not states(cluster), lambda: states(cluster))
+
+
+SPIN = """
+import sys, time
+for line in range(3):
+    begun, used = time.monotonic(), time.process_time()
+    while time.process_time() - used < 0.5:
+        pass
+    print(time.monotonic() - begun, flush=True)
+"""
+
+
+def test_runs_on_a_slow_node_take_longer(cluster):
+    def seconds() -> float:
+        (cluster.home / "spin.py").write_text(SPIN)
+        log = cluster.home / "spin.out"
+        # An agent names the run for its program.
+        run = f"WANDB_RUN_ID=abc exec python3 {cluster.home}/spin.py"
+        slurm(cluster, "sbatch", "--wait", "--nodelist=node1", f"--output={log}", "--wrap", run)
+        return float(log.read_text().split()[-1])
+
+    cluster.workshop("cluster", "slow", "node1", "--factor", "5")
+    slowed = seconds()
+    cluster.workshop("cluster", "boot", "node1")
+    assert slowed > 1.5 * seconds()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["crash", "node7"], "the rehearsal cluster has no node 'node7': name one of node1, node2"),
+        (["preempt"], "no job of partition low runs, and only those can be preempted"),
+        (["preempt", "node1"], "no job of partition low runs on node1"),
+        (["fill", "--seconds", "0"], "seconds is 0, but it must be 1 or more"),
+        (["slow", "node1", "--factor", "1"], "factor is 1, but it must be above 1"),
+        (["shell", "nonesuch"], "'nonesuch' cannot be run"),
+    ],
+)
+def test_what_it_cannot_do_is_a_sentence(cluster, words, message):
+    assert cluster.workshop("cluster", *words, status=2).startswith(f"error: {message}")
+
+
+def test_what_waits_when_the_machine_goes_down_waits_again(cluster):
+    job = ["--array=1-3%1", "--output=/dev/null", "--wrap", "exec sleep 600"]
+    slurm(cluster, "sbatch", *job)
+    wait_for(lambda: "RUNNING" in states(cluster), lambda: states(cluster))
+    power_off = "from workshop.rehearsal import daemons; daemons.kill_all()"
+    assert cluster.run(str(cluster.python), "-c", power_off).returncode == 0
+    assert "does not run" in cluster.workshop("cluster", "status", status=2)
+    assert cluster.workshop("cluster", "start").startswith("The rehearsal cluster runs: node1")
+    wait_for(lambda: len(states(cluster)) == 3, lambda: states(cluster))
+    slurm(cluster, "scancel", "--me")
+
+
+def test_a_stop_while_jobs_run_leaves_nothing(cluster):
+    job = ["--array=1-3%1", "--output=/dev/null", "--wrap", "exec sleep 601"]
+    slurm(cluster, "sbatch", *job)
+    wait_for(lambda: "RUNNING" in states(cluster), lambda: states(cluster))
+    cluster.workshop("cluster", "slow", "node2")
+    told = cluster.workshop("cluster", "stop").splitlines()
+    assert told == [
+        "1 running and 2 waiting jobs are cancelled; `workshop repair` runs what is missing of a "
+        "sweep",
+        "The rehearsal cluster is stopped",
+    ]
+    folder = str(cluster.kit / "cluster").encode()
+    left = [file for file in Path("/proc").glob("[0-9]*/environ") if holds(file, folder)]
+    assert not left
+    assert cluster.workshop("cluster", "stop") == "The rehearsal cluster did not run\n"
+    assert not list(Path("/tmp").glob(f"workshop-cluster-{folder_owner(cluster)}-*"))
+    assert cluster.workshop("cluster", "crash", "node1", status=2) == (
+        "error: the rehearsal cluster does not run: start it with `workshop cluster start`\n"
+    )
+    cluster.workshop("cluster", "start")
+    assert states(cluster) == []
+
+
+def holds(file: Path, text: bytes) -> bool:
+    try:
+        return text in file.read_bytes()
+    except OSError:
+        return False
+
+
+def folder_owner(person) -> int:
+    return (person.kit / "cluster").stat().st_uid
+
+
+def test_two_clones_side_by_side(cluster):
+    other = {"WORKSHOP_HOME": str(cluster.home / ("a clone with a long name " * 6).strip())}
+    program = (
+        "from workshop import rehearsal\n"
+        "rehearsal.start()\n"
+        "print(rehearsal.command('sbatch', '--wait', '--output=/dev/null', '--wrap', 'true'))\n"
+        "rehearsal.stop()\n"
+    )
+    done = cluster.run(str(cluster.python), "-c", program, **other)
+    assert done.returncode == 0, done.stderr
+    assert "Submitted batch job 1" in done.stdout
+    assert "node1: idle" in cluster.workshop("cluster", "status")
