@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
+from workshop.rehearsal import processes
 
 pytestmark = [pytest.mark.slurm]
 
@@ -36,12 +37,16 @@ def test_it_starts_once_and_tells_what_it_has(cluster):
 
 
 def test_nobody_outside_the_machine_can_connect(cluster):
-    settings = slurm(cluster, "scontrol", "show", "config")
-    port = int(re.search(r"SlurmctldPort\s*=\s*(\d+)", settings)[1])
-    socket.create_connection(("127.0.0.1", port)).close()
-    # All of 127.0.0.0/8 is this machine: who listens everywhere would answer here.
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.2", port))
+    settings = (cluster.kit / "cluster" / "slurm.conf").read_text()
+    address = re.search(r"SlurmctldHost=.*\((.*)\)", settings)[1]
+    ports = re.findall(r" Port=(\d+)|SlurmctldPort=(\d+)", settings)
+    if "NoCtldInAddrAny" not in settings:
+        pytest.skip("this machine's own name does not mean loopback")
+    for port in map(int, map("".join, ports)):
+        socket.create_connection((address, port)).close()
+        # All of 127.0.0.0/8 is this machine: who listens everywhere would answer here.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.9", port))
 
 
 def test_secrets_and_sockets_are_the_users_alone(cluster):
@@ -99,29 +104,25 @@ def test_others_fill_it(cluster):
     wait_for(lambda: not states(cluster), lambda: states(cluster))
 
 
-SPIN = """
-import sys, time
-for line in range(3):
-    begun, used = time.monotonic(), time.process_time()
-    while time.process_time() - used < 0.5:
-        pass
-    print(time.monotonic() - begun, flush=True)
-"""
+def test_runs_on_a_slow_node_stand_still_time_and_again(cluster):
+    # An agent names the run for its program.
+    job = "exec env WANDB_RUN_ID=abc sleep 600"
+    slurm(cluster, "sbatch", "--nodelist=node1", "--output=/dev/null", "--wrap", job)
+    conf = str(cluster.kit / "cluster" / "slurm.conf")
 
+    def state() -> str:
+        """Return the state of the program's process by `proc(5)`: T is stopped."""
+        for pid in processes.find(SLURM_CONF=conf, WANDB_RUN_ID="abc"):
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return ""
 
-def test_runs_on_a_slow_node_take_longer(cluster):
-    def seconds() -> float:
-        (cluster.home / "spin.py").write_text(SPIN)
-        log = cluster.home / "spin.out"
-        # An agent names the run for its program.
-        run = f"WANDB_RUN_ID=abc exec python3 {cluster.home}/spin.py"
-        slurm(cluster, "sbatch", "--wait", "--nodelist=node1", f"--output={log}", "--wrap", run)
-        return float(log.read_text().split()[-1])
-
+    wait_for(lambda: state() == "S", state)
     cluster.workshop("cluster", "slow", "node1", "--factor", "5")
-    slowed = seconds()
+    wait_for(lambda: state() == "T", state, every=0.01)
+    wait_for(lambda: state() == "S", state, every=0.01)
     cluster.workshop("cluster", "boot", "node1")
-    assert slowed > 1.5 * seconds()
+    assert state() == "S"
+    slurm(cluster, "scancel", "--me")
 
 
 @pytest.mark.parametrize(
@@ -195,5 +196,5 @@ def test_two_clones_side_by_side(cluster):
     )
     done = cluster.run(str(cluster.python), "-c", program, **other)
     assert done.returncode == 0, done.stderr
-    assert "Submitted batch job 1" in done.stdout
+    assert "Submitted batch job " in done.stdout
     assert "node1: idle" in cluster.workshop("cluster", "status")

@@ -20,13 +20,21 @@ JobCompLoc="{folder}/completed"
 MinJobAge=2592000
 """
 
-_TEXT = """\
-ClusterName=workshop
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller_port}
+_NO_CGROUPS = "CgroupPlugin=disabled\n"
+# Versions that cannot do without: this plugin looks for a control group when one is used, and none
+# is, while the one for version 2 asks systemd for one at its start.
+_UNUSED_CGROUPS = "CgroupPlugin=cgroup/v1\n"
+
+_LOOPBACK = """\
 # Nobody outside this machine can connect.
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+"""
 
+_TEXT = """\
+ClusterName=workshop
+SlurmctldHost={host}({address})
+SlurmctldPort={controller_port}
+{listening}
 # The daemons run as the user who starts them.  Unless that is root, jobs can be this user's alone.
 SlurmUser={user}
 SlurmdUser={user}
@@ -86,6 +94,11 @@ PartitionName=short MaxTime={short_minutes} PriorityTier=2 PreemptMode=OFF
 """
 
 
+def cgroup_conf(version: tuple[int, ...]) -> str:
+    """Return the text of `cgroup.conf`, for SLURM of a version to use no control groups."""
+    return _NO_CGROUPS if version >= (24, 5) else _UNUSED_CGROUPS
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What `slurm.conf` says.
@@ -95,7 +108,7 @@ class Configuration:
         runtime: sockets and spools, on a local disk; a socket's path holds 107 bytes at most.
         host: this machine's short name.
         user: the user who runs the daemons.
-        controller_port: where the controller listens, on loopback.
+        controller_port: where the controller listens.
         nodes: the port and the number of CPUs of each node.
         plugins: the folder of SLURM's plugins; None where it is the one that SLURM was built for.
         memory: the lines for what ends a job that uses too much of it.
@@ -105,6 +118,9 @@ class Configuration:
         first_job: the number of the first job.
         grace_seconds: how long a job of `low` has to leave.
         short_minutes: the time limit of `short`.
+        address: where the daemons are reached, on loopback.
+        is_closed: whether they listen on loopback alone.  SLURM can be told no other address than
+            that of the machine's own name, so this name must mean `address`.
         is_spread: whether jobs go to the emptiest node, and not to the fullest.
     """
 
@@ -122,18 +138,22 @@ class Configuration:
     first_job: int = 1
     grace_seconds: int = 60
     short_minutes: int = 2
+    address: str = "127.0.0.1"
+    is_closed: bool = False
     is_spread: bool = True
 
     def __str__(self) -> str:
         """Return the text of `slurm.conf`."""
         nodes = (
-            f"NodeName={name} NodeHostname={self.host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n"
+            f"NodeName={name} NodeHostname={self.host} NodeAddr={self.address} Port={port} "
+            f"CPUs={cpus}\n"
             for name, (port, cpus) in self.nodes.items()
         )
         written = {
             "nodes": "".join(nodes),
             "accounting": self.accounting.format(folder=self.folder),
             "plugins": f'PluginDir="{self.plugins}"\n' if self.plugins else "",
+            "listening": _LOOPBACK if self.is_closed else "",
             "spread": "YES" if self.is_spread else "NO",
         }
         return _TEXT.format(**(vars(self) | written))

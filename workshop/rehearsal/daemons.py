@@ -52,15 +52,18 @@ def launch_node(node: str, programs: Programs, *options: str) -> None:
 
 
 def kill_node(node: str) -> None:
-    """Kill all that runs on a node, slurmd first."""
+    """Kill all that runs on a node, what would report it first."""
     processes.kill(**_marks(WORKSHOP_DAEMON=node))
+    # A title is written over its variables.
+    processes.kill_writers("slurmstepd", places.folder() / f"{node}.log")
     processes.kill(**_marks(SLURMD_NODENAME=node))
 
 
 def kill_all() -> None:
     """Kill every process of the cluster's, jobs included."""
+    for node in NODES:
+        kill_node(node)
     processes.kill("WORKSHOP_DAEMON", **_marks())
-    processes.kill("SLURMD_NODENAME", **_marks())
 
 
 def wait(

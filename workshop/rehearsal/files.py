@@ -2,16 +2,18 @@
 
 import os
 import pwd
+import re
 import secrets
 import socket
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from workshop.errors import WorkshopError
 from workshop.rehearsal import daemons, places
-from workshop.rehearsal.configuration import Configuration
+from workshop.rehearsal.configuration import Configuration, cgroup_conf
 from workshop.rehearsal.programs import Programs
-from workshop.slurm import notes
+from workshop.slurm import commands, notes
 
 # Below the range from which systems give out ports, so that none is taken while a node is down.
 _PORTS = range(20_000, 30_000)
@@ -33,10 +35,13 @@ def write(found: Programs, runtime: Path) -> None:
         key.write_bytes(secrets.token_bytes(128))
     first, *ports = free_ports(1 + len(daemons.NODES))
     host = socket.gethostname().split(".")[0]
+    address = loopback_address(host)
     configuration = Configuration(
         folder=folder,
         runtime=runtime,
         host=host,
+        address=address or "127.0.0.1",
+        is_closed=bool(address),
         user=user(),
         controller_port=first,
         nodes={
@@ -47,6 +52,7 @@ def write(found: Programs, runtime: Path) -> None:
         first_job=_first_job(),
     )
     places.configuration_file().write_text(str(configuration))
+    places.configuration_file().with_name("cgroup.conf").write_text(cgroup_conf(_version(found)))
     places.write_shell_file(found)
     places.machine_file().write_text(f"{host} {machine()}\n")
 
@@ -73,6 +79,24 @@ def machine() -> str:
     return socket.gethostname()
 
 
+def _version(found: Programs) -> tuple[int, ...]:
+    """Return the version of SLURM: 22, 5, 8."""
+    printed = commands.run(["sbatch", "--version"], places.environment(found))
+    return tuple(map(int, re.findall(r"\d+", printed)))
+
+
+def loopback_address(host: str) -> str:
+    """Return the loopback address that this machine's own name means; empty if it means none.
+
+    On Debian and Ubuntu it is 127.0.1.1.
+    """
+    with suppress(OSError):
+        address = socket.gethostbyname(host)
+        if ip_address(address).is_loopback:
+            return address
+    return ""
+
+
 def _first_job() -> int:
     """Return a job number above those in the folder of logs, which are by job."""
     numbers = [int(place.name) for place in notes.logs().glob("*") if place.name.isdecimal()]
@@ -89,7 +113,7 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     for port in (*_PORTS[begin:], *_PORTS[:begin]):
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("", port))
             found.append(port)
         if len(found) == count:
             return found

@@ -74,16 +74,13 @@ def undrain(node: str, show: Show = print) -> None:
     show(f"{node} takes jobs")
 
 
-def preempt(node: str | None = None, seconds: int = 60, show: Show = print) -> str:
+def preempt(node: str | None = None, seconds: int = 60, show: Show = print) -> None:
     """Submit a job of higher priority, which drives the jobs of partition `low` off a node.
 
     Args:
         node: which; by default one where a job of `low` runs.
         seconds: how long that job takes.
         show: gets a line.
-
-    Returns:
-        The number of the job.
 
     Raises:
         WorkshopError: no job of `low` runs there, there is no such node, or the cluster does not
@@ -105,18 +102,14 @@ def preempt(node: str | None = None, seconds: int = 60, show: Show = print) -> s
         f"job {job} ({name}) takes {running[0]} for {seconds} s: jobs of low there have a minute "
         "to leave, and are queued again"
     )
-    return job
 
 
-def fill(seconds: int = 60, show: Show = print) -> str:
+def fill(seconds: int = 60, show: Show = print) -> None:
     """Submit twice as many jobs as the cluster has CPUs, as if others were using it.
 
     Args:
         seconds: how long each takes.
         show: gets a line.
-
-    Returns:
-        The number of the array that they are.
 
     Raises:
         WorkshopError: the cluster does not run.
@@ -124,7 +117,6 @@ def fill(seconds: int = 60, show: Show = print) -> str:
     count = 2 * sum(daemons.NODES.values())
     job = _submit("others", seconds, "--partition=main", f"--array=1-{count}", "--mem=10M")
     show(f"array {job} (others): {count} jobs of {seconds} s, one for each CPU and as many waiting")
-    return job
 
 
 def slow(node: str, factor: float = 4, show: Show = print) -> None:

@@ -16,9 +16,9 @@ from workshop.paths import home, shown
 from workshop.rehearsal.programs import PACKAGES, can_fetch, how_to_get, unpacked_folder
 
 _INSTALLED = Path("/var/lib/dpkg/status")
-# What belongs to SLURM and munge: it is unpacked even where a part of it is installed, because
-# programs and plugins of two versions do not work together.
-_OWN = re.compile(r"^(Source|Package): (lib)?(slurm|munge)", re.MULTILINE)
+# SLURM's programs and munge's are unpacked even where some are installed, because programs and
+# plugins of two versions do not work together.  Libraries are not: others may depend on them.
+_OWN = re.compile(r"^Package: (slurm|munge)", re.MULTILINE)
 # `Inst NAME (VERSION ...)`; an update of what is installed has the old version before: `[OLD]`.
 _NEW = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
 _TIMEOUT_S = 600

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -31,7 +32,27 @@ def find(*names: str, **variables: str) -> list[int]:
 
 def kill(*names: str, **variables: str) -> None:
     """Kill those processes, and what they start meanwhile; return when none is left."""
-    while found := find(*names, **variables):
+    _kill(lambda: find(*names, **variables))
+
+
+def kill_writers(program: str, log: Path) -> None:
+    """Kill the processes of a program that have a log open; return when none is left."""
+    _kill(lambda: _writers(program, log))
+
+
+def _writers(program: str, log: Path) -> list[int]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if file.read_text().strip() == program and any(
+                link.readlink() == log for link in (file.parent / "fd").iterdir()
+            ):
+                found.append(int(file.parent.name))
+    return found
+
+
+def _kill(look: Callable[[], list[int]]) -> None:
+    while found := look():
         send(signal.SIGKILL, found)
         time.sleep(0.02)
 
