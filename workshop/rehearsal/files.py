@@ -81,7 +81,7 @@ def machine() -> str:
 
 def _version(found: Programs) -> tuple[int, ...]:
     """Return the version of SLURM: 22, 5, 8."""
-    printed = commands.run(["sbatch", "--version"], places.environment(found))
+    printed = commands.run(["slurmctld", "-V"], places.environment(found))
     return tuple(map(int, re.findall(r"\d+", printed)))
 
 
