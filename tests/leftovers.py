@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from workshop.rehearsal.processes import kill
+from workshop.rehearsal import processes
 
 ROOT = Path(__file__).parents[1]
 RUN = "WORKSHOP_TEST_RUN"
@@ -81,7 +81,7 @@ def clean(folder: Path, marks: Mapping[str, str]) -> None:
     users = folder / "users"
     for name in users.read_text().split() if users.exists() else ():
         remove_user(name)
-    kill(**marks)
+    processes.kill(**marks)
     memory = folder / "cgroup" / "memory"  # of a cluster
     if memory.is_symlink():
         remove_groups(memory.resolve())

@@ -64,6 +64,7 @@ from tests import leftovers
 from tests.ports import free_ports
 from tests.slurm import configuration
 from tests.waiting import patience, wait_for
+from workshop.rehearsal import processes
 from workshop.rehearsal.configuration import POLLING, Configuration
 
 # What must be installed: a file or program of each of Debian's packages.
@@ -203,7 +204,7 @@ class Cluster:
         slurmd = self._daemons.pop(node)
         slurmd.kill()
         slurmd.wait()
-        leftovers.kill(SLURMD_NODENAME=node, SLURM_CONF=self.environment["SLURM_CONF"])
+        processes.kill(SLURMD_NODENAME=node, SLURM_CONF=self.environment["SLURM_CONF"])
 
     def boot_node(self, node: str) -> None:
         """Start slurmd on a node after `crash_node`; the jobs that it had end by NODE_FAIL."""
@@ -215,7 +216,7 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """Return the processes that belong to the cluster, its jobs included."""
-        return leftovers.processes(SLURM_CONF=self.environment["SLURM_CONF"])
+        return processes.find(SLURM_CONF=self.environment["SLURM_CONF"])
 
     def _start(self) -> None:
         # Jobs are in no process group of the cluster's, but all inherit its SLURM_CONF.
