@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -142,8 +143,13 @@ def test_what_it_cannot_do_is_a_sentence(cluster, words, message):
 
 def test_what_waits_when_the_machine_goes_down_waits_again(cluster):
     job = ["--array=1-3%1", "--output=/dev/null", "--wrap", "exec sleep 600"]
-    slurm(cluster, "sbatch", *job)
+    number = slurm(cluster, "sbatch", "--parsable", *job)
     wait_for(lambda: "RUNNING" in states(cluster), lambda: states(cluster))
+    # The controller writes down what has changed within 5 s.
+    since = time.time()
+    slurm(cluster, "scontrol", "update", f"JobId={number}", "Nice=7")
+    saved = cluster.kit / "cluster" / "state" / "job_state"
+    wait_for(lambda: saved.stat().st_mtime > since, "the controller has written it down")
     power_off = "from workshop.rehearsal import daemons; daemons.kill_all()"
     assert cluster.run(str(cluster.python), "-c", power_off).returncode == 0
     assert "does not run" in cluster.workshop("cluster", "status", status=2)

@@ -141,26 +141,21 @@ def _start(found: programs.Programs) -> None:
     key = places.folder() / "munge.key"
     # --force: munged would refuse a socket below a folder that others may write to.
     options = [f"--{kind}-file={runtime}/munge.{kind}" for kind in ("log", "pid", "seed")]
-    daemons.launch(
-        daemons.MUNGED,
-        [
-            "munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}",
-            f"--socket={runtime}/munge.socket", *options,
-        ],
-        found,
-    )  # fmt: skip
-    daemons.wait(
-        (runtime / "munge.socket").exists, "it made its socket", START_LIMIT_S, [daemons.MUNGED]
-    )
+    words = [
+        "munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}",
+        f"--socket={runtime}/munge.socket", *options,
+    ]  # fmt: skip
+    alive = {daemons.MUNGED: daemons.launch(daemons.MUNGED, words, found)}
+    daemons.wait((runtime / "munge.socket").exists, "it made its socket", START_LIMIT_S, alive)
     launched = int(time.time())
-    daemons.launch(daemons.CONTROLLER, ["slurmctld", "-D"], found)
+    alive[daemons.CONTROLLER] = daemons.launch(daemons.CONTROLLER, ["slurmctld", "-D"], found)
     for node in daemons.NODES:
-        daemons.launch_node(node, found, "-b")
+        alive[node] = daemons.launch_node(node, found, "-b")
     daemons.wait(
         lambda: all(is_up(node, launched) for node in daemons.NODES),
         "its nodes are up",
         START_LIMIT_S,
-        [daemons.MUNGED, daemons.CONTROLLER, *daemons.NODES],
+        alive,
     )
 
 

@@ -6,8 +6,9 @@ node's name in `SLURMD_NODENAME`.  A shell that merely speaks to the cluster has
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
@@ -29,11 +30,13 @@ def on_node(node: str, *names: str) -> list[int]:
     return processes.find(*names, **_marks(SLURMD_NODENAME=node))
 
 
-def launch(name: str, words: Sequence[str], programs: Programs, **variables: str) -> None:
+def launch(
+    name: str, words: Sequence[str], programs: Programs, **variables: str
+) -> subprocess.Popen[bytes]:
     """Start a daemon, whose output is in a log of its name."""
     marks = _marks(WORKSHOP_DAEMON=name, **variables)
     with _log(name).open("wb") as output:
-        subprocess.Popen(
+        return subprocess.Popen(
             words,
             env=places.environment(programs) | marks,
             cwd=places.folder(),
@@ -44,11 +47,11 @@ def launch(name: str, words: Sequence[str], programs: Programs, **variables: str
         )
 
 
-def launch_node(node: str, programs: Programs, *options: str) -> None:
+def launch_node(node: str, programs: Programs, *options: str) -> subprocess.Popen[bytes]:
     """Start a node's slurmd."""
     stepd = ["-d", str(programs.stepd)] if programs.stepd else []
     words = ["slurmd", "-D", "-N", node, *stepd, *options]
-    launch(node, words, programs, SLURMD_NODENAME=node)
+    return launch(node, words, programs, SLURMD_NODENAME=node)
 
 
 def kill_node(node: str) -> None:
@@ -67,7 +70,10 @@ def kill_all() -> None:
 
 
 def wait(
-    condition: Callable[[], object], what: str, limit_s: float, alive: Sequence[str] = ()
+    condition: Callable[[], object],
+    what: str,
+    limit_s: float,
+    alive: Mapping[str, subprocess.Popen[bytes]] = MappingProxyType({}),
 ) -> None:
     """Wait until a condition holds.
 
@@ -75,15 +81,15 @@ def wait(
         condition: is asked again and again.
         what: what it means, as the end of `until`.
         limit_s: seconds to wait at most.
-        alive: daemons that must not end meanwhile.
+        alive: daemons that must not end meanwhile, by their names.
 
     Raises:
         WorkshopError: the time is over, or a daemon has ended; with its last words.
     """
     deadline = time.monotonic() + limit_s
     while not condition():
-        for name in alive:
-            if not find(name):
+        for name, process in alive.items():
+            if process.poll() is not None:
                 raise WorkshopError(
                     f"the rehearsal cluster's {name} ended before {what}: {_last_words(name)} "
                     f"(see {shown(_log(name))})"

@@ -37,18 +37,18 @@ def boot(node: str, show: Show = print) -> None:
     """
     _check(node)
     _end_slowness(node)
-    launched = 0
+    launched, alive = 0, {}
     if not daemons.find(node):
         # The controller believes in a reboot (-b) a second, or more, after the last answer.
         time.sleep(1)
         launched = int(time.time())
-        daemons.launch_node(node, programs.find(), "-b")
+        alive[node] = daemons.launch_node(node, programs.find(), "-b")
 
     def is_back() -> bool:
         _resume(node)  # the controller sets a node down that it finds rebooted
         return is_up(node, launched)
 
-    daemons.wait(is_back, f"{node} takes jobs", START_LIMIT_S, [node])
+    daemons.wait(is_back, f"{node} takes jobs", START_LIMIT_S, alive)
     show(f"{node} is up")
 
 
