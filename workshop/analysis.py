@@ -14,6 +14,7 @@ from workshop.errors import WorkshopError
 from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, importance, left_out, rank
 from workshop.parameter_values import numbers
+from workshop.replicates import rank_points
 from workshop.server.search import Scale, hyperparameters
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "left_out",
     "overhead",
     "rank",
+    "rank_points",
     "requested_and_effective",
 ]
 

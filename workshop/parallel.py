@@ -20,6 +20,7 @@ from workshop.style import (
     label,
     listed,
     message,
+    point_text,
     shades,
     value_text,
     with_unit,
@@ -127,7 +128,6 @@ def parallel_coordinates(
     bottom, top = (_BELOW if len(others) else 0) - 0.06, 1.25 if narrow else 1.17
     figure.update_yaxes(visible=False, range=[bottom, top])
     best = ranked.iloc[0]
-    described = ", ".join(f"{name} {value_text(best[name])}" for name in parameters)
     return finish(
         figure,
         title=f"From {count(len(parameters), 'hyperparameter')} to {metric}",
@@ -137,7 +137,7 @@ def parallel_coordinates(
         alt=(
             f"Parallel coordinates of {count(len(ranked), 'finished run')} over "
             f"{listed([*parameters, metric])}. Best: {metric} {value_text(best[metric])} with "
-            f"{described}; worst: {value_text(ranked[metric].iloc[-1])}."
+            f"{point_text(best, parameters)}; worst: {value_text(ranked[metric].iloc[-1])}."
             + (f" {count(len(others), 'run')} left out." if len(others) else "")
         ),
         height=440,

@@ -16,8 +16,9 @@ from plotly.subplots import make_subplots
 from workshop.curves import best_so_far, learning_curves, method_comparison
 from workshop.export import PLOTLY_JSON, WIDTH, png
 from workshop.importance import chance_correlation
+from workshop.intervals import point_intervals
 from workshop.parallel import parallel_coordinates
-from workshop.style import LIGHT, Theme, escaped, finish, label, message, value_text
+from workshop.style import LIGHT, Theme, escaped, finish, label, message, point_text
 from workshop.timeline import array_timeline, task_timeline
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "learning_curves",
     "method_comparison",
     "parallel_coordinates",
+    "point_intervals",
     "run_labels",
     "show",
     "task_timeline",
@@ -131,10 +133,7 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
 
 def run_labels(frame: pd.DataFrame, parameters: Iterable[str]) -> dict[str, str]:
     """Return a label per run ID: its hyperparameters, as in `optimizer adam, momentum 0.9`."""
-    return {
-        run["run"]: ", ".join(f"{name} {value_text(run[name])}" for name in parameters)
-        for _, run in frame.iterrows()
-    }
+    return {run["run"]: point_text(run, parameters) for _, run in frame.iterrows()}
 
 
 def show(figure: go.Figure, alt: str | None = None) -> None:

@@ -7,7 +7,7 @@ so what users named or logged goes through `escaped` before it stands in a figur
 import html
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -176,6 +176,11 @@ def value_text(value: object) -> str:
     if value is None:
         return NULL
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def point_text(point: Mapping, parameters: Iterable[str]) -> str:
+    """Return the values of a run or a point as in `optimizer adam, momentum 0.9`."""
+    return ", ".join(f"{name} {value_text(point[name])}" for name in parameters)
 
 
 def with_unit(metric: str) -> str:
