@@ -88,6 +88,13 @@ class TestHyperparameters:
             "sgd.momentum": Scale("linear", (0.1, 0.9, 1.7))
         }
 
+    def test_keys_of_mappings_have_dotted_names_and_those_of_some_alone_as_well(self):
+        points = [{"rate": 0.1, "kind": "sgd"}, {"rate": 0.01, "kind": "sgd", "momentum": 0.9}]
+        assert varied({"values": [*points, {"rate": 0.001, "momentum": 0.5}]}) == {
+            "x.rate": Scale("log", (0.1, 0.01, 0.001)),
+            "x.momentum": Scale("linear", (0.9, 0.5)),
+        }
+
 
 class TestRank:
     def test_best_comes_first_and_others_are_left_out_with_a_reason(self):

@@ -261,3 +261,18 @@ def test_what_wandb_documents_is_accepted(change):
 def test_what_would_fail_is_found_before_a_run_does(change, words):
     findings = lint(GOOD | change)
     assert words in findings[0], findings
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"value": {"learning_rate": 0.1}}, "'point' must have values"),
+        ({"values": [3]}, "lists 3: it must be a mapping of parameters"),
+        ({"values": [{"learning_rat": 0.1}]}, "'learning_rat' is not one that the program knows"),
+        ({"values": [{"optimizer": "sdg"}]}, "parameter 'optimizer' is 'sdg', but it must be"),
+    ],
+)
+def test_points_hold_parameters_of_the_program(settings, expected):
+    config = load("configs/sweep_config.yaml") | {"parameters": {"point": settings}}
+    (finding,) = lint(config)
+    assert expected in finding

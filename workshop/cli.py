@@ -179,6 +179,18 @@ def results(roster: Path, output: Path, project: str, backend: str) -> None:
     print(f"Written: {shown(output.resolve())}")
 
 
+def confirm(sweep: str, top: int, seeds: int) -> None:
+    """Register a follow-up sweep of a sweep's best points with new seeds."""
+    from workshop import backend, confirmation
+
+    backend.connect()
+    follow_up = confirmation.plan(sweep, top, seeds)
+    path = confirmation.register(follow_up)
+    print(follow_up)
+    print(f"Run it with: wandb agent {path}")
+    print(f"or on a cluster: workshop submit {path}")
+
+
 def submit(
     sweep: str,
     site: str,
@@ -346,6 +358,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--project", default="sweep-workshop", help="(default: sweep-workshop)")
     command.add_argument(
         "--backend", default="auto", metavar="W&B", help="auto (default), or the server's URL"
+    )
+    command = add(confirm)
+    command.add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    command.add_argument(
+        "--top", type=int, default=3, metavar="N", help="how many of its best points (default: 3)"
+    )
+    command.add_argument(
+        "--seeds", type=int, default=5, metavar="N", help="new seeds for each (default: 5)"
     )
     command = add(submit)
     _add_array_options(command)

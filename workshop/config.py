@@ -23,6 +23,9 @@ from workshop.paths import CONFIGS, ROOT, shown
 from workshop.server.search import numerals
 from workshop.server.values import closest
 
+POINT = "point"
+"""The parameter of a sweep whose values are mappings of other parameters: whole points."""
+
 METRICS = ("Train Loss", "Validation Loss", "Validation Accuracy")
 """What a sweep can judge its runs by."""
 LOGGED = (*METRICS, "Epoch", "Learning Rate", "Epoch Seconds", "Images per Second")
@@ -122,20 +125,43 @@ def resolve(
     """Merge the layers of the configuration, later ones winning.
 
     The layers are `configs/config.yaml`, the file of the scale, the command line's `arguments`,
-    and the values that were `swept`.  Any of them but the scale's file may name the scale.
+    and the values that were `swept`.  Any of them but the scale's file may name the scale.  A
+    `point` among the values stands for the parameters in it.
 
     Raises:
         WorkshopError: A key is unknown or missing, or a value has a wrong type or range.
     """
     defaults = CONFIGS / "config.yaml"
     fixed = {shown(defaults): read_mapping(defaults)}
-    chosen = {"the command line": dict(arguments or {}), "the sweep": dict(swept or {})}
+    chosen = {"the command line": _flat(arguments or {}), "the sweep": _flat(swept or {})}
     scale = _scale_file(fixed | chosen)
     layers = fixed | {shown(scale): read_mapping(scale)} | chosen
     try:
         return TrainingConfig(**_merged(layers))
     except ValidationError as error:
         raise WorkshopError(_sentence(error.errors(), _origins(layers))) from None
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with the parameters of a `point` in its place, which an agent hands on as text.
+
+    Raises:
+        WorkshopError: the point is no mapping.
+    """
+    values = dict(values)
+    if POINT not in values:
+        return values
+    point = values.pop(POINT)
+    try:
+        read = numerals.load(point) if isinstance(point, str) else point
+    except yaml.YAMLError:
+        read = point
+    if not isinstance(read, Mapping):
+        raise WorkshopError(
+            f"{POINT} is {point!r}: it must be a mapping of parameters, such as "
+            "{learning_rate: 0.1, optimizer: sgd}"
+        )
+    return values | read
 
 
 def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:

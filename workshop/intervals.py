@@ -113,8 +113,8 @@ def point_intervals(
         else "One run each: run the best ones again with new seeds" + more,
         alt=(
             f"{count(len(table), 'point')} by mean {metric} over seeds. First: {texts[0]} with "
-            f"{value_text(best['mean'])}{interval} from {count(best['runs'], 'run')}, {certainty}."
-            + (_changes(points, texts, before) if chosen is not None else "")
+            f"{value_text(best['mean'])}{interval} from {count(int(best['runs']), 'run')}, "
+            f"{certainty}." + (_changes(points, texts, before) if chosen is not None else "")
         ),
         height=160 + 34 * len(points),
         theme=theme,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workshop import command
-from workshop.config import LOGGED, METRICS, TrainingConfig, closest, field_error
+from workshop.config import LOGGED, METRICS, POINT, TrainingConfig, closest, field_error
 from workshop.errors import WorkshopError
 from workshop.server import search
 
@@ -52,16 +52,40 @@ def _lint_parameters(config: Mapping) -> Iterator[str]:
     """Find parameters that the program does not know, and values that it would refuse."""
     parameters, method = config.get("parameters"), config.get("method")
     for name, settings in parameters.items() if isinstance(parameters, Mapping) else ():
-        if name not in TrainingConfig.model_fields:
-            yield (
-                f"parameter {name!r} is not one that the program knows"
-                f"{closest(name, TrainingConfig.model_fields)}"
-            )
+        if name == POINT:
+            yield from _lint_points(settings)
+        elif name not in TrainingConfig.model_fields:
+            yield _unknown(name)
         elif isinstance(settings, Mapping) and "parameters" in settings:
             yield f"parameter {name!r} is nested, but the program takes one value for it"
         elif not any(search.parameter_problems(settings, method)):
             for finding in _lint_settings(name, settings, method):
                 yield f"parameter {name!r} {finding}"
+
+
+def _lint_points(settings: Any) -> Iterator[str]:
+    """Find points that are no mappings of parameters, or hold values that are refused."""
+    values = settings.get("values") if isinstance(settings, Mapping) else None
+    if not isinstance(values, list):
+        yield f"parameter {POINT!r} must have values, a list of mappings from parameter to value"
+        return
+    for point in values:
+        if not isinstance(point, Mapping):
+            yield f"parameter {POINT!r} lists {point!r}: it must be a mapping of parameters"
+            continue
+        for name, value in point.items():
+            if name not in TrainingConfig.model_fields:
+                yield _unknown(name)
+            elif error := field_error(name, value):
+                yield f"parameter {name!r} {error}"
+
+
+def _unknown(name: str) -> str:
+    """Say that the program has no such parameter."""
+    return (
+        f"parameter {name!r} is not one that the program knows"
+        f"{closest(name, TrainingConfig.model_fields)}"
+    )
 
 
 def _lint_settings(name: str, settings: dict, method: str) -> Iterator[str]:

@@ -43,7 +43,7 @@ def assignment(text: str) -> Assignment:
     if not equals:
         raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
     try:
-        return Assignment(name, yaml.load(value, numerals.Loader), value)  # noqa: S506 (a safe loader)
+        return Assignment(name, numerals.load(value), value)
     except yaml.YAMLError:
         raise WorkshopError(
             f"parameter {name!r} has the value {value!r}, which is no YAML: close its brackets "

@@ -24,6 +24,15 @@ Loader.add_implicit_resolver(
 )
 
 
+def load(text: str) -> Any:
+    """Return what a YAML text holds, its numbers as version 1.2 has them.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    return yaml.load(text, Loader)  # noqa: S506
+
+
 def read(value: Any) -> Any:
     """Return the number that a text writes; anything else as it is."""
     is_written = isinstance(value, str) and _NUMBER.fullmatch(value)

@@ -79,7 +79,8 @@ def hyperparameters(config: Mapping) -> dict[str, Scale]:
             none at all if a scheduler of the user's own thinks of them.
 
     Returns:
-        Scales by name, nested parameters as `outer.inner`.  A distribution says its scale itself;
+        Scales by name, nested parameters as `outer.inner`, and so are the keys of a parameter
+        whose values are mappings.  A distribution says its scale itself;
         a list of numbers, a null among them or not, is logarithmic if their ratios are more even
         than their differences (0.1, 0.01, 0.001).
     """
@@ -88,9 +89,20 @@ def hyperparameters(config: Mapping) -> dict[str, Scale]:
         if inner := nested(settings):
             scales = hyperparameters({"parameters": inner})
             found |= {f"{name}.{key}": scale for key, scale in scales.items()}
+        elif mappings := _mappings(settings):
+            for key in dict.fromkeys(key for mapping in mappings for key in mapping):
+                values = [mapping[key] for mapping in mappings if key in mapping]
+                if scale := _scale_of(values):
+                    found[f"{name}.{key}"] = scale
         elif scale := _scale(settings):
             found[name] = scale
     return found
+
+
+def _mappings(settings: Mapping) -> Sequence[Mapping]:
+    """Return the values of a parameter if all of them are mappings, else none."""
+    values = settings.get("values", ())
+    return values if all(isinstance(value, Mapping) for value in values) else ()
 
 
 def _scale(settings: Mapping) -> Scale | None:
