@@ -275,6 +275,12 @@ class TestKnownImportances:
             share = total / sum(totals.values())
             assert table.loc[name, "importance"] == pytest.approx(share, abs=0.03)
         assert list(table.index) == ["w", "x", "y", "z"]
+        # Of all that varies, where the forest, which is not perfect, falls somewhat short.
+        whole = math.prod(1 + 1 / 3 / (1 + value) ** 2 for value in a.values())
+        for name, total in totals.items():
+            effect = total * whole / (whole - 1)
+            found = table.loc[name, "permutation"]
+            assert found == pytest.approx(effect, rel=0.25, abs=0.04)
         # Folded at the middle of each range: no straight line anywhere.
         assert table["correlation"].abs().max() < 0.15
 
@@ -287,11 +293,31 @@ class TestKnownImportances:
         frame, scales = uniform_runs(1500, "abcd")
         a, b, c, _ = (math.pi * (2 * frame[name] - 1) for name in "abcd")
         frame[METRIC] = np.sin(a) + 7 * np.sin(b) ** 2 + 0.1 * c**4 * np.sin(a)
-        found = analysis.importance(frame, METRIC, scales)["importance"]
+        table = analysis.importance(frame, METRIC, scales)
+        found = table["importance"]
+        for name, total in zip("abcd", (0.558, 0.442, 0.244, 0), strict=True):
+            assert table.loc[name, "permutation"] == pytest.approx(total, abs=0.08)
         assert found["b"] == pytest.approx(0.442, abs=0.08)
         assert 0.314 - 0.05 < found["a"] < 0.558
         assert 0.1 < found["c"] < 0.3
         assert found["d"] < 0.03
+
+    def test_noise_has_a_share_of_the_importance_and_no_permutation(self):
+        frame, scales = uniform_runs(80, "xyz")
+        frame[METRIC] = np.random.default_rng(1).normal(size=80)
+        table = analysis.importance(frame, METRIC, scales)
+        assert (table["importance"] > 0.2).all()
+        assert table["permutation"].abs().max() < 0.1
+
+    def test_indicators_of_a_category_are_shuffled_together(self):
+        frame = random_runs(400)
+        effects = {"adam": 0, "sgd": 1, "adamw": 2}
+        frame[METRIC] = frame["optimizer"].map(effects) + 0.5 * np.log2(frame["batch_size"] / 64)
+        table = analysis.importance(frame, METRIC, SCALES)
+        variances = {"optimizer": 2 / 3, "batch_size": 1 / 6, "learning_rate": 0}
+        for name, variance in variances.items():
+            share = variance / sum(variances.values())
+            assert table.loc[name, "permutation"] == pytest.approx(share, abs=0.08)
 
 
 class TestRanges:

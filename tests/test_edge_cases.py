@@ -116,7 +116,7 @@ def test_parameter_that_never_varied():
     weights = analysis.importance(frame, METRIC, SCALES)
     assert weights.loc["optimizer", "remark"] == "It was adam in every run."
     assert weights.loc["learning_rate", "importance"] == pytest.approx(1)
-    assert "8 runs: learning_rate 1.00 and" in words(frame)["importance"]
+    assert "8 runs: learning_rate 1.00, " in words(frame)["importance"]
 
 
 def test_metric_that_is_the_same_in_every_run():

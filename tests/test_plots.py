@@ -195,8 +195,11 @@ class TestImportanceBars:
     def test_bars_are_the_numbers_of_the_table(self, frame):
         table = analysis.importance(frame, METRIC, SCALES)
         figure = plots.importance_bars(table, METRIC)
-        importances, correlations = figure.data
+        importances, permutations, correlations = figure.data
         assert list(importances.x) == list(table["importance"])
+        assert list(permutations.x) == list(table["permutation"])
+        assert permutations.error_x.array is None
+        assert "also among noise" in alt(figure)
         assert list(correlations.y) == list(table.index)
         position = list(table.index).index("optimizer")
         assert correlations.text[position].endswith(f"({table.loc['optimizer', 'category']})")
@@ -211,7 +214,7 @@ class TestImportanceBars:
 
     def test_whiskers_are_the_ranges_of_the_table(self, frame):
         table = analysis.importance(frame, METRIC, SCALES)
-        for bars, key in zip(plots.importance_bars(table, METRIC).data, KINDS, strict=True):
+        for bars, key in zip(plots.importance_bars(table, METRIC).data[::2], KINDS, strict=True):
             ends = np.array(bars.x) + np.array(bars.error_x.array)
             assert ends == pytest.approx(table[f"{key}_high"].to_numpy())
             starts = np.array(bars.x) - np.array(bars.error_x.arrayminus)

@@ -23,9 +23,11 @@ CONFIDENCE = 0.95
 """Of the ranges, as `chance_correlation` has it."""
 
 _NUMBERS = [
-    "importance", "importance_low", "importance_high",
+    "importance", "importance_low", "importance_high", "permutation",
     "correlation", "correlation_low", "correlation_high",
 ]  # fmt: skip
+
+_CORRELATION = _NUMBERS[-3:]
 
 _UNFINISHED = {
     "pending": "has not started yet",
@@ -76,13 +78,19 @@ def left_out(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, Scale]) -> pd.DataFrame:
-    """Say how much each hyperparameter had to do with a metric, in two ways.
+    """Say how much each hyperparameter had to do with a metric, in three ways.
 
     *Importance* is W&B's: a random forest learns to predict the metric from the
     hyperparameters, and its feature importances are reported.  They are shares that sum to 1;
     they see interactions and curves, but have no direction.  They rate the sweep as it was
     run: a parameter tried over a narrow range looks unimportant.  A forest always hands out
     the whole sum, to noise as well, and more of it to parameters with many distinct values.
+
+    *Permutation* asks the same forest how much worse it predicts runs that it was not fitted to
+    when the values of a parameter are shuffled among them.  Importance shares out 1 in all,
+    whatever the forest has learned; permutation is the share of the metric's variance that the
+    parameter accounts for, and so about 0 for noise.  With few runs the forest has learned little,
+    and all of them are low.
 
     *Correlation* is Pearson's, from -1 to 1: whether the metric rises or falls with the
     parameter along a straight line.  A parameter whose best value lies in the middle has
@@ -108,12 +116,12 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, Scale]
         parameters: scales by name, as `hyperparameters` returns them.
 
     Returns:
-        A row per parameter (the index), the most important first: `importance`, `correlation`,
-        the ends of their ranges (`importance_low`, `importance_high`, `correlation_low`,
-        `correlation_high`), `category` (the value that the correlation is for, empty if it is for
-        numbers), `runs` (how many were used) and `remark`.  The numbers are NaN where they
-        would mean nothing, and the remark says why in a sentence: fewer than 5 runs, a
-        parameter that never varied, a metric that was the same in every run or exploded.
+        A row per parameter (the index), the most important first: `importance`, `permutation`,
+        `correlation`, the ends of two ranges (`importance_low`, `importance_high`,
+        `correlation_low`, `correlation_high`), `category` (the value that the correlation is
+        for, empty if it is for numbers), `runs` (how many were used) and `remark`.  The numbers are
+        NaN where they would mean nothing, and the remark says why in a sentence: fewer than 5
+        runs, a parameter that never varied, a metric that was the same in every run or exploded.
     """
     runs = rank(frame, metric)
     table = pd.DataFrame(
@@ -151,12 +159,13 @@ def importance(frame: pd.DataFrame, metric: str, parameters: Mapping[str, Scale]
         known = {key: found for key, found in correlations.items() if not math.isnan(found[0])}
         if known:
             strongest = max(known, key=lambda category: abs(known[category][0]))
-            table.loc[name, _NUMBERS[3:]] = known[strongest]
+            table.loc[name, _CORRELATION] = known[strongest]
             table.loc[name, "category"] = strongest
     if inputs:
         found = importances(inputs, runs[metric])
         reach = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * found["error"]
         table.loc[found.index, "importance"] = found["importance"]
+        table.loc[found.index, "permutation"] = found["permutation"]
         table.loc[found.index, "importance_low"] = (found["importance"] - reach).clip(lower=0)
         table.loc[found.index, "importance_high"] = (found["importance"] + reach).clip(upper=1)
     return table.sort_values("importance", ascending=False, kind="stable")

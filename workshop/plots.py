@@ -34,12 +34,15 @@ __all__ = [
     "task_timeline",
 ]
 
+_KINDS = ("importance", "permutation", "correlation")
+
 
 def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> go.Figure:
-    """Draw importance and correlation side by side, a row per parameter, with their ranges.
+    """Draw importance, permutation importance and correlation, a row per parameter.
 
-    Behind the correlations lies the range that chance alone reaches with so few runs; a
-    parameter without numbers has its remark in place of a bar.
+    Importance and correlation have whiskers, their ranges.  Behind the correlations lies the range
+    that chance alone reaches with so few runs; a parameter without numbers has its remark in place
+    of a bar.
 
     Args:
         table: what `analysis.importance` returned.
@@ -51,20 +54,16 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
         return message(" ".join(table["remark"].unique()) or "The sweep varies no parameter.")
     runs = int(table["runs"].iloc[0])
     chance = chance_correlation(runs)
-    texts = table[["importance", "correlation"]].map("{:.2f}".format).where(table.notna(), "")
+    texts = table[list(_KINDS)].map("{:z.2f}".format).where(table.notna(), "")
     texts["correlation"] += table["category"].map(lambda name: f" ({label(name)})" if name else "")
     names = [label(name) for name in table.index]
-    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.13)
-    for column, (key, colour) in enumerate(
-        [("importance", theme.colours[0]), ("correlation", theme.colours[1])], start=1
-    ):
-        low, high = table[f"{key}_low"], table[f"{key}_high"]
-        figure.add_bar(
-            x=table[key].fillna(0),
-            y=names,
-            orientation="h",
-            marker_color=colour,
-            error_x={
+    figure = make_subplots(cols=len(_KINDS), shared_yaxes=True, horizontal_spacing=0.12)
+    for column, (key, colour) in enumerate(zip(_KINDS, theme.colours, strict=False), start=1):
+        whiskers, hints = None, [""] * len(table)
+        if f"{key}_low" in table:
+            low, high = table[f"{key}_low"], table[f"{key}_high"]
+            hints = [f", range {a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)]
+            whiskers = {
                 "type": "data",
                 "symmetric": False,
                 "array": high - table[key],
@@ -72,11 +71,17 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
                 "color": theme.ink,
                 "thickness": 1.5,
                 "width": 5,
-            },
+            }
+        figure.add_bar(
+            x=table[key].fillna(0),
+            y=names,
+            orientation="h",
+            marker_color=colour,
+            error_x=whiskers,
             text=texts[key],
             textposition="none",
-            customdata=[f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)],
-            hovertemplate="%{y}: %{text}, range %{customdata}<extra></extra>",
+            customdata=hints,
+            hovertemplate="%{y}: %{text}%{customdata}<extra></extra>",
             width=0.55,
             showlegend=False,
             row=1,
@@ -102,15 +107,17 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
             font_color=theme.soft,
         )
     figure.add_vrect(
-        x0=-chance, x1=chance, fillcolor=theme.grid, line_width=0, layer="below", row=1, col=2
+        x0=-chance, x1=chance, fillcolor=theme.grid, line_width=0, layer="below", row=1, col=3
     )
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
-    figure.update_yaxes(ticks="", col=2)
-    figure.update_xaxes(title_text="Importance", range=[0, 1.02], dtick=0.5, col=1)
-    figure.update_xaxes(title_text="Correlation", range=[-1.04, 1.04], dtick=1, col=2)
+    for column, key in enumerate(_KINDS[:2], start=1):
+        figure.update_xaxes(title_text=key.title(), range=[0, 1.02], dtick=0.5, col=column)
+    for column in (2, 3):
+        figure.update_yaxes(ticks="", col=column)
+    figure.update_xaxes(title_text="Correlation", range=[-1.04, 1.04], dtick=1, col=3)
     figure.update_xaxes(tickangle=0)
     rows = [
-        f"{name} {row['importance']} and {row['correlation']}"
+        f"{name} {row['importance']}, {row['permutation']} and {row['correlation']}"
         for name, row in texts.loc[drawn.index].iterrows()
     ]
     spread = (drawn["importance_high"] - drawn["importance_low"]).max()
@@ -123,8 +130,10 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
             f"within ±{chance:.2f} (grey) a correlation may be chance"
         ),
         alt=(
-            f"Bars of importance and correlation with {metric}, {runs} runs: {'; '.join(rows)}. "
-            f"The widest range of an importance is {spread:.2f} wide."
+            f"Bars of importance, permutation importance and correlation with {metric}, "
+            f"{runs} runs: {'; '.join(rows)}. The widest range of an importance is {spread:.2f} "
+            "wide. Importances share out 1 in all, also among noise; permutation is the share of "
+            "the variance that the forest can no longer predict once the parameter is shuffled."
         ),
         height=170 + 44 * len(table),
         theme=theme,

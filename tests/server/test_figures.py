@@ -61,7 +61,7 @@ class TestDrawing:
         axes = [note["text"] for note in drawn["parallel"]["layout"]["annotations"]]
         for name in ("learning_<br>rate", "optimizer", "model.depth", "Validation<br>Accuracy (%)"):
             assert f"<b>{name}</b>" in axes
-        importances, _ = drawn["importance"]["data"]
+        importances, _, _ = drawn["importance"]["data"]
         assert sorted(importances["y"]) == ["learning_rate", "model.depth", "optimizer"]
         assert "8 runs" in drawn["importance"]["alt"]
 

@@ -60,7 +60,7 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
         bars = plots.importance_bars(table, metric, colours)
         parts = {
             "parallel": parts_of(parallel, 100 * (len(scales) + 2)),
-            "importance": parts_of(bars, 480),
+            "importance": parts_of(bars, 640),
         }
         drawn[theme] = json.dumps(parts, separators=(",", ":")).encode()
     return drawn
