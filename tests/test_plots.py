@@ -355,6 +355,7 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
     frame["name"] = frame["host"] = evil
     frame[evil] = [f"{evil}{number % 2}" for number in range(8)]
     scales = {evil: Scale("category")}
+    numbers = frame.assign(**{evil: frame["learning_rate"]})
     figures = [
         plots.parallel_coordinates(frame, scales, f"{evil} m"),
         plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),
@@ -362,6 +363,12 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
         plots.task_timeline(frame),
         plots.best_so_far(analysis.best_so_far(frame, f"{evil} m"), f"{evil} m"),
         plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
+        plots.slices(frame, scales, f"{evil} m"),
+        plots.scatter(frame, f"{evil} m"),
+        plots.contour(numbers, evil, "seconds", dict.fromkeys(numbers, Scale("log")), f"{evil} m"),
+        plots.point_intervals(
+            analysis.rank_points(frame, f"{evil} m", scales), f"{evil} m", scales
+        ),
     ]
     for figure in figures:
         figure.layout.meta = None  # the alternative text is no HTML

@@ -26,6 +26,7 @@ from workshop.style import (
     with_unit,
     wrapped,
 )
+from workshop.ticks import round_numbers, ticks_of
 
 # Where a parallel coordinates line ends that has no metric; the axis reaches from 0 to 1.
 _BELOW = -0.14
@@ -36,8 +37,6 @@ _FEW_RUNS = 20
 _MANY_RUNS = 60
 _BEST_SHARE = 0.1
 
-# Up to so many distinct values have a tick each.
-_MOST_LEVELS = 6
 _TICK_DISTANCE = 0.05
 
 # Where the numbers of an axis begin that has a place for null below them.
@@ -167,8 +166,7 @@ def _axis(name: str, values: pd.Series, scale: Scale, spread: bool = True) -> _A
     if len(found):
         # Of the levels, there is null at most.
         places |= dict.fromkeys(steps, 0)
-        rounded = found.nunique() > _MOST_LEVELS or not spread
-        ticks = _round_numbers(found.min(), found.max(), scale) if rounded else sorted(set(found))
+        ticks = ticks_of(found, scale) if spread else round_numbers(found.min(), found.max(), scale)
         transform = math.log10 if scale.kind == "log" else float
         low, high = transform(min(ticks[0], found.min())), transform(max(ticks[-1], found.max()))
         bottom = _ABOVE_NULL if steps else 0
@@ -196,19 +194,6 @@ def _offsets(heights: pd.Series, reach: float) -> pd.Series:
     order = heights.groupby(heights).cumcount()
     shared = heights.groupby(heights).transform("size")
     return ((shared - 1) / 2 - order) / (shared / 2) * reach
-
-
-def _round_numbers(low: float, high: float, scale: Scale) -> list[float]:
-    """Return round numbers from at or below `low` to at or above `high`, about five steps."""
-    if scale.kind == "log":
-        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        return [10.0**power for power in powers]
-    if low == high:
-        return [low]
-    rough = (high - low) / 4
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = magnitude * next(factor for factor in (1, 2, 5, 10) if factor * magnitude >= rough)
-    return [index * step for index in range(math.floor(low / step), math.ceil(high / step) + 1)]
 
 
 def _hover(run: pd.Series, columns: Iterable[str]) -> str:

@@ -13,24 +13,30 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from workshop.contour import contour
 from workshop.curves import best_so_far, learning_curves, method_comparison
 from workshop.export import PLOTLY_JSON, WIDTH, png
 from workshop.importance import chance_correlation
 from workshop.intervals import point_intervals
 from workshop.parallel import parallel_coordinates
+from workshop.scatter import scatter
+from workshop.slices import slices
 from workshop.style import LIGHT, Theme, escaped, finish, label, message, point_text
 from workshop.timeline import array_timeline, task_timeline
 
 __all__ = [
     "array_timeline",
     "best_so_far",
+    "contour",
     "importance_bars",
     "learning_curves",
     "method_comparison",
     "parallel_coordinates",
     "point_intervals",
     "run_labels",
+    "scatter",
     "show",
+    "slices",
     "task_timeline",
 ]
 
