@@ -4,14 +4,15 @@ import json
 import math
 import netrc
 import os
+from functools import partial
 
 import httpx2
 import pandas as pd
 import pytest
 
 from tests.proxy import Proxy
-from tests.waiting import patience
-from workshop import analysis, asking, fetching
+from tests.waiting import patience, wait_for
+from workshop import analysis, asking, fetching, sweep
 from workshop.batch.summary import summary
 from workshop.errors import WorkshopError
 from workshop.look import look
@@ -61,6 +62,51 @@ def sweep_path(server):
     running = start("unfinished", 0.1)
     yield f"{server.entity}/{project}/{sweep_id}"
     running.finish()
+
+
+def known(project, name):
+    """Return a run as the server knows it now."""
+    import wandb
+
+    return wandb.Api().run(f"{project}/{name}")
+
+
+def test_run_that_its_sweep_has_stopped_early_is_told_from_a_failure(server):
+    import wandb
+
+    path = sweep.register(
+        {
+            "program": "workshop/wandb_sweep.py",
+            "method": "random",
+            "metric": {"name": METRIC, "goal": "maximize"},
+            "early_terminate": {"type": "hyperband", "min_iter": 2},
+            "parameters": {"learning_rate": {"min": 0.1, "max": 0.2}},
+        },
+        "stopped-early",
+    )
+    settings = wandb.Settings(
+        sweep_id=path.rsplit("/", 1)[1], silent=True, x_file_stream_transmit_interval=1
+    )
+    for name, accuracies, status in (
+        ("good", (50, 90), 0),
+        ("bad", (50, 60), 255),  # as of a program that is interrupted
+        ("early", (40,), 255),  # before it was compared with any
+    ):
+        with wandb.init(project="stopped-early", id=name, settings=settings) as run:
+            for accuracy in accuracies:
+                run.log({METRIC: accuracy})
+            logged = partial(known, path.rsplit("/", 1)[0], name)
+            lines = len(accuracies)
+            wait_for(lambda logged=logged, lines=lines: logged().history_line_count == lines)
+            if name == "early":
+                logged().stop()
+            run.finish(exit_code=status)
+    frame = analysis.fetch_runs(path)
+    assert list(frame["state"]) == ["finished", "killed", "killed"]
+    assert list(frame["stopped_early"]) == [False, True, False]
+    reasons = analysis.left_out(frame, METRIC)["reason"]
+    assert "was stopped early by the sweep, because others were better" in reasons[0]
+    assert "was stopped before its end" in reasons[1]
 
 
 def test_values_are_read_as_the_definition_has_them(server, capsys):

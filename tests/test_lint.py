@@ -276,3 +276,18 @@ def test_points_hold_parameters_of_the_program(settings, expected):
     config = load("configs/sweep_config.yaml") | {"parameters": {"point": settings}}
     (finding,) = lint(config)
     assert expected in finding
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"source": "configs/nothing.py"}, "source 'configs/nothing.py' does not exist"),
+        ({"source": "README.md"}, "source 'README.md' is no Python"),
+        ({"optimizer": "tep"}, "optimizer is 'tep', but configs/optuna_search.py defines no such"),
+        ({"search_space": "space"}, "search_space is 'space'"),
+    ],
+)
+def test_file_and_functions_of_a_scheduler_are_there(settings, expected):
+    config = load("configs/sweep_config_optuna.yaml")
+    (finding,) = lint(config | {"scheduler": config["scheduler"] | settings})
+    assert expected in finding

@@ -263,6 +263,16 @@ class TestLearningCurves:
         assert list(first.x) == [1, 2, 3, None, 1, 2, 3, None, 1, 2, 3]
         assert [first.text[place] for place in (0, 4, 8)] == ["r2a", "r2b", "r2c"]
 
+    def test_runs_that_were_stopped_early_end_in_a_cross(self, frame, history):
+        history = history[(history["run"] != "r0") | (history["Epoch"] < 3)]
+        figure = plots.learning_curves(history, stopped_early=["r0", "unknown"])
+        crosses = [trace for trace in figure.data if trace.marker.symbol == "x"]
+        assert [list(trace.x) for trace in crosses] == [[2], [2]]
+        assert [trace.showlegend for trace in crosses] == [True, False]
+        assert alt(figure).endswith("1 run stopped early by the sweep.")
+        others = plots.learning_curves(history)
+        assert len(others.data) == len(figure.data) - 2
+
     def test_long_names_have_a_line_of_the_legend_each(self, frame, history):
         short = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 40))
         long = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 400))

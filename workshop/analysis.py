@@ -14,8 +14,10 @@ from workshop.errors import WorkshopError
 from workshop.fetching import SUMMARY, fetch_runs, history
 from workshop.importance import chance_correlation, importance, left_out, rank
 from workshop.parameter_values import numbers
+from workshop.pareto import rank_fronts
 from workshop.replicates import rank_points
-from workshop.server.search import Scale, hyperparameters
+from workshop.search_space import hyperparameters
+from workshop.server.search import Scale
 
 __all__ = [
     "SUMMARY",
@@ -28,6 +30,7 @@ __all__ = [
     "left_out",
     "overhead",
     "rank",
+    "rank_fronts",
     "rank_points",
     "requested_and_effective",
 ]

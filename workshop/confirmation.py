@@ -16,6 +16,7 @@ from workshop.analysis import fetch_runs, hyperparameters, rank_points
 from workshop.config import POINT, resolve
 from workshop.errors import WorkshopError
 from workshop.replicates import SEED
+from workshop.search_space import parameters
 from workshop.server.metric import Metric
 from workshop.style import count, listed, point_text, value_text
 
@@ -83,6 +84,11 @@ def plan(path: str, top: int = 3, seeds: int = 5) -> FollowUp:
             "takes other seeds"
         )
     metric = Metric.of(definition)
+    if metric is None and (goals := Metric.goals_of(definition)):
+        raise WorkshopError(
+            f"sweep {path} has several goals ({listed(goal.name for goal in goals)}), so none of "
+            "its points is the best: choose one of its Pareto front, and register a grid of it"
+        )
     if metric is None:
         raise WorkshopError(f"sweep {path} names no metric, so none of its points is the best")
     varied = hyperparameters(definition)
@@ -132,7 +138,7 @@ def _definition(
     kept["metric"] = {key: kept["metric"][key] for key in kept["metric"] if key != "target"}
     fixed = {
         name: settings
-        for name, settings in (definition.get("parameters") or {}).items()
+        for name, settings in parameters(definition).items()
         if "value" in settings and name != SEED
     }
     values = [

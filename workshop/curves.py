@@ -1,7 +1,7 @@
 """Curves: what runs logged, and the best result against the number of runs."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -34,7 +34,11 @@ DASHES = ("solid", "dot", "dash", "longdashdot")
 """Of the search methods, so that nobody needs their colours."""
 
 
-def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = None) -> go.Figure:
+def learning_curves(
+    history: pd.DataFrame,
+    labels: Mapping[str, str] | None = None,
+    stopped_early: Collection[str] = (),
+) -> go.Figure:
     """Draw what runs logged, a panel per metric and a line per run.
 
     With many runs the colour is the rank of the last value in the last panel, from green (low)
@@ -44,6 +48,8 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
         history: `run`, `step` and a column per metric, as `analysis.history` returns it.  The
             x axis is `Epoch` if that is among them, else the step.
         labels: what to call each run, see `run_labels`; the run IDs if left out.
+        stopped_early: the runs that their sweep has stopped early, whose last values become
+            crosses: the column `stopped_early` of `analysis.fetch_runs` says which.
     """
     x = "Epoch" if "Epoch" in history else "step"
     metrics = [column for column in history if column not in ("run", "step", "Epoch")]
@@ -81,11 +87,27 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
                 row=1,
                 col=column,
             )
+        ends = named[known["run"].isin(stopped_early)].groupby("run", sort=False).tail(1)
+        if len(ends):
+            figure.add_scatter(
+                x=ends[x],
+                y=ends[metric],
+                text=ends["run"],
+                mode="markers",
+                marker={"symbol": "x", "size": 10, "color": LIGHT.ink},
+                name="stopped early by the sweep",
+                legendgroup="stopped early",
+                showlegend=few and column == 1,
+                hovertemplate=f"%{{text}}<br>stopped early, {x} %{{x}}: %{{y:.4g}}<extra></extra>",
+                row=1,
+                col=column,
+            )
     for column, metric in enumerate(metrics, start=1):
         figure.update_yaxes(title_text=label(with_unit(metric)), col=column)
     # Whole epochs, at most about six labels in a panel.
     span = history[x].max() - history[x].min()
     figure.update_xaxes(title_text=x, dtick=max(1, math.ceil(span / 6)))
+    stopped = len(set(runs) & set(stopped_early))
     ends = f"{metrics[-1]} ends between {value_text(last.min())} and {value_text(last.max())}"
     return finish(
         figure,
@@ -98,6 +120,7 @@ def learning_curves(history: pd.DataFrame, labels: Mapping[str, str] | None = No
         alt=(
             f"Learning curves of {count(len(runs), 'run')}, by {x}: {listed(metrics)}. "
             + (f"{ends}." if len(last) else f"No {metrics[-1]} was logged.")
+            + (f" {count(stopped, 'run')} stopped early by the sweep." if stopped else "")
         ),
         height=400,
         legend_columns=legend_columns,

@@ -7,7 +7,7 @@ from pandas.io.formats.style import Styler
 from workshop.links import in_browser
 from workshop.look import short
 from workshop.paths import ROOT
-from workshop.server.search import hyperparameters
+from workshop.search_space import hyperparameters
 
 _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
 

@@ -12,9 +12,10 @@ from workshop.config import METRICS
 from workshop.errors import WorkshopError
 from workshop.logged import RUNS_PER_PAGE, logged_values
 from workshop.parameter_values import column
+from workshop.search_space import hyperparameters
 from workshop.server.metric import Metric, curve
-from workshop.server.search import hyperparameters
-from workshop.server.values import lookup
+from workshop.server.search import hyperband
+from workshop.server.values import lookup, number
 
 if TYPE_CHECKING:
     import wandb
@@ -42,11 +43,14 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
         - the run's value of the sweep's metric, which is the best that it logged (see
           `workshop.server.metric`), and of `Train Loss`, `Validation Loss`, `Validation Accuracy`
           (percent) and `Effective Learning Rate` the last value, where one of them is not the
-          metric; floats, NaN where the run logged none;
+          metric, as of each of several `metrics`; floats, NaN where the run logged none;
         - `started` (UTC) and `seconds` (from `wandb.init` to the run's end, or to the last value
           logged if it is still running);
         - `host` and `array_task` (`JOB_TASK` as SLURM writes it, None outside SLURM), which the
           trainer puts into the summary as `Host` and `Array Task`;
+        - `stopped_early`: whether the sweep's early termination ended the run.  The API does not
+          say who has stopped a run: taken for it is a run that was killed after it had logged
+          enough for the first comparison;
         - `path` (`entity/project/run`), and the rest of the run's config, a column per key.
 
         `attrs["definition"]` is the sweep configuration, and `attrs["note"]` the sentence if one
@@ -59,10 +63,10 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
     asker = Asker()
     answer = asker.ask("runs", sweep_path, lambda api: _sweep_and_rows(api, sweep_path))
     definition, rows = answer["definition"], answer["rows"]
-    metrics = _columns(Metric.of(definition))
+    metrics = _columns(definition)
     scales = hyperparameters(definition)
     first = ["run", "name", "state", *scales, *metrics]
-    first += ["started", "seconds", "host", "array_task", "path"]
+    first += ["started", "seconds", "host", "array_task", "stopped_early", "path"]
     others = sorted({key for row in rows for key in row} - set(first))
     frame = pd.DataFrame(rows, columns=first + others)
     for name, scale in scales.items():
@@ -70,6 +74,7 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
     for name in [*metrics, "seconds"]:
         frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True).dt.round("ms")
+    frame["stopped_early"] = frame["stopped_early"].eq(True)  # nothing in tables kept before
     frame.attrs = {"definition": definition, "note": _say(asker)}
     return frame
 
@@ -116,8 +121,9 @@ def _say(asker: Asker) -> str:
     return note
 
 
-def _columns(metric: Metric | None) -> list[str]:
-    return list(dict.fromkeys([*SUMMARY, *([metric.name] if metric else [])]))
+def _columns(definition: Mapping) -> list[str]:
+    goals = [metric.name for metric in Metric.goals_of(definition)]
+    return list(dict.fromkeys([*SUMMARY, *goals]))
 
 
 def _sweep_and_rows(api: "wandb.Api", sweep_path: str) -> dict[str, Any]:
@@ -129,7 +135,7 @@ def _sweep_and_rows(api: "wandb.Api", sweep_path: str) -> dict[str, Any]:
     )
     metric = Metric.of(sweep.config)
     logged = logged_values(api, sweep_path, metric.name) if metric else {}
-    rows = [_row(run, metric, logged.get(run.id, [])) for run in runs]
+    rows = [_row(run, sweep.config, metric, logged.get(run.id, [])) for run in runs]
     return {"definition": sweep.config, "rows": rows}
 
 
@@ -145,7 +151,10 @@ def _steps(api: "wandb.Api", path: str) -> list[dict[str, Any]]:
     return steps
 
 
-def _row(run: "wandb.apis.public.Run", metric: Metric | None, logged: list[Any]) -> dict[str, Any]:
+def _row(
+    run: "wandb.apis.public.Run", definition: Mapping, metric: Metric | None, logged: list[Any]
+) -> dict[str, Any]:
+    values = sum(number(value) is not None for value in logged)
     summary = run.summary_metrics
     known = {
         "run": run.id,
@@ -155,14 +164,16 @@ def _row(run: "wandb.apis.public.Run", metric: Metric | None, logged: list[Any])
         "seconds": _seconds(summary),
         "host": summary.get("Host"),
         "array_task": summary.get("Array Task"),
+        "stopped_early": run.state == "killed" and hyperband.is_judged(definition, values),
         "path": "/".join(run.path),
     }
     known |= {name: lookup(summary, name) for name in SUMMARY}
+    known |= {goal.name: goal.value(summary) for goal in Metric.goals_of(definition)}
     if metric:
         known[metric.name] = metric.value(summary, logged)
-    config = _flatten(run.config)
+    chosen = _flatten(run.config)
     return known | {
-        f"config.{key}" if key in known else key: value for key, value in config.items()
+        f"config.{key}" if key in known else key: value for key, value in chosen.items()
     }
 
 

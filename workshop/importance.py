@@ -37,6 +37,7 @@ _UNFINISHED = {
     "failed": "failed: its program ended with an error",
     "crashed": "crashed: its process stopped reporting",
     "killed": "was stopped before its end",
+    "stopped early": "was stopped early by the sweep, because others were better by then",
 }
 
 
@@ -70,9 +71,11 @@ def left_out(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         WorkshopError: the frame has no column `metric`.
     """
     others = frame.loc[~_counts(frame, metric), ["run", "name", "state", metric]]
+    early = frame.get("stopped_early", pd.Series(False, frame.index))[others.index]
+    states = others["state"].mask(early.astype(bool), "stopped early")
     reasons = [
         f"Run {name} {_UNFINISHED.get(state) or _missing(metric, value)}."
-        for name, state, value in zip(others["name"], others["state"], others[metric], strict=True)
+        for name, state, value in zip(others["name"], states, others[metric], strict=True)
     ]
     return others[["run", "name"]].assign(reason=reasons).reset_index(drop=True)
 

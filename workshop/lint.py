@@ -4,6 +4,7 @@ Whether a sweep can be searched at all, the search itself says; here its paramet
 command are compared with the program of this kit.
 """
 
+import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from workshop import command
 from workshop.config import LOGGED, METRICS, POINT, TrainingConfig, closest, field_error
 from workshop.errors import WorkshopError
+from workshop.paths import ROOT
 from workshop.server import search
 
 
@@ -33,6 +35,7 @@ def lint(config: Any) -> list[str]:
         *search.problems(config),
         *_lint_metrics(config),
         *_lint_parameters(config),
+        *_lint_scheduler(config.get("scheduler")),
     ]
 
 
@@ -45,6 +48,30 @@ def _lint_metrics(config: Mapping) -> Iterator[str]:
             yield (
                 f"metric name is {name!r}, which the program never logs: "
                 f"it must be one of {', '.join(METRICS)}{closest(name, LOGGED)}"
+            )
+
+
+def _lint_scheduler(scheduler: Any) -> Iterator[str]:
+    """Find a file of a scheduler, or functions in it, that are not there."""
+    source = scheduler.get("source") if isinstance(scheduler, Mapping) else None
+    if source is None:
+        return
+    path = ROOT / str(source)
+    if not path.is_file():
+        yield f"scheduler source {source!r} does not exist: give its path within the clone"
+        return
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        yield f"scheduler source {source!r} is no Python: {error}"
+        return
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for key in ("search_space", "optimizer"):
+        name = scheduler.get(key)
+        if name is not None and name not in defined:
+            yield (
+                f"scheduler {key} is {name!r}, but {source} defines no such function"
+                f"{closest(name, defined)}"
             )
 
 

@@ -58,6 +58,7 @@ class Look:
         expected: how many runs the sweep consists of; None if it has no end.
         metric: the name of the metric that the sweep is judged by; None if it has none.
         goal: `maximize` or `minimize`.
+        goals: the names of several goals, of which none is the metric; empty if there are none.
         varied: the parameters that the sweep varies.
         runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and `epochs`
             (done and planned, NaN if unknown), a column per parameter that the sweep varies, and
@@ -70,6 +71,7 @@ class Look:
     goal: str
     varied: list[str]
     runs: "pd.DataFrame" = field(repr=False)
+    goals: str = ""
 
     @property
     def ended(self) -> int:
@@ -108,6 +110,8 @@ class Look:
     @property
     def best_so_far(self) -> str:
         """The best run and its hyperparameters, in a line."""
+        if self.goals:
+            return f"Best so far: no single run, for the sweep has several goals ({self.goals})"
         if self.metric is None:
             return "Best so far: unknown, for the sweep names no metric"
         best = self.best
@@ -149,7 +153,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
     import wandb
 
     from workshop.parameter_values import column
-    from workshop.server.search import hyperparameters
+    from workshop.search_space import hyperparameters
 
     try:
         api = api or wandb.Api()
@@ -183,6 +187,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Look:
         goal=metric.goal if metric else "minimize",
         varied=varied,
         runs=runs,
+        goals="" if metric else ", ".join(goal.name for goal in Metric.goals_of(found.config)),
     )
 
 

@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from workshop.contour import contour
 from workshop.curves import best_so_far, learning_curves, method_comparison
+from workshop.early_termination import hyperband
 from workshop.export import PLOTLY_JSON, WIDTH, png
 from workshop.importance import chance_correlation
 from workshop.intervals import point_intervals
@@ -23,15 +24,18 @@ from workshop.scatter import scatter
 from workshop.slices import slices
 from workshop.style import LIGHT, Theme, escaped, finish, label, message, point_text
 from workshop.timeline import array_timeline, task_timeline
+from workshop.tradeoff import pareto_front
 
 __all__ = [
     "array_timeline",
     "best_so_far",
     "contour",
+    "hyperband",
     "importance_bars",
     "learning_curves",
     "method_comparison",
     "parallel_coordinates",
+    "pareto_front",
     "point_intervals",
     "run_labels",
     "scatter",

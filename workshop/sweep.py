@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop import client_variables
+from workshop import client_variables, search_space
 from workshop.config import read_mapping
 from workshop.errors import WorkshopError
 from workshop.lint import check
@@ -51,7 +51,7 @@ def preview(config: Mapping) -> "pd.DataFrame":
 
     For a grid, a row per combination in the order in which W&B hands them out (the last
     parameter in alphabetical order varies fastest); otherwise a row per parameter with its
-    distribution and range.
+    distribution and range, also of those that only a scheduler's search space knows.
     """
     # Agents and commands load this module, and need no tables.
     import pandas as pd
@@ -65,8 +65,9 @@ def preview(config: Mapping) -> "pd.DataFrame":
     return pd.DataFrame(
         [
             {"parameter": ".".join(path), "drawn from": _describe(specification)}
-            for path, specification in search.flatten(config["parameters"])
-        ]
+            for path, specification in search.flatten(search_space.parameters(config))
+        ],
+        columns=["parameter", "drawn from"],
     )
 
 

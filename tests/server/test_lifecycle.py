@@ -170,9 +170,23 @@ def test_hyperband_stops_what_is_worse_than_the_best_third_and_the_sweep_goes_on
     assert world.beat(two, bad["run_id"]) == [{"type": "stop", "run_id": bad["run_id"]}]
     world.beat(two)
     assert state(world, bad["run_id"]) == "killed"
+    assert world.run(bad["run_id"]).was_stopped_early
     assert world.sweep.state == "RUNNING"
     world.post(good["run_id"], complete=True, exitcode=0)
     assert world.sweep.state == "FINISHED"
+
+
+def test_run_that_somebody_stops_was_not_stopped_early(world: World):
+    """Nor was one that is stopped early and ends by itself before it hears of that."""
+    world.configure(**HYPERBAND)
+    names = [world.beat(world.agent(name))[0]["run_id"] for name in "ab"]
+    for name in names:
+        world.log(name, inner=[{"loss": 3}])
+    world.controller.order_stop(world.run(names[0]))
+    world.log(names[1], inner=[{"loss": 1}])
+    world.log(names[0], inner=[{"loss": 3}])
+    for name, code in zip(names, (1, 0), strict=True):
+        assert not world.post(name, complete=True, exitcode=code).was_stopped_early
 
 
 def test_hyperband_knows_after_a_restart_what_was_logged_before(world: World):

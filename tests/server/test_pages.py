@@ -312,6 +312,57 @@ def test_data_of_figures_is_for_those_who_may_see_the_page(client, pages, end):
     assert client.get(path).status_code == 401
 
 
+def test_a_sweep_with_several_goals_lists_its_front_and_no_best_run(client, graphql):
+    goals = [{"name": "acc", "goal": "maximize"}, {"name": "seconds"}]
+    config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metrics": goals}
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    results = {"slow": (9, 9), "worse": (5, 6), "quick": (7, 3), "open": (10, 1)}
+    for name, (accuracy, seconds) in results.items():
+        log(client, graphql, name, {"acc": accuracy, "seconds": seconds}, sweep=sweep)
+        if name != "open":
+            client.post(
+                f"/files/local/p/{name}/file_stream", json={"complete": True, "exitcode": 0}
+            )
+    page = client.get(f"/local/p/sweeps/{sweep}").text
+    front = re.search(r"Pareto front.*?<dd>(.*?)</dd>", page, re.DOTALL).group(1)
+    assert re.findall(r"runs/(\w+)", front) == ["slow", "quick"]
+    assert "maximize acc, minimize seconds" in page
+    assert "so no run of it is the best" in page
+    assert re.findall(r'href="[^"]*/runs/(\w+)"', page.partition('id="runs"')[2])[:2] == [
+        "slow",
+        "quick",
+    ]
+    assert "Front</th>" in page
+    assert client.get(f"/local/p/sweeps/{sweep}/figures.json").status_code == 200
+
+
+def test_what_a_sweep_has_stopped_early_is_told_from_what_somebody_has_stopped(
+    client, graphql, store
+):
+    config = {
+        "method": "random",
+        "metric": {"name": "acc", "goal": "maximize"},
+        "early_terminate": {"type": "hyperband", "min_iter": 1},
+        "parameters": {"x": {"min": 0, "max": 1}},
+    }
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    for name, accuracy in (("good", 9), ("bad", 1)):
+        log(client, graphql, name, {"acc": accuracy}, sweep=sweep)
+        stopped = client.post(f"/files/local/p/{name}/file_stream", json={}).json()["stopped"]
+        assert stopped == (name == "bad")
+    client.post("/files/local/p/bad/file_stream", json={"complete": True, "exitcode": 255})
+    assert "1 running, 1 stopped early" in client.get(f"/local/p/sweeps/{sweep}").text
+    assert ">stopped early</span>" in client.get("/local/p/runs/bad").text
+
+
 def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
     config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metric": {"name": "m"}}
     sweep = graphql(

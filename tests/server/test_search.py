@@ -260,3 +260,31 @@ def test_a_configuration_that_cannot_be_searched_is_refused_with_a_sentence(conf
 def test_sweeps_that_are_searched_here_or_elsewhere_are_accepted(config):
     search.check(config)
     assert search.expected_runs(config) in (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "more", "expected"),
+    [
+        (
+            {"engine": "optuna", "search_spaces": "f"},
+            {},
+            "'search_spaces', which is not known (did",
+        ),
+        ({"engine": "optuna", "search_space": "f"}, {}, "search_space, but no source"),
+        ({"engine": "wandb", "optimizer": "f"}, {}, "optimizer, which engine wandb ignores"),
+        ({"engine": "optuna"}, {}, "parameters is missing, and the scheduler has no search_space"),
+        (
+            {"engine": "optuna", "search_space": "f", "source": "s.py"},
+            {"parameters": {"a": {"value": 1}}},
+            "parameters are ignored",
+        ),
+    ],
+)
+def test_settings_of_a_scheduler_without_effect_are_warned_of(scheduler, more, expected):
+    (warning,) = search.warnings({"method": "custom", "scheduler": scheduler} | more)
+    assert expected in warning
+
+
+def test_a_scheduler_with_a_search_space_needs_no_parameters():
+    scheduler = {"engine": "optuna", "source": "s.py", "search_space": "f", "optimizer": "g"}
+    assert list(search.warnings({"method": "custom", "scheduler": scheduler})) == []

@@ -159,6 +159,14 @@ CASES = {
         Facts([slurm("FAILED", "1:0")], [ran(1)], "killed", True),
         "stopped: the server or a user stopped the run",
     ),
+    "a run that its sweep has stopped early": (
+        Facts([slurm("COMPLETED")], [ran(0)], "killed", True, stopped_early=True),
+        "stopped early: others of the sweep were better by then",
+    ),
+    "the same, as a task's exit status has it": (
+        Facts([slurm("FAILED", "1:0")], [ran(1)], "killed", True, stopped_early=True),
+        "stopped early: others of the sweep were better by then",
+    ),
     "no progress": (
         Facts([slurm("FAILED", "1:0")], [ran(1, warned=True)], "preempted", True),
         "time limit: its time was over, and it was not put back into the queue",

@@ -9,6 +9,7 @@ import argparse
 import platform
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
@@ -57,7 +58,7 @@ def record_runs() -> None:
         runs = fetch_runs(path)
     columns = [*sorted(PARAMETERS), METRIC, "Validation Loss", "seconds"]
     settings = ", ".join(f"{name} {value}" for name, value in FIXED.items())
-    _write(
+    write(
         TABLE,
         runs[columns].round({METRIC: 3, "Validation Loss": 4, "seconds": 1}),
         f"Every combination, trained once: {settings}, one thread of {_processor()}",
@@ -71,7 +72,7 @@ def record_bayes() -> None:
     orders = {
         f"search {seed}": replay(table, "bayes", PICKS, seed) for seed in range(1, REPEATS + 1)
     }
-    _write(
+    write(
         ORDERS,
         pd.DataFrame(orders),
         f"Rows of {TABLE.name} (from 0) in the order in which the local server's bayes picks them",
@@ -79,7 +80,8 @@ def record_bayes() -> None:
     )
 
 
-def _write(path, frame: pd.DataFrame, what: str, packages: tuple[str, ...]) -> None:
+def write(path: Path, frame: pd.DataFrame, what: str, packages: tuple[str, ...]) -> None:
+    """Write a table with a header: what it is, and what it was recorded with."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     header = [what, f"Recorded {time.strftime('%Y-%m-%d')} with {versions}"]
     lines = [f"# {line}\n" for line in header]

@@ -66,7 +66,14 @@ from collections.abc import Callable
 from workshop.server import lines
 from workshop.server.errors import RequestError
 from workshop.server.proposals import Proposals
-from workshop.server.records import LIVE_STATES, Agent, Run, Sweep
+from workshop.server.records import (
+    LIVE_STATES,
+    STOP_EARLY,
+    STOP_ORDERED,
+    Agent,
+    Run,
+    Sweep,
+)
 from workshop.server.silence import Silence
 from workshop.server.stopping import Stopping
 from workshop.server.store import Store
@@ -118,7 +125,8 @@ class Lifecycle:
         if state == "CANCELED":
             for run in self._store.all(Run, sweep_id=sweep.id):
                 if run.is_live:
-                    self._store.change(run, state="killed", stop_ordered=1)
+                    reason = run.stop_ordered or STOP_ORDERED
+                    self._store.change(run, state="killed", stop_ordered=reason)
         if state in ENDED:
             self._stopping.forget_sweep(sweep)
         return self.settle(sweep)
@@ -205,14 +213,14 @@ class Lifecycle:
     def _terminate_early(self, run: Run) -> Run:
         """Order the stops that a run's new values bring about; return the run as it is now."""
         for other in self._stopping.to_stop(self._sweep_of(run)):
-            self.order_stop(other)
+            self.order_stop(other, STOP_EARLY)
         return self._store.find(Run, id=run.id)
 
-    def order_stop(self, run: Run) -> Run:
-        """Have a run stopped by its client or its agent."""
+    def order_stop(self, run: Run, reason: int = STOP_ORDERED) -> Run:
+        """Have a run stopped by its client or its agent; a reason that is known already stays."""
         if not run.is_live:
             return run
-        run = self._store.change(run, stop_ordered=1)
+        run = self._store.change(run, stop_ordered=run.stop_ordered or reason)
         return self._end(run, "killed") if self._is_unattended(run) else run
 
     def order_state(self, run: Run, state: str) -> Run:

@@ -44,6 +44,17 @@ class Metric:
         name = section.get("name")
         return cls(name, section.get("goal") == "maximize") if name else None
 
+    @classmethod
+    def goals_of(cls, config: Mapping) -> list["Metric"]:
+        """Return everything that a sweep optimizes: its `metrics`, or its only one, or nothing.
+
+        With several goals, what counts is a run's summary, its last values: the best of each may
+        be of different moments, between which nobody can choose.
+        """
+        sections = config.get("metrics") or [config.get("metric")]
+        found = [cls.of({"metric": section}) for section in sections]
+        return [metric for metric in found if metric]
+
     @property
     def goal(self) -> str:
         """`maximize` or `minimize`."""

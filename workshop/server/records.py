@@ -11,6 +11,9 @@ from workshop.server.metric import Metric
 
 LIVE_STATES = ("pending", "running", "preempting")
 
+STOP_ORDERED, STOP_EARLY = 1, 2
+"""Who has ordered that a run stops: somebody, or the early termination of its sweep."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -61,6 +64,11 @@ class Sweep:
     def metric(self) -> Metric | None:
         """What the sweep optimizes."""
         return Metric.of(self.settings)
+
+    @property
+    def goals(self) -> list[Metric]:
+        """Everything that the sweep optimizes: its metric, several of them, or nothing."""
+        return Metric.goals_of(self.settings)
 
     @property
     def is_scheduled(self) -> bool:
@@ -137,6 +145,11 @@ class Run:
     def is_live(self) -> bool:
         """Whether the run has still to end."""
         return self.state in LIVE_STATES
+
+    @property
+    def was_stopped_early(self) -> bool:
+        """Whether its sweep's early termination ended the run, so that it is no failure."""
+        return self.state == "killed" and self.stop_ordered == STOP_EARLY
 
 
 @dataclass(frozen=True, slots=True)

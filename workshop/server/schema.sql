@@ -66,7 +66,7 @@ CREATE TABLE runs (
     created_at     REAL NOT NULL,
     heartbeat_at   REAL NOT NULL,
     exit_code      INTEGER,
-    stop_ordered   INTEGER NOT NULL DEFAULT 0,
+    stop_ordered   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody, 2: by early termination
     preempting     INTEGER NOT NULL DEFAULT 0,
     is_hidden      INTEGER NOT NULL DEFAULT 0,  -- holds the console of a sweep's scheduler
     suggestion     TEXT,                -- what the search gave to a sweep's run: {parameter: value}

@@ -13,7 +13,8 @@ from workshop.slurm.starts import SlurmStart
 
 KINDS = (
     "finished", "code error", "out of memory", "time limit", "preempted and resumed", "cancelled",
-    "node failure", "no work left", "no run", "stopped", "lost", "running", "waiting", "unknown",
+    "node failure", "no work left", "no run", "stopped", "stopped early",
+    "lost", "running", "waiting", "unknown",
 )  # fmt: skip
 
 # What SLURM calls the reasons to wait (squeue's manual page, "JOB REASON CODES").
@@ -107,6 +108,7 @@ class Facts:
         slurm_is_silent: whether SLURM did not answer, so that `slurm` may be out of date.
         has_begun: whether the program that was given the run has reached `wandb.init`.
         is_past: whether the task's agent was given another run since.
+        stopped_early: whether the sweep's early termination ended the run.
     """
 
     slurm: Sequence[SlurmStart] = ()
@@ -119,6 +121,7 @@ class Facts:
     slurm_is_silent: bool = False
     has_begun: bool = True
     is_past: bool = False
+    stopped_early: bool = False
 
 
 def cause(facts: Facts) -> Cause:
@@ -135,6 +138,8 @@ def cause(facts: Facts) -> Cause:
         return _moved(facts, state, last)
     if facts.run_state == "finished":
         return Cause("finished") if is_live else _finished(facts)
+    if facts.stopped_early:
+        return Cause("stopped early", "others of the sweep were better by then")
     if last and last.surplus and not facts.has_run:
         return Cause("no work left", f"the sweep was {last.surplus}")
     return (

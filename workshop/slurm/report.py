@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 FEW_ROWS = 20
 """As many are shown whatever their causes are."""
 
-_QUIET = ("finished", "no work left", *LIVE)  # kinds of causes that nobody needs to look at
+_QUIET = (
+    "finished",
+    "stopped early",
+    "no work left",
+    *LIVE,
+)  # kinds of causes that nobody needs to look at
 _SHOWN = ("task", "run", "configuration", "slurm", "exit_code", "run_state", "log", "cause")
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from workshop.errors import WorkshopError
 from workshop.paths import shown
-from workshop.server.search import Scale, hyperparameters
+from workshop.search_space import hyperparameters
+from workshop.server.search import Scale
 from workshop.server.values import lookup
 from workshop.slurm import notes
 from workshop.slurm.cause import Facts, cause
@@ -319,6 +320,7 @@ def _facts(look: _Look, task: _Task, run: str | None) -> Facts:
         slurm_is_silent=task.slurm_is_silent,
         has_begun=has_begun,
         is_past=task.followed(run) is not None,
+        stopped_early=holder is task and bool(look.runs["stopped_early"].get(run, False)),
     )
 
 

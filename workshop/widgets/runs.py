@@ -42,6 +42,8 @@ class RunPicker(Shown):
         self._runs = pd.concat([ranked, others], ignore_index=True)
         self._labels = plots.run_labels(self._runs, self._parameters)
         self._columns = [*self._parameters, metric, "state"]
+        early = runs.get("stopped_early", pd.Series(False, runs.index))
+        self._stopped_early = set(runs["run"][early])
         self._histories: dict[str, pd.DataFrame] = {}
         self._ticked = set(ranked["run"][:first])
         self._page = 0
@@ -154,7 +156,9 @@ class RunPicker(Shown):
                     self._note.value = html.escape(str(error))
         chosen = [self._histories[run] for run in self.picked if run in self._histories]
         if chosen:
-            figure = plots.learning_curves(pd.concat(chosen, ignore_index=True), self._labels)
+            figure = plots.learning_curves(
+                pd.concat(chosen, ignore_index=True), self._labels, self._stopped_early
+            )
         else:
             figure = message("Tick a run to see its curves.")
         self._alt = figure.layout.meta["alt"]

@@ -194,7 +194,7 @@ def runs_table(store: Store, artifact: Artifact) -> Table:
             cells = [
                 run_cell(place, run),
                 tables.text(role),
-                tables.state(run.state),
+                tables.run_state(run),
                 tables.link(f"{place.entity}/{place.name}", place.entity, place.name),
                 tables.moment(run.created_at),
             ]

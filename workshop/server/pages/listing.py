@@ -129,6 +129,7 @@ def runs_table(
     found: list[RunFacts],
     parameters: Mapping[str, Scale] = NO_PARAMETERS,
     metric: Metric | None = None,
+    fronts: Mapping[int, int] | None = None,
 ) -> Table:
     """Return a row per run, with a column per parameter and per number in the summaries.
 
@@ -137,9 +138,10 @@ def runs_table(
         found: The runs.
         parameters: The scales of parameters to show, by their dotted names.
         metric: What the runs are sorted by, the best first; its column is the first of numbers.
+        fronts: The fronts of runs by their numbers, if the sweep has several goals.
     """
     metrics = metric_names(found, metric)
-    has_sweep = metric is None and any(facts.sweep for facts in found)
+    has_sweep = metric is None and fronts is None and any(facts.sweep for facts in found)
     order = "descending" if metric and metric.maximize else "ascending"
     columns = [
         Column("Run"),
@@ -147,6 +149,7 @@ def runs_table(
         *([Column("Sweep")] if has_sweep else []),
         *(Column(name, "parameter") for name in parameters),
         *([Column(metric.name, "number", order)] if metric else []),
+        *([Column("Front", "number", "ascending")] if fronts is not None else []),
         *(Column(name, "number") for name in metrics),
         Column("Started"),
         Column("Duration", "number"),
@@ -156,10 +159,11 @@ def runs_table(
         run = facts.run
         cells = [
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
-            tables.state(run.state),
+            tables.run_state(run),
             *([sweep_cell(project, facts.sweep)] if has_sweep else []),
             *(parameter_cell(facts, name, scale) for name, scale in parameters.items()),
             *([tables.value(facts.value(metric))] if metric else []),
+            *([tables.value(fronts.get(run.id))] if fronts is not None else []),
             *(tables.value(latest(facts, name)) for name in metrics),
             tables.moment(run.created_at),
             tables.span(facts.duration),

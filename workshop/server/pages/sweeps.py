@@ -20,7 +20,10 @@ from workshop.server.pages.progress import latest, progress
 from workshop.server.pages.rendering import Visit
 from workshop.server.pages.tables import Cell, Column, Table
 from workshop.server.records import Project, Run, Sweep
+from workshop.server.search import pareto
 from workshop.server.store import Store
+
+MOST_OF_FRONT = 20  # runs that are listed; the table has all
 
 
 def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
@@ -31,8 +34,11 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         runs = [RunFacts(run, sweep) for run in store.all(Run, sweep_id=found.id)]
         expected = visit.state.controller.proposals.trials.expected_runs(found)
     config = found.settings
-    metric = found.metric
-    if metric:
+    metric, goals = found.metric, found.goals
+    fronts = fronts_of(runs, goals) if len(goals) > 1 else None
+    if fronts is not None:
+        runs = ranked(runs, lambda facts: fronts.get(facts.run.id), is_descending=False)
+    elif metric:
         runs = ranked(runs, lambda facts: facts.value(metric), metric.maximize)
     live = [facts for facts in runs if facts.run.is_live]
     part = part_of(visit, len(runs))
@@ -45,12 +51,14 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "method": config["method"],
         "metric": metric and metric.name,
         "goal": metric and metric.goal,
+        "goals": goals,
+        "front": front_of(record, runs, fronts) if fronts is not None else None,
         "expected": expected,
         "ended": len(runs) - len(live),
         "states": count_states(runs),
         "best": best_of(record, runs, metric) if metric else None,
         "live": live_table(record, live, metric and metric.name) if live else None,
-        "runs": runs_table(record, on_page, search.hyperparameters(config), metric),
+        "runs": runs_table(record, on_page, search.hyperparameters(config), metric, fronts),
         "part": part,
         "is_live": found.state in ("PENDING", "RUNNING", "PAUSED") or bool(live),
     }
@@ -67,8 +75,28 @@ def find_sweep(store: Store, entity: str, project: str, sweep: str) -> tuple[Pro
 
 def count_states(runs: list[RunFacts]) -> str:
     """Return how many runs are in which state, in words."""
-    counts = Counter(facts.run.state for facts in runs)
+    counts = Counter(tables.run_state(facts.run).text for facts in runs)
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+def fronts_of(runs: list[RunFacts], goals: list[Metric]) -> dict[int, int]:
+    """Return the fronts of the runs that finished with a value of every goal, by their numbers."""
+    losses = {}
+    for facts in runs:
+        values = [goal.value(facts.summary) for goal in goals]
+        if facts.run.state == "finished" and None not in values:
+            signed = zip(goals, values, strict=True)
+            losses[facts.run.id] = [goal.sign * value for goal, value in signed]
+    return dict(zip(losses, pareto.fronts(list(losses.values())), strict=True))
+
+
+def front_of(project: Project, runs: list[RunFacts], fronts: dict[int, int]) -> list[Cell]:
+    """Return the ways to the runs of the Pareto front, the first of them if they are many."""
+    front = [facts.run for facts in runs if fronts.get(facts.run.id) == 1]
+    return [
+        tables.link(run.display_name, project.entity, project.name, "runs", run.name)
+        for run in front[:MOST_OF_FRONT]
+    ]
 
 
 def best_of(project: Project, runs: list[RunFacts], metric: Metric) -> Cell | None:
@@ -103,7 +131,7 @@ def live_table(project: Project, live: list[RunFacts], metric: str | None) -> Ta
         run = facts.run
         cells = [
             tables.link(run.display_name, project.entity, project.name, "runs", run.name),
-            tables.state(run.state),
+            tables.run_state(run),
             progress(facts),
             *([tables.value(latest(facts, metric))] if metric else []),
             tables.value(run.host),

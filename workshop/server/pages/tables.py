@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from workshop.server.pages import formats
 from workshop.server.pages.numbers import is_number
+from workshop.server.records import Run
 
 LONGEST_TEXT = 60
 
@@ -93,6 +94,13 @@ def link(item: str, *parts: str) -> Cell:
 def state(name: str) -> Cell:
     """Return a cell with the state of a run, a sweep or an agent."""
     return Cell(name.lower(), name.lower(), kind=f"state {name.lower()}")
+
+
+def run_state(run: Run) -> Cell:
+    """Return a cell with the state of a run; what its sweep has stopped early is no failure."""
+    if run.was_stopped_early:
+        return Cell("stopped early", "killed", kind="state early")
+    return state(run.state)
 
 
 def moment(seconds: float | None) -> Cell:

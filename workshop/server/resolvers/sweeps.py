@@ -8,7 +8,7 @@ from workshop.server.errors import NotFoundError, RequestError
 from workshop.server.inputs import LARGEST_INT64, parse_config, require_own_part
 from workshop.server.lifecycle import ENDED
 from workshop.server.proposals import wrap
-from workshop.server.records import Agent, Project, Run, Sweep
+from workshop.server.records import STOP_EARLY, Agent, Project, Run, Sweep
 from workshop.server.resolvers import agents, projects, runs
 from workshop.server.resolvers.context import (
     Context,
@@ -195,7 +195,7 @@ def change(context: Context, values: dict) -> Sweep:
     if "controller" in given:
         for name in json.loads(sweep.controller).get("earlystop") or []:
             if run := context.store.find(Run, sweep_id=sweep.id, name=name):
-                context.controller.order_stop(run)
+                context.controller.order_stop(run, STOP_EARLY)
         sweep = context.controller.settle(sweep)
     state = values.get("state")
     if state is None:

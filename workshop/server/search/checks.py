@@ -104,6 +104,10 @@ def metric_problems(config: dict, *, is_stopping: bool) -> Iterator[str]:
         return
     for each in metrics:
         yield from one_metric_problems(each)
+    names = [each.get("name") for each in metrics if isinstance(each, dict)]
+    for name in dict.fromkeys(names):
+        if isinstance(name, str) and names.count(name) > 1:
+            yield f"metrics lists {name!r} {names.count(name)} times: every goal needs its own"
 
 
 def one_metric_problems(metric: object) -> Iterator[str]:

@@ -104,6 +104,17 @@ def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> 
     return stopped
 
 
+def is_judged(config: dict, values: int) -> bool:
+    """Tell whether a run that has logged so many values was compared with others.
+
+    Args:
+        config: The sweep's configuration; without `early_terminate`, no run ever is.
+        values: How many finite values of the sweep's metric the run has logged.
+    """
+    settings = config.get("early_terminate")
+    return bool(settings) and bool(brackets(settings, values))
+
+
 def brackets(settings: dict, longest: int) -> list[int]:
     """Return the numbers of iterations, at most `longest`, at which runs are compared."""
     eta = settings.get("eta", ETA)

@@ -14,6 +14,7 @@ SECTIONS = (
     "project", "entity", "run_cap", "early_terminate", "controller", "scheduler", "job",
     "image_uri", "kind", "apiVersion",
 )  # fmt: skip
+SCHEDULER_KEYS = ("engine", "source", "search_space", "optimizer")
 METRIC_KEYS = ("name", "goal", "target", "impute", "impute_while_running")
 
 
@@ -31,14 +32,35 @@ def warnings(config: object) -> Iterator[str]:
                 yield f"metric has the key {shorten(key)}, which is not known" + closest(
                     key, METRIC_KEYS
                 )
+    scheduler = config.get("scheduler")
+    if isinstance(scheduler, dict):
+        yield from scheduler_warnings(scheduler, has_space=bool(config.get("parameters")))
     if metric is not None and config.get("metrics") is not None:
         yield "metric and metrics cannot both count: remove one of them"
     elif config.get("metrics") is not None and config.get("method") != "custom":
         yield "metrics are for method custom with a scheduler: name one metric instead"
-    if config.get("scheduler") is not None and config.get("early_terminate") is not None:
+    if scheduler is not None and config.get("early_terminate") is not None:
         yield "early_terminate is ignored: a scheduler stops runs by rules of its own"
     if isinstance(config.get("parameters"), dict):
         yield from misread_numbers(config["parameters"])
+
+
+def scheduler_warnings(scheduler: dict, *, has_space: bool) -> Iterator[str]:
+    """Yield which settings of a scheduler are not known, have no effect, or lack another one."""
+    for key in scheduler:
+        if key not in SCHEDULER_KEYS:
+            yield f"scheduler has the key {shorten(key)}, which is not known" + closest(
+                key, SCHEDULER_KEYS
+            )
+    named = [key for key in ("search_space", "optimizer") if scheduler.get(key) is not None]
+    if named and scheduler.get("engine") == "wandb":
+        yield f"scheduler has {' and '.join(named)}, which engine wandb ignores: remove them"
+    elif named and not scheduler.get("source"):
+        yield f"scheduler has {' and '.join(named)}, but no source: name the Python file"
+    if "search_space" in named and has_space:
+        yield "parameters are ignored: the scheduler's search_space takes their place"
+    elif "search_space" not in named and not has_space:
+        yield "parameters is missing, and the scheduler has no search_space: give one of them"
 
 
 def misread_numbers(parameters: dict) -> Iterator[str]:
