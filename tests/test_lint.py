@@ -180,7 +180,11 @@ def test_check_raises_the_first_finding_and_counts_the_others():
         check(GOOD | {"method": "randon", "run_cap": 0}, "sweep.yaml")
 
 
-OPTUNA = {"engine": "optuna", "source": "space.py", "search_space": "space"}
+OPTUNA = {
+    "engine": "optuna",
+    "source": "configs/optuna_search.py",
+    "search_space": "search_space",
+}
 TWO_GOALS = [
     {"name": "Validation Accuracy", "goal": "maximize"},
     {"name": "Epoch Seconds", "goal": "minimize"},
@@ -191,7 +195,14 @@ TWO_GOALS = [
     "change",
     [
         {"method": "custom", "scheduler": OPTUNA, "metric": None, "parameters": None},
-        {"method": "custom", "scheduler": OPTUNA, "metric": None, "metrics": TWO_GOALS},
+        {
+            "method": "custom",
+            "scheduler": OPTUNA,
+            "metric": None,
+            "metrics": TWO_GOALS,
+            "parameters": None,
+        },
+        {"method": "custom", "scheduler": {"engine": "optuna"}},
         {"metric": {"name": "Validation Loss"}},
         {"metric": {"name": "Images per Second", "goal": "maximize"}},
         {"metric": {"name": "Learning Rate"}},

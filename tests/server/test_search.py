@@ -262,20 +262,23 @@ def test_sweeps_that_are_searched_here_or_elsewhere_are_accepted(config):
     assert search.expected_runs(config) in (None, 1)
 
 
+GIVEN = {"parameters": {"a": {"value": 1}}}
+
+
 @pytest.mark.parametrize(
     ("scheduler", "more", "expected"),
     [
         (
             {"engine": "optuna", "search_spaces": "f"},
-            {},
+            GIVEN,
             "'search_spaces', which is not known (did",
         ),
         ({"engine": "optuna", "search_space": "f"}, {}, "search_space, but no source"),
-        ({"engine": "wandb", "optimizer": "f"}, {}, "optimizer, which engine wandb ignores"),
+        ({"engine": "wandb", "optimizer": "f"}, GIVEN, "optimizer, which engine wandb ignores"),
         ({"engine": "optuna"}, {}, "parameters is missing, and the scheduler has no search_space"),
         (
             {"engine": "optuna", "search_space": "f", "source": "s.py"},
-            {"parameters": {"a": {"value": 1}}},
+            GIVEN,
             "parameters are ignored",
         ),
     ],
