@@ -24,6 +24,7 @@ from workshop.server.search import pareto
 from workshop.server.store import Store
 
 MOST_OF_FRONT = 20  # runs that are listed; the table has all
+MOST_RANKED = 2000  # runs that are sorted into fronts, which takes time with the square of them
 
 
 def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
@@ -80,10 +81,15 @@ def count_states(runs: list[RunFacts]) -> str:
 
 
 def fronts_of(runs: list[RunFacts], goals: list[Metric]) -> dict[int, int]:
-    """Return the fronts of the runs that finished with a value of every goal, by their numbers."""
-    losses = {}
+    """Return the fronts of the runs that finished with a value of every goal, by their numbers.
+
+    Of very many runs, only the first are compared.
+    """
+    losses: dict[int, list[float]] = {}
     for facts in runs:
         values = [goal.value(facts.summary) for goal in goals]
+        if len(losses) == MOST_RANKED:
+            break
         if facts.run.state == "finished" and None not in values:
             signed = zip(goals, values, strict=True)
             losses[facts.run.id] = [goal.sign * value for goal, value in signed]
