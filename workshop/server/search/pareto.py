@@ -37,6 +37,11 @@ def fronts(losses: Sequence[Sequence[float]]) -> list[int]:
 def _is_dominated(loss: tuple[float, ...], front: list[tuple[float, ...]]) -> bool:
     # By two goals, the last one of a front is the best of it by the second.
     others = front[-1:] if len(loss) == 2 else front
-    return any(
-        other != loss and all(a <= b for a, b in zip(other, loss, strict=True)) for other in others
-    )
+    for other in others:
+        for mine, theirs in zip(loss, other, strict=True):
+            if theirs > mine:
+                break
+        else:
+            if other != loss:
+                return True
+    return False
