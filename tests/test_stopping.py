@@ -190,3 +190,9 @@ class TestFigure:
         alone = methods.stop_early({1: [1.0]}, SETTINGS)
         figure = plots.hyperband(alone, {1: [1.0]}, pd.DataFrame({"epoch": []}), "Loss")
         assert "never compared" in figure.layout.meta["alt"]
+
+
+def test_curves_that_are_not_recorded_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(stopping, "CURVES", tmp_path / "curves.csv")
+    with pytest.raises(WorkshopError, match=r"curves\.csv is missing: record it by"):
+        methods.compare_stopping({"eager": SETTINGS}, repeats=1)

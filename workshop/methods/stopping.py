@@ -11,6 +11,7 @@ import pandas as pd
 
 from workshop.errors import WorkshopError
 from workshop.methods.replay import METRIC
+from workshop.paths import shown
 from workshop.server.search import hyperband
 
 CURVES = Path(__file__).with_name("curves.csv")
@@ -25,7 +26,15 @@ def recorded_curves() -> pd.DataFrame:
     Returns:
         A row per run and epoch: the run's number `run`, its parameters, `Epoch`, what it logged,
         and `Epoch Seconds`.
+
+    Raises:
+        WorkshopError: they are not recorded.
     """
+    if not CURVES.exists():
+        raise WorkshopError(
+            f"{shown(CURVES)} is missing: record it by `python -m maintenance.record_curves`, some "
+            "minutes of training"
+        )
     return pd.read_csv(CURVES, comment="#")
 
 
