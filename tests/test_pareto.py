@@ -129,7 +129,7 @@ def path(server):
     # wandb-core's mutation, by which `wandb sweep-scheduler` proposes runs.
     mutation = """mutation($id: ID!, $config: JSONString!) {
       enqueueSweepRun(input: {id: $id, config: $config}) { id } }"""
-    sweep_id = sweep.get(registered).id
+    sweep_id = sweep.get(registered)._attrs["id"]
     for rate in results:
         config = json.dumps({"learning_rate": {"value": rate}})
         reply = httpx2.post(
