@@ -13,7 +13,7 @@ NEWEST ?= newest
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tutorial check test test-all timings lab kernel serve notebooks bench lock newest
+.PHONY: help install tutorial check test test-all timings lab kernel serve notebooks site bench lock newest
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -23,8 +23,10 @@ install: $(INSTALLED) ## build .venv with the packages of requirements.lock
 tutorial: $(INSTALLED) ## run notebooks 00 to 05 at smoke scale and print what came out
 	@$(BIN)/workshop run -p project=sweep-workshop
 
-check: $(INSTALLED) ## check style, spelling, and what is generated, in a minute
+check: $(INSTALLED) ## check style, spelling, types, and what is generated, in a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest --quiet --no-header --durations=0 --durations-min=5 tests/repository
 
 test: $(INSTALLED) ## run the tests, several at a time
@@ -48,6 +50,10 @@ serve: $(INSTALLED) ## run the local W&B server until Ctrl-C, to look at its pag
 notebooks: $(INSTALLED) ## execute the notebooks and store their outputs in them
 	@$(BIN)/workshop notebooks
 
+site: $(INSTALLED) ## build the site of documents and notebooks in site/html/
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning -c docs/site -d site/doctrees . site/html
+	@echo "Open site/html/index.html in a browser"
+
 bench: $(INSTALLED) ## measure the local server, beside its peers
 	@$(BIN)/python -m benchmarks.server $(BENCH)
 
@@ -65,7 +71,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
 	    -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q workshop
+	@$(BIN)/python -m compileall -q workshop sweepserver
 	@touch $@
 
 $(BIN)/uv:

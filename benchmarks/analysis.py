@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import Report
-from workshop import analysis, plots
-from workshop.server.search import Scale
+from sweepserver.search import Scale
+from workshop import analyze
+from workshop.analyze import plots
 
 METRIC = "Validation Accuracy"
 SIZES = (10, 100, 1_000)
@@ -74,14 +75,14 @@ def prepare(size: int) -> dict[str, Callable[[], object]]:
     """Return what notebook 04 does with so many runs, by name."""
     frame = sweep(size)
     curves = history(frame)
-    weights = analysis.importance(frame, METRIC, PARAMETERS)
-    stopped = analysis.best_so_far(frame, METRIC)
+    weights = analyze.importance(frame, METRIC, PARAMETERS)
+    stopped = analyze.best_so_far(frame, METRIC)
     return {
-        "rank": lambda: analysis.rank(frame, METRIC),
-        "left out": lambda: analysis.left_out(frame, METRIC),
-        "requested and effective": lambda: analysis.requested_and_effective(frame),
-        "importance": lambda: analysis.importance(frame, METRIC, PARAMETERS),
-        "best so far": lambda: analysis.best_so_far(frame, METRIC),
+        "rank": lambda: analyze.rank(frame, METRIC),
+        "left out": lambda: analyze.left_out(frame, METRIC),
+        "requested and effective": lambda: analyze.requested_and_effective(frame),
+        "importance": lambda: analyze.importance(frame, METRIC, PARAMETERS),
+        "best so far": lambda: analyze.best_so_far(frame, METRIC),
         "figure: parallel": lambda: plots.parallel_coordinates(frame, PARAMETERS, METRIC),
         "figure: importance": lambda: plots.importance_bars(weights, METRIC),
         "figure: best so far": lambda: plots.best_so_far(stopped, METRIC),

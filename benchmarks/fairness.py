@@ -34,19 +34,21 @@ def measure(report: Report) -> None:
 
 async def measure_on(report: Report, server: Served) -> None:
     """Measure every load."""
-    busy = await connect(server.url, server.key_of(BUSY), AT_ONCE)
+    (first,) = await connect(server.url, server.key_of(BUSY), 1)
     (other,) = await connect(server.url, server.key_of(OTHER), 1)
     await other.ask(UPSERT, project="bench", name="short", host="h")
     for run in ("long", "wide", "still"):
-        await busy[0].ask(UPSERT, project="bench", name=run, host="h")
+        await first.ask(UPSERT, project="bench", name=run, host="h")
     for run in ("long", "still"):
         rows = [{"loss": 1 / (i + 1), "_step": i if run == "long" else 0} for i in range(LINES)]
-        await busy[0].send(lines(busy[0], BUSY, run, 0, *rows))
+        await first.send(lines(first, BUSY, run, 0, *rows))
+    first.close()
     offsets = itertools.count()
     for what, (number, requests) in LOADS.items():
-        begin = time.monotonic()
         done = asyncio.Event()
-        loads = [asyncio.create_task(load(busy[i], requests(busy[i]), done)) for i in range(number)]
+        busy = await connect(server.url, server.key_of(BUSY), number)
+        loads = [asyncio.create_task(load(one, requests(one), done)) for one in busy]
+        begin = time.monotonic()
         waits = []
         while time.monotonic() - begin < SECONDS:
             request = lines(other, OTHER, "short", next(offsets), {"loss": 1.0})
@@ -54,6 +56,8 @@ async def measure_on(report: Report, server: Served) -> None:
             await asyncio.sleep(PAUSE)
         done.set()
         asked = sum(await asyncio.gather(*loads))
+        for connection in busy:
+            connection.close()
         report.add(
             "How long a post of one line waits while another participant asks without a pause",
             {

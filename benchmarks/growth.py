@@ -11,9 +11,9 @@ from pathlib import Path
 from benchmarks.report import Report
 from benchmarks.served import Served
 from benchmarks.wire import HEARTBEAT, UPSERT, Connection, connect
-from workshop.server.records import Agent, Project, Run, Sweep
-from workshop.server.resolvers.context import global_id
-from workshop.server.store import Store
+from sweepserver.api.resolvers.context import global_id
+from sweepserver.store.database import Store
+from sweepserver.store.records import Agent, Project, Run, Sweep
 
 SIZES = (1_000, 10_000, 100_000)
 REPEATS = 15

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from workshop.server.keys import key_file, read_key
+from sweepserver.people.keys import key_file, read_key
 
 
 class Served:
@@ -26,7 +26,7 @@ class Served:
     def __init__(self, store: Path | None = None, people: Sequence[str] = ()):
         self._home = Path(tempfile.mkdtemp(prefix="workshop-benchmark-"))
         self.store = store or self._home / "store"
-        command = [sys.executable, "-m", "workshop.server", "--store", self.store, "--port", "0"]
+        command = [sys.executable, "-m", "sweepserver", "--store", self.store, "--port", "0"]
         if people:
             roster = self._home / "roster.csv"
             roster.write_text("\n".join(["name", *people]))

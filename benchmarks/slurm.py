@@ -15,8 +15,11 @@ import wandb
 
 from benchmarks.report import Report
 from tests.slurm.cluster import Cluster
-from workshop import backend, slurm, sweep
-from workshop.analysis import fetch_runs, history
+from workshop.connection import backend
+from workshop.define import definition
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs, history
+from workshop.run_agents import slurm
 
 RUNS, AT_ONCE = 12, 2
 TRIAL = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 1, "scale": "smoke"}
@@ -43,10 +46,10 @@ def main() -> None:
 
 def measure(report: Report, runs_per_task: slurm.RunsPerTask, runs: int) -> None:
     """Run a sweep of so many runs with one mapping, and add its row to the report."""
-    config = sweep.load("configs/sweep_config.yaml")
+    config = definition.load("configs/sweep_config.yaml")
     config["parameters"] = {name: {"value": value} for name, value in TRIAL.items()}
     config["parameters"]["seed"] = {"values": list(range(runs))}
-    path = sweep.register(config, "benchmark")
+    path = registration.register(config, "benchmark")
     submission = slurm.plan(path, at_once=AT_ONCE, runs_per_task=runs_per_task, site="test_cluster")
     job = slurm.submit(submission, show=lambda line: None)
     slurm.wait(job, every=1, show=lambda line: None)

@@ -35,7 +35,8 @@ import torchvision  # noqa: E402, F401
 note("import torchvision")
 from torch.optim.optimizer import register_optimizer_step_post_hook  # noqa: E402
 
-from workshop import training, wandb_sweep  # noqa: E402
+from workshop import wandb_sweep  # noqa: E402
+from workshop.trainer import training  # noqa: E402
 
 note("import the kit")
 

@@ -26,12 +26,17 @@ import wandb
 from benchmarks import counting
 from benchmarks.report import Report
 from benchmarks.trainer_case import Kit
-from workshop import agents, backend, sweep, training, wandb_sweep
-from workshop.config import resolve
+from workshop import wandb_sweep
+from workshop.connection import backend
+from workshop.define.definition import load
+from workshop.initialize import registration
+from workshop.initialize.run_states import ENDED
 from workshop.paths import ROOT
-from workshop.progress import ENDED
-from workshop.threads import available_cpus
-from workshop.warm import run_warm
+from workshop.run_agents import local
+from workshop.run_agents.warm import run_warm
+from workshop.trainer import training
+from workshop.trainer.config import resolve
+from workshop.trainer.cpus import available_cpus
 
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
@@ -205,7 +210,7 @@ def startup(report: Report, repeats: int) -> None:
             os.environ["BENCHMARK_STARTUP"] = str(file)
             path = registered("benchmarks.startup", [0.001], scale="smoke", num_epochs=1)
             os.environ["BENCHMARK_BEGAN"] = repr(time.time())
-            quietly(partial(agents.run_processes, path, tasks=1, at_once=1))
+            quietly(partial(local.run_processes, path, tasks=1, at_once=1))
             found.append(json.loads(file.read_text()))
     for parts in found:
         parts["all of it"] = sum(parts.values())
@@ -220,10 +225,10 @@ def startup(report: Report, repeats: int) -> None:
 def trials(report: Report, repeats: int) -> None:
     """Compare whole trials at scale smoke, by one agent and by two."""
     ways = {
-        ("handbook, 32 px", 1): ("benchmarks.handbook", agents.run_processes),
-        ("handbook, 32 px", 2): ("benchmarks.handbook", agents.run_processes),
-        ("kit, agent processes", 1): ("workshop.wandb_sweep", agents.run_processes),
-        ("kit, agent processes", 2): ("workshop.wandb_sweep", agents.run_processes),
+        ("handbook, 32 px", 1): ("benchmarks.handbook", local.run_processes),
+        ("handbook, 32 px", 2): ("benchmarks.handbook", local.run_processes),
+        ("kit, agent processes", 1): ("workshop.wandb_sweep", local.run_processes),
+        ("kit, agent processes", 2): ("workshop.wandb_sweep", local.run_processes),
         ("kit, warm agents", 1): ("workshop.wandb_sweep", run_warm),
         ("kit, warm agents", 2): ("workshop.wandb_sweep", run_warm),
     }
@@ -232,7 +237,7 @@ def trials(report: Report, repeats: int) -> None:
         for way, (program, run) in ways.items():
             size = {"image_size": 32} if program == "benchmarks.handbook" else {"scale": "smoke"}
             path = registered(program, RATES, **size)
-            count = {"tasks": way[1]} if run is agents.run_processes else {}
+            count = {"tasks": way[1]} if run is local.run_processes else {}
             # What a SLURM task's CPUs would do for the handbook's way; the kit's counts itself.
             os.environ["OMP_NUM_THREADS"] = str(max(1, available_cpus() // way[1]))
             found[way].append(ends(path, partial(run, path, at_once=way[1], **count)))
@@ -272,7 +277,7 @@ def memory(report: Report, runs: int = 20) -> None:
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             seen.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
-    quietly(partial(agents.run_in_process, path, program=program))
+    quietly(partial(local.run_in_process, path, program=program))
     for number in (1, 2, 5, 10, runs):
         report.add(
             "Memory after runs in one process, MB",
@@ -324,7 +329,7 @@ class Log:
 
 def registered(program: str, rates: list[float], **parameters: object) -> str:
     """Register a grid whose runs start a program; return its path."""
-    definition = sweep.load("configs/sweep_config.yaml")
+    definition = load("configs/sweep_config.yaml")
     definition["program"] = program
     definition["command"] = ["${env}", "python", "-m", program, "${args}"]
     definition["parameters"] = {"learning_rate": {"values": rates}} | {
@@ -344,12 +349,12 @@ def ends(path: str, work: Callable[[], object]) -> list[float]:
     working = threading.Thread(target=quietly, args=(work,))
     working.start()
     while working.is_alive():
-        states = sweep.states(path)
+        states = registration.states(path)
         now = time.perf_counter() - begin
         times += [now] * (sum(states[state] for state in ENDED) - len(times))
         time.sleep(0.2)
-    if sweep.states(path)["finished"] != len(RATES):
-        sys.exit(f"not all runs of {path} finished: {dict(sweep.states(path))}")
+    if registration.states(path)["finished"] != len(RATES):
+        sys.exit(f"not all runs of {path} finished: {dict(registration.states(path))}")
     return times
 
 

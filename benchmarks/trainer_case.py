@@ -20,11 +20,11 @@ from torch import Tensor  # noqa: E402
 from torch.optim.lr_scheduler import LambdaLR  # noqa: E402
 
 from benchmarks import handbook  # noqa: E402
-from workshop import training  # noqa: E402
-from workshop.config import resolve  # noqa: E402
-from workshop.data import IMAGENET, PHOTOGRAPHS, Images  # noqa: E402
-from workshop.model import build  # noqa: E402
-from workshop.threads import fair_share  # noqa: E402
+from workshop.trainer import optim, training  # noqa: E402
+from workshop.trainer.config import resolve  # noqa: E402
+from workshop.trainer.cpus import fair_share  # noqa: E402
+from workshop.trainer.data import IMAGENET, PHOTOGRAPHS, Images  # noqa: E402
+from workshop.trainer.model import build  # noqa: E402
 
 INPUT_BATCHES = 16
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,7 +61,7 @@ class Kit:
         torch.set_num_threads(fair_share())
         self.config = resolve({"batch_size": batch_size, "optimizer": "adam"} | parameters)
         self.model = build(self.config).to(DEVICE, memory_format=torch.channels_last)
-        self.optimizer = training.build_optimizer(self.config, self.model)
+        self.optimizer = optim.build_optimizer(self.config, self.model)
         self.schedule = LambdaLR(self.optimizer, lambda step: 1.0)
         self.network = training.accelerated(self.model, self.config)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import wandb
 from graphql import GraphQLError, OperationDefinitionNode, parse, validate
 
-from workshop.server.graphql import SCHEMA
+from sweepserver.api.graphql import SCHEMA
 
 CLIENT = Path(wandb.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "not_served.md"

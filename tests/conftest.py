@@ -10,6 +10,8 @@ pytest_plugins = [
     "tests.fixtures.server",
     "tests.fixtures.browser",
     "tests.fixtures.cluster",
+    "tests.fixtures.rehearsal",
     "tests.fixtures.hub",
+    "tests.fixtures.alone",
     "tests.fixtures.ondemand",
 ]

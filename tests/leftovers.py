@@ -3,7 +3,7 @@
 A run of the tests has a folder, and everything that it starts inherits a variable that names this
 folder.  So whatever ended the run, all of that can be found:
 
-    python tests/leftovers.py FOLDER WORKSHOP_TEST_RUN=FOLDER
+    python -m tests.leftovers FOLDER WORKSHOP_TEST_RUN=FOLDER
 
 waits until its input ends, which the run holds open as long as it lives, and then leaves neither
 a process, a user nor a file of it.  What even that cannot do, because the machine went down, the
@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from workshop.run_agents.rehearsal import processes
+
+ROOT = Path(__file__).parents[1]
 RUN = "WORKSHOP_TEST_RUN"
 """The variable that names the folder of the run."""
 
@@ -48,32 +50,16 @@ def remember_user(name: str) -> None:
 def remove_user(name: str) -> None:
     """Remove a user of this machine with all that runs for them."""
     kill_user(name)
+    for place in Path("/tmp").glob("workshop-cluster-*"):  # of a rehearsal cluster
+        with contextlib.suppress(OSError, KeyError):  # gone, or of a user who is
+            if place.owner() == name:
+                shutil.rmtree(place)
     subprocess.run(["userdel", name], capture_output=True)
 
 
 def kill_user(name: str) -> None:
     """End what a user has left running."""
     while subprocess.run(["pkill", "-KILL", "-u", name], capture_output=True).returncode == 0:
-        time.sleep(0.02)
-
-
-def processes(**variables: str) -> list[int]:
-    """Return the processes, this one apart, that were started with variables of these values."""
-    marks = {f"{name}={value}".encode() for name, value in variables.items()}
-    found = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):  # it has ended in the meantime
-            if marks.issubset(file.read_bytes().split(b"\0")):
-                found.append(int(file.parent.name))
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def kill(**variables: str) -> None:
-    """Kill those processes, and what they start meanwhile; return when none is left."""
-    while found := processes(**variables):
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
 
 
@@ -86,8 +72,9 @@ def watch(folder: Path, **marks: str) -> subprocess.Popen:
     """
     words = [f"{name}={value}" for name, value in marks.items()]
     return subprocess.Popen(
-        [sys.executable, __file__, folder, *words],
+        [sys.executable, "-m", "tests.leftovers", folder, *words],
         env=unmarked(),
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is not for it
     )
@@ -98,7 +85,7 @@ def clean(folder: Path, marks: Mapping[str, str]) -> None:
     users = folder / "users"
     for name in users.read_text().split() if users.exists() else ():
         remove_user(name)
-    kill(**marks)
+    processes.kill(**marks)
     memory = folder / "cgroup" / "memory"  # of a cluster
     if memory.is_symlink():
         remove_groups(memory.resolve())

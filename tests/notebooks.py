@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from workshop.answers import JUDGES
+from workshop.exercises import JUDGES
 
 
 def write_notebook(path: Path, *sources: str) -> Path:

@@ -18,7 +18,7 @@ import wandb
 from tests.certificates import certify
 from tests.fixtures.server import RunningServer, launch
 from tests.proxy import Tunnel
-from workshop.credentials import account_url
+from workshop.connection.credentials import account_url
 from workshop.paths import ROOT
 
 NOW, BEFORE = "api.forge.coreweave.com", "api.wandb.ai"
@@ -31,17 +31,20 @@ TINY = {
 FOUR_STEPS = """
 import json, sys
 import wandb
-from workshop import agents, backend, sweep
+from workshop.connection import backend
+from workshop.define import load
+from workshop.initialize import get, register
+from workshop.run_agents import run_in_process, run_processes
 account = backend.connect("wandb")
-config = sweep.load("configs/sweep_config.yaml")
+config = load("configs/sweep_config.yaml")
 config["parameters"] = {name: {"value": value} for name, value in json.loads(sys.argv[2]).items()}
-path = sweep.register(config, "p")
+path = register(config, "p")
 match sys.argv[1]:
     case "in this process":
-        agents.run_in_process(path)
+        run_in_process(path)
     case "as a process":
-        agents.run_processes(path, tasks=1)
-found = sweep.get(path)
+        run_processes(path, tasks=1)
+found = get(path)
 (run,) = found.runs
 print(json.dumps([account.kind, account.url, account.entity, found.url, run.url, run.state]))
 """
@@ -57,7 +60,7 @@ def test_the_client_speaks_to_the_server_that_the_documents_name():
     told = (
         f"this client's own server is {account_url()}, and no longer {NOW}: say so in README.md, "
         "docs/local_server.md, docs/slurm.md and notebook 00, look again at how the client "
-        "finds keys (workshop/credentials.py), and then change this test"
+        "finds keys (workshop/connection/credentials.py), and then change this test"
     )
     assert account_url() == f"https://{NOW}", told
     assert wandb.Settings().app_url == PAGES, f"{told}; its pages are at {wandb.Settings().app_url}"
@@ -140,7 +143,7 @@ def test_check_says_which_entry_is_used(user, backend, machine, key):
 
 
 def test_the_address_from_before_means_the_same_account(user):
-    program = "import sys; from workshop import backend; print(backend.connect(sys.argv[1]).kind)"
+    program = "import sys, workshop.connection as c; print(c.connect(sys.argv[1]).kind)"
     status, printed = user.run(BEFORE, "-c", program, f"https://{BEFORE}")
     assert (status, printed.splitlines()[-1]) == (0, "account"), printed
     assert user.tunnel.reached == {BEFORE}

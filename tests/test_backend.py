@@ -7,8 +7,10 @@ import sys
 import pytest
 import wandb
 
-from workshop import backend, local_server, sweep
+from workshop.connection import backend, local_server
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 from workshop.paths import home
 from workshop.preflight import server as preflight
 
@@ -82,7 +84,8 @@ def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path):
     wrong.write_text(local_server.netrc_file().read_text().replace("local-", "local-0"))
     program = (
         "from pathlib import Path\n"
-        "from workshop import backend, errors, local_server\n"
+        "from workshop import errors\n"
+        "from workshop.connection import backend, local_server\n"
         f"local_server.netrc_file = lambda: Path({str(wrong)!r})\n"
         "raise SystemExit(errors.exit_status(lambda: backend.connect('local')))"
     )
@@ -91,7 +94,7 @@ def test_wrong_key_is_an_error_with_the_next_step(server, tmp_path):
     )
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert f"the W&B server at {server.url} takes no key from here" in line
+    assert f"the W&B server at {server.url} did not accept your key" in line
     assert f"run `wandb login --host {server.url}`" in line
     assert "Traceback" not in done.stderr
 
@@ -123,6 +126,6 @@ def test_session_stops_only_what_it_started(server):
 
 
 def test_nothing_is_written_outside_of_the_home(server):
-    sweep.register(sweep.load("configs/sweep_config.yaml"), "folders")
+    registration.register(definition.load("configs/sweep_config.yaml"), "folders")
     for variable in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
         assert os.environ[variable].startswith(str(home()))

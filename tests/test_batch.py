@@ -16,13 +16,14 @@ import yaml
 from tests.notebooks import write_notebook
 from tests.repository.documents import Page, are_in_order
 from tests.waiting import patience, wait_for, wait_for_text
-from workshop import batch, cli, local_server, sweep
+from workshop import batch, cli
 from workshop.batch import running
-from workshop.batch.index import write_index
-from workshop.batch.parameters import checked, declared
+from workshop.batch.parameters import assignment, checked, declared
 from workshop.batch.record import Execution, held
+from workshop.batch.report import summary, write_index
 from workshop.batch.reporter import Reporter
-from workshop.batch.summary import summary
+from workshop.connection import local_server
+from workshop.define.definition import load
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
 
@@ -75,7 +76,7 @@ class TestParameters:
     )
     def test_values_are_yaml_of_the_default_s_type(self, notebook, text, value):
         types = {notebook: declared(notebook)}
-        name, read, _ = batch.assignment(text)
+        name, read, _ = assignment(text)
         assert repr(checked({name: read}, types)[notebook][name]) == repr(value)
 
     @pytest.mark.parametrize(
@@ -92,20 +93,22 @@ class TestParameters:
             ("at_once=true", "is True, but it must be a valid integer"),
             (
                 "project=no",
-                "is False, but it must be a valid string, in quotes of its own: -p "
-                "project='\"no\"'",
+                "is False, but it must be a valid string, in its own quotes: -p project='\"no\"'",
             ),
             (
                 "names=[a, no]",
-                "names[1] of 00_typed is False, but it must be a valid string, in quotes of its "
-                'own: -p names=\'["a", "no"]\'',
+                "names[1] of 00_typed is False, but it must be a valid string, in its own "
+                'quotes: -p names=\'["a", "no"]\'',
             ),
             ("quick=1", "is 1, but it must be a valid boolean"),
-            ("rate=[1]", "no notebook has the parameter 'rate' (did you mean 'rates'?): there are"),
+            (
+                "rate=[1]",
+                "no notebook has the parameter 'rate' (did you mean 'rates'?): use one of",
+            ),
         ],
     )
     def test_what_does_not_fit_is_one_sentence(self, notebook, text, words):
-        name, value, typed = batch.assignment(text)
+        name, value, typed = assignment(text)
         with pytest.raises(WorkshopError) as raised:
             checked({name: value}, {notebook: declared(notebook)}, {name: typed})
         assert words in str(raised.value)
@@ -118,8 +121,10 @@ class TestParameters:
         assert repr(values) == repr({one: {"a": 3, "b": 4}, two: {"b": 4.0}})
 
     def test_value_that_is_no_yaml_is_a_sentence(self):
-        with pytest.raises(WorkshopError, match=r"'rates' has the value '\[0.1', which is no YAML"):
-            batch.assignment("rates=[0.1")
+        with pytest.raises(
+            WorkshopError, match=r"'rates' has the value '\[0.1', which is not valid YAML"
+        ):
+            assignment("rates=[0.1")
 
 
 class TestFind:
@@ -168,7 +173,7 @@ class TestExecution:
         said = capsys.readouterr()
         assert "error: notebook 01_bad.ipynb failed (kept as " in said.err
         assert said.err.splitlines()[2].strip() == "ZeroDivisionError: division by zero"
-        assert f"go on: workshop run --resume {out}" in said.err
+        assert f"continue: workshop run --resume {out}" in said.err
         assert "[2/3] 01_bad: failed after" in said.out
         assert outcomes(out) == ["finished", "failed", "pending"]
         index = (out / "index.html").read_text()
@@ -187,7 +192,7 @@ class TestExecution:
         assert "ZeroDivisionError" not in (out / "index.html").read_text()
         assert "00_good" not in capsys.readouterr().out
         assert cli.main(["run", "--resume", str(out)]) == 2
-        assert "has finished already" in capsys.readouterr().err
+        assert "has already finished" in capsys.readouterr().err
 
     def test_wrong_parameter_is_an_error_before_anything_runs(self, tmp_path):
         notebook = write_notebook(tmp_path / "00_first.ipynb", "rate = 1")
@@ -200,14 +205,17 @@ class TestExecution:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (["--resume", "X", "-p", "rate=1"], "--resume goes on with the notebooks and param"),
-            (["--resume", "X"], "X holds no execution"),
-            (["--scale", "smoke", "-p", "scale=full"], "--scale smoke and -p scale=full differ"),
-            (["--scale", "tiny", "-p", "scale=no"], "--scale tiny and -p scale=no differ"),
+            (["--resume", "X", "-p", "rate=1"], "--resume uses the notebooks and parameters of"),
+            (["--resume", "X"], "X has no execution"),
+            (
+                ["--scale", "smoke", "-p", "scale=full"],
+                "--scale smoke and -p scale=full contradict",
+            ),
+            (["--scale", "tiny", "-p", "scale=no"], "--scale tiny and -p scale=no contradict"),
             (["--scale", "clas"], "scale is 'clas', but it must be one of class, full"),
-            (["--folder", "."], "cannot be made (File exists)"),
+            (["--folder", "."], "cannot be created (File exists)"),
             (["-p", "scale=tiny", "-p", "scale=tiny"], "-p scale is given more than once: keep"),
-            (["-p", "project=no"], "in quotes of its own: -p project='\"no\"'"),
+            (["-p", "project=no"], "in its own quotes: -p project='\"no\"'"),
         ],
     )
     def test_options_that_make_no_sense_are_a_sentence(self, server, arguments, words, capsys):
@@ -218,7 +226,7 @@ class TestExecution:
 
     def test_folder_belongs_to_one_execution_at_a_time(self, tmp_path):
         with held(tmp_path):
-            again = pytest.raises(WorkshopError, match="is going on: wait for its end")
+            again = pytest.raises(WorkshopError, match="is still running: wait for its end")
             with again, held(tmp_path):
                 pass
 
@@ -268,7 +276,7 @@ class TestExecution:
         process.send_signal(number)
         told = process.communicate(timeout=patience(180))[0]
         assert process.returncode == 128 + number
-        assert f"To go on: workshop run --resume {tmp_path / 'out'}\n" in told
+        assert f"To continue: workshop run --resume {tmp_path / 'out'}\n" in told
         # It has been told to end.
         wait_for(lambda: not Path(f"/proc/{kernel.read_text()}").exists())
         assert outcomes(tmp_path / "out") == ["interrupted"]
@@ -304,7 +312,7 @@ class TestSummary:
         told = self.told(server, runs, parameters=parameters)
         assert told.startswith("Data: digits\nSweep: local/summary/")
         assert re.findall(r"^ *\S+-\d+ +(\d) +0\.1 ", told, re.MULTILINE) == ["1", "2"]
-        assert told.endswith("The sweep has no metric, by which a run could be the best.")
+        assert told.endswith("The sweep has no metric, so there is no best run.")
 
     def test_a_program_of_ones_own_needs_no_learning_rate(self, server):
         parameters = {"depth": {"values": [1, 2, 3]}}
@@ -316,7 +324,7 @@ class TestSummary:
 
     def test_a_sweep_without_runs_says_so(self, server):
         parameters = {"depth": {"values": [1, 2]}}
-        assert self.told(server, [], parameters=parameters).endswith(", no run yet")
+        assert self.told(server, [], parameters=parameters).endswith(", no runs yet")
 
 
 class TestReporter:
@@ -347,7 +355,7 @@ class TestReporter:
             self.told(out)
         lines = ["[1/2] 03_run_agents", "[1/2] 03_run_agents: finished after 0 s"]
         assert log.read_text().splitlines() == lines
-        monkeypatch.setattr("workshop.batch.reporter.SPARSE", 0)
+        monkeypatch.setattr("workshop.batch.reporter.LINE_INTERVAL_S", 0)
         with log.open("w") as out:
             self.told(out)
         assert "[1/2] 03_run_agents: cell 2 of 3, 0 s" in log.read_text().splitlines()
@@ -358,10 +366,10 @@ def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     for variable in [name for name in os.environ if name.startswith("WANDB_") or name == "NETRC"]:
         monkeypatch.delenv(variable)
-    definition = sweep.load("configs/sweep_config.yaml")
+    definition = load("configs/sweep_config.yaml")
     definition["parameters"]["optimizer"] = {"value": "sgd"}
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(definition))
-    look = "from workshop.sweep import get, newest; print(get(newest(project)).config)"
+    look = "from workshop.initialize import get, newest; print(get(newest(project)).config)"
     looking = write_notebook(tmp_path / "look.ipynb", "project = ''", look)
     third = {"trains": "03", "looks": looking}
     rate = {"trains": 0.1, "looks": 0.001}

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workshop import analysis
+from workshop import analyze
 from workshop.errors import WorkshopError
 
 METRIC = "Validation Accuracy"
@@ -28,7 +28,7 @@ def test_formula_agrees_with_every_order_there_is(goal):
     """Of seven runs one failed and two are equal: all 5,040 orders, counted out."""
     values = [30, 80, math.nan, 95, 60, 60, 91]
     states = ["finished", "finished", "failed", *["finished"] * 4]
-    table = analysis.best_so_far(runs(values, states), METRIC, goal)
+    table = analyze.best_so_far(runs(values, states), METRIC, goal)
     best, nothing = (np.fmax, -math.inf) if goal == "maximize" else (np.fmin, math.inf)
     orders = np.array(list(itertools.permutations(values)))
     so_far = best.accumulate(orders, axis=1)
@@ -48,7 +48,7 @@ def test_formula_agrees_with_every_order_there_is(goal):
 
 
 def test_nothing_until_the_first_run_that_succeeded():
-    table = analysis.best_so_far(
+    table = analyze.best_so_far(
         runs([1, math.nan, 50, 70], ["running", "crashed", "finished", "finished"]), METRIC
     )
     assert list(table["runs"]) == [1, 2, 3]
@@ -60,16 +60,16 @@ def test_nothing_until_the_first_run_that_succeeded():
     "frame", [runs([]), runs([5.0], ["failed"]), runs([math.nan, math.inf])], ids=str
 )
 def test_no_result_is_an_empty_table(frame):
-    assert analysis.best_so_far(frame, METRIC).empty
+    assert analyze.best_so_far(frame, METRIC).empty
 
 
 def test_one_run_is_all_there_is():
-    (row,) = analysis.best_so_far(runs([7]), METRIC).to_dict("records")
+    (row,) = analyze.best_so_far(runs([7]), METRIC).to_dict("records")
     assert row == {"runs": 1, "in_order": 7, "expected": 7, "low": 7, "high": 7, "lost": 0}
 
 
 def test_a_thousand_runs_keep_their_digits():
-    table = analysis.best_so_far(runs(np.arange(1000)), METRIC)
+    table = analyze.best_so_far(runs(np.arange(1000)), METRIC)
     # The mean of the largest of n out of 0..N-1 is n (N + 1) / (n + 1) - 1.
     n = table["runs"]
     assert table["expected"].to_numpy() == pytest.approx((n * 1001 / (n + 1) - 1).to_numpy())
@@ -77,4 +77,4 @@ def test_a_thousand_runs_keep_their_digits():
 
 def test_unknown_metric_is_said():
     with pytest.raises(WorkshopError, match="'Accuracy'"):
-        analysis.best_so_far(runs([1]), "Accuracy")
+        analyze.best_so_far(runs([1]), "Accuracy")

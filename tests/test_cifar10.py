@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from tests.fixtures.requirements import CIFAR10
-from workshop import agents, analysis, sweep
+from workshop import analyze
+from workshop.define import definition
+from workshop.initialize import registration
+from workshop.run_agents import local
 
 LEARNING_RATES = (0.00001, 0.001)  # the first is too low to learn much in three epochs
 IMAGES_PER_CLASS = 200
@@ -33,7 +36,7 @@ def images(tmp_path_factory):
 
 def test_a_sweep_of_two_learning_rates(images, server, tmp_path, monkeypatch):
     # Step 1: define the sweep, of the program that also writes down what torch's optimizer does.
-    definition = {
+    sweep = {
         "program": "tests/programs/record_learning_rate.py",
         "command": ["${env}", "python", "${program}", "${args}"],
         "method": "grid",
@@ -47,24 +50,24 @@ def test_a_sweep_of_two_learning_rates(images, server, tmp_path, monkeypatch):
         },
     }
     file = tmp_path / "sweep_config.yaml"
-    file.write_text(yaml.safe_dump(definition))
-    config = sweep.load(file)
-    assert sweep.combinations(config) == 2
+    file.write_text(yaml.safe_dump(sweep))
+    config = definition.load(file)
+    assert definition.combinations(config) == 2
 
     # Step 2: initialize it.
-    path = sweep.register(config, "cifar10")
+    path = registration.register(config, "cifar10")
 
     # Step 3: run two agents side by side, with one run each.
     recorded = tmp_path / "learning_rates.jsonl"
     monkeypatch.setenv("RECORDED_LEARNING_RATES", str(recorded))
-    logs = agents.run_processes(path, tasks=2, at_once=2, count=1)
+    logs = local.run_processes(path, tasks=2, at_once=2, count=1)
     output = "\n".join(log.read_text() for log in logs)
 
     # Step 4: analyze the runs.
-    runs = analysis.fetch_runs(path)
-    ranked = analysis.rank(runs, "Validation Accuracy")
+    runs = analyze.fetch_runs(path)
+    ranked = analyze.rank(runs, "Validation Accuracy")
     assert len(ranked) == 2, output
-    history = analysis.history(ranked["path"], ["Epoch", "Train Loss"])
+    history = analyze.history(ranked["path"], ["Epoch", "Train Loss"])
 
     seen = [json.loads(line) for line in recorded.read_text().splitlines()]
     assert sorted(step["lr"] for step in seen) == list(LEARNING_RATES), "one constant rate per run"

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience
-from workshop import cli, local_server, sweep
+from workshop import cli
+from workshop.connection import local_server
+from workshop.define import definition
+from workshop.initialize import registration
 
 WORKSHOP = Path(sys.executable).parent / "workshop"
 
@@ -43,7 +46,7 @@ def test_stop_without_a_server_says_so(tmp_path, monkeypatch, capsys):
 
 def test_server_that_runs_already_is_not_stopped_by_a_second_one(server, capsys):
     assert cli.main(["server"]) == 0
-    assert f"runs already: {server.url}" in capsys.readouterr().out
+    assert f"already running: {server.url}" in capsys.readouterr().out
     other = [WORKSHOP, "server", "--no-leaderboard"]
     done = subprocess.run(other, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -57,6 +60,23 @@ def test_server_lists_its_own_options(capsys):
     page = capsys.readouterr().out
     assert page.startswith("usage: workshop server ")
     assert all(option in page for option in ("--roster", "--certfile", "--no-leaderboard"))
+
+
+def test_help_lists_every_command_for_those_who_need_it(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    page = capsys.readouterr().out
+    for reader, command in (
+        ("learners", "lab"),
+        ("instructors", "results"),
+        ("maintainers", "run"),
+    ):
+        assert f"for {reader}:" in page
+        assert re.search(rf"^  {command} +[A-Z]", page, re.M)
+    with pytest.raises(SystemExit):
+        cli.main(["nothing"])
+    known = set(re.findall(r"'(\w+)'", capsys.readouterr().err)) - {"nothing"}
+    assert set(" ".join(cli.GROUPS.values()).split()) == known
 
 
 @pytest.mark.parametrize(
@@ -84,7 +104,7 @@ def test_unknown_commands_and_options_are_refused(arguments, capsys):
 
 @pytest.fixture(scope="module")
 def path(server):
-    return sweep.register(sweep.load("configs/sweep_config.yaml"), "command-line")
+    return registration.register(definition.load("configs/sweep_config.yaml"), "command-line")
 
 
 class TestSubmit:
@@ -111,7 +131,7 @@ class TestSubmit:
         ("options", "message"),
         [
             (["--site", "exampel"], "no site profile 'exampel' (did you mean 'example'?)"),
-            (["--tasks", "0"], "tasks=0 makes no array"),
+            (["--tasks", "0"], "tasks must be at least 1, got 0"),
             (["-o", "array=1-3"], "the sbatch option 'array' is set by the plan itself"),
         ],
     )
@@ -124,7 +144,9 @@ class TestSubmit:
 
     def test_a_sweep_that_never_was_an_array_says_so(self, path, capsys):
         assert cli.main(["status", path]) == 0
-        assert "no array was submitted for this sweep: `workshop submit`" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "no array was submitted for this sweep (none is recorded in " in said
+        assert "use `workshop submit`" in said
 
 
 def test_reader_that_has_seen_enough_is_no_error():

@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
+from sweepserver.people.keys import key_file
 from tests.fixtures.server import launch
-from workshop import collecting
+from workshop.classroom import results
 from workshop.errors import WorkshopError
-from workshop.server.keys import key_file
 
 TRAIN = """
 import wandb
@@ -56,10 +56,10 @@ def test_runs_of_the_class_become_one_table(class_server):
 
 def test_what_is_no_roster_is_refused(tmp_path):
     with pytest.raises(WorkshopError, match="cannot be read"):
-        collecting.people(tmp_path / "none.csv")
+        results.people(tmp_path / "none.csv")
     (tmp_path / "people.csv").write_text("who\nada\n")
-    with pytest.raises(WorkshopError, match="header has the column name"):
-        collecting.people(tmp_path / "people.csv")
+    with pytest.raises(WorkshopError, match="with a column `name` in its header"):
+        results.people(tmp_path / "people.csv")
     (tmp_path / "people.csv").write_text("")
-    with pytest.raises(WorkshopError, match="header has the column name"):
-        collecting.people(tmp_path / "people.csv")
+    with pytest.raises(WorkshopError, match="with a column `name` in its header"):
+        results.people(tmp_path / "people.csv")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.command import problems
+from workshop.define.command import problems
 
 GOOD = {"program": "workshop/wandb_sweep.py"}
 
@@ -28,13 +28,16 @@ def test_a_command_that_works_has_no_problems(command):
     [
         ("python train.py ${args}", "it must be a list of words"),
         (["${env}", "${interpreter}", "${args}"], "starts no program"),
-        (["${env}", "python", "${program}"], "hands the program no values"),
-        (["${env}", "python", "${program}", "${arg}"], "'${arg}', which is no macro of an agent"),
-        (["${env}", "python", "${program}", "--lr=${args}"], "an agent replaces whole words alone"),
+        (["${env}", "python", "${program}"], "passes no values to the program"),
+        (
+            ["${env}", "python", "${program}", "${arg}"],
+            "'${arg}', which is not one of the agent's macros",
+        ),
+        (["${env}", "python", "${program}", "--lr=${args}"], "an agent replaces only whole words"),
         (["python", "-m", "workshop.wandb_swep", "${args}"], "module 'workshop.wandb_swep', which"),
         (["python", "workshop/wandb_swep.py", "${args}"], "'workshop/wandb_swep.py', which does"),
-        (["python", "-m workshop.wandb_sweep", "${args}"], "as one word"),
-        (["python -m workshop.wandb_sweep ${args}"], "as one word"),
+        (["python", "-m workshop.wandb_sweep", "${args}"], "as one item"),
+        (["python -m workshop.wandb_sweep ${args}"], "as one item"),
     ],
 )
 def test_a_command_that_cannot_work_is_told(command, words):

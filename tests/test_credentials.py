@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from workshop.credentials import account_url, find_key, server_url
+from workshop.connection.credentials import account_url, find_key, server_url
 
 KEYS = {name: name.ljust(40, "0") for name in ("now", "before", "other", "variable", "settings")}
 NOW, BEFORE = "api.forge.coreweave.com", "api.wandb.ai"

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from workshop import cli, data
-from workshop.config import resolve
-from workshop.data import DIGITS, PHOTOGRAPHS, Images, load, missing, prepare
+from workshop import cli
 from workshop.errors import WorkshopError
 from workshop.paths import shown
+from workshop.trainer import data
+from workshop.trainer.config import resolve
+from workshop.trainer.data import DIGITS, PHOTOGRAPHS, Images, load, missing, prepare
 
 CPU = torch.device("cpu")
 
@@ -190,7 +191,7 @@ def test_a_damaged_image_is_named(tmp_path):
 def test_a_class_without_images_is_named(tmp_path):
     write_class_folders(tmp_path)
     (tmp_path / "train" / "emu").mkdir()
-    with pytest.raises(WorkshopError, match=r"no folder of class folders: .*emu"):
+    with pytest.raises(WorkshopError, match=r"not a folder of images per class \(.*emu"):
         load(resolve({"dataset": f"images:{tmp_path}", "num_classes": 2}), CPU)
 
 

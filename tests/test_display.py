@@ -1,6 +1,6 @@
 import pandas as pd
 
-from workshop.display import table
+from workshop.notebook_display import difference, table
 
 
 def test_numbers_have_four_digits_and_texts_are_shown_letter_by_letter():
@@ -27,3 +27,11 @@ def test_null_that_a_sweep_lists_is_a_value_of_a_table():
 def test_row_numbers_are_left_out():
     assert "row_heading" not in table(pd.DataFrame({"x": [7]})).to_html()
     assert "row_heading" in table(pd.DataFrame({"x": [7]}, index=["seven"])).to_html()
+
+
+def test_a_difference_shows_what_changes_and_a_line_around_it(tmp_path, monkeypatch):
+    (tmp_path / "before").write_text("a\nb\nc\nd\ne\nf\ng\n")
+    (tmp_path / "after").write_text("a\nb\nC\nd\ne\nf\ng\nh\n")
+    monkeypatch.setattr("workshop.notebook_display.ROOT", tmp_path)
+    shown = " b\n-c\n+C\n d\n…\n g\n+h"
+    assert difference("before", "after").data == f"```diff\n{shown}\n```"

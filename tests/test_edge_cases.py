@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workshop import analysis, plots
-from workshop.server.search import Scale
+from sweepserver.search import Scale
+from workshop import analyze
+from workshop.analyze import plots
 
 METRIC = "Validation Accuracy"
 SCALES = {"learning_rate": Scale("log"), "optimizer": Scale("category")}
@@ -45,11 +46,11 @@ def curves(frame):
 
 def words(frame):
     """Return the alternative text of every figure, which a figure without data shows."""
-    weights = analysis.importance(frame, METRIC, SCALES)
+    weights = analyze.importance(frame, METRIC, SCALES)
     drawn = {
         "parallel": plots.parallel_coordinates(frame, SCALES, METRIC),
         "importance": plots.importance_bars(weights, METRIC),
-        "best": plots.best_so_far(analysis.best_so_far(frame, METRIC), METRIC),
+        "best": plots.best_so_far(analyze.best_so_far(frame, METRIC), METRIC),
         "curves": plots.learning_curves(curves(frame), plots.run_labels(frame, SCALES)),
         "timeline": plots.task_timeline(frame),
     }
@@ -65,8 +66,8 @@ def test_zero_runs():
     assert "at least 5 finished runs" in said["importance"]
     assert said["curves"] == "These runs have logged nothing yet."
     assert said["timeline"] == "No run of this sweep has started yet."
-    assert analysis.requested_and_effective(frame).empty
-    assert analysis.left_out(frame, METRIC).empty
+    assert analyze.requested_and_effective(frame).empty
+    assert analyze.left_out(frame, METRIC).empty
 
 
 def test_one_run():
@@ -86,7 +87,7 @@ def test_only_failed_runs(state):
     assert said["parallel"] == said["best"] == NONE_YET
     assert "so far: 0" in said["importance"]
     assert "Timeline of 8 runs" in said["timeline"]
-    reasons = analysis.left_out(frame, METRIC)["reason"]
+    reasons = analyze.left_out(frame, METRIC)["reason"]
     assert len(reasons) == 8
     assert not reasons.str.contains("never logged").any()
 
@@ -97,9 +98,10 @@ def test_metric_that_was_never_logged_or_never_finite(value):
     said = words(frame)
     assert said["parallel"] == said["best"] == NONE_YET
     assert "so far: 0" in said["importance"]
-    reasons = analysis.left_out(frame, METRIC)["reason"]
+    reasons = analyze.left_out(frame, METRIC)["reason"]
     assert reasons.str.contains(f"{METRIC}").all()
-    assert reasons.str.contains("never logged" if math.isnan(value) else "no finite number").all()
+    said = "never logged" if math.isnan(value) else "not a finite number"
+    assert reasons.str.contains(said).all()
 
 
 def test_some_runs_have_no_finite_metric():
@@ -113,10 +115,10 @@ def test_some_runs_have_no_finite_metric():
 
 def test_parameter_that_never_varied():
     frame = sweep(8, optimizer="adam")
-    weights = analysis.importance(frame, METRIC, SCALES)
+    weights = analyze.importance(frame, METRIC, SCALES)
     assert weights.loc["optimizer", "remark"] == "It was adam in every run."
     assert weights.loc["learning_rate", "importance"] == pytest.approx(1)
-    assert "8 runs: learning_rate 1.00 and" in words(frame)["importance"]
+    assert "8 runs: learning_rate 1.00, " in words(frame)["importance"]
 
 
 def test_metric_that_is_the_same_in_every_run():
@@ -128,7 +130,7 @@ def test_metric_that_exploded_in_one_run():
     frame = sweep(8)
     frame.loc[0, METRIC] = 1e300
     said = words(frame)
-    assert said["importance"].startswith(f"{METRIC} reaches 1e+300, beside which all others")
+    assert said["importance"].startswith(f"{METRIC} reaches 1e+300, which makes all other")
     assert "Best: Validation Accuracy 1e+300" in said["parallel"]
 
 

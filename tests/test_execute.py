@@ -2,8 +2,8 @@ import nbformat
 import pytest
 
 from tests.notebooks import write_notebook
+from workshop.batch.execution import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 from workshop.errors import WorkshopError
-from workshop.execute import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 
 
 def test_parameters_replace_the_notebook_s_own_and_cells_are_told(tmp_path):
@@ -44,7 +44,7 @@ def test_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     notebook = write_notebook(tmp_path / "00_first.ipynb", "rate = 1")
     with pytest.raises(
-        WorkshopError, match=r"00_first.*\n  before the first cell\n  no kernel start"
+        WorkshopError, match=r"00_first.*\n  before the first cell\n  no kernel could be started"
     ):
         execute(notebook, tmp_path / "out.ipynb", {}, str)
 
@@ -68,4 +68,4 @@ def test_notebook_that_fails_is_left_as_it_was(tmp_path):
 def test_the_failure_lab_is_numbered_but_no_part_of_the_tutorial():
     tutorial = ["00", "01", "02", "03", "04", "05"]
     assert [path.name[:2] for path in tutorial_notebooks()] == tutorial
-    assert [path.name[:2] for path in numbered_notebooks()] == [*tutorial, "06"]
+    assert [path.name[:2] for path in numbered_notebooks()] == [*tutorial, "06", "07", "08"]

@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tests.fixtures.run import HEADLESS_BROWSER
 from tests.waiting import patience
-from workshop import export
-from workshop.export import PLOTLY_JSON, png, write_html
+from workshop.analyze.plots import export
+from workshop.analyze.plots.export import PLOTLY_JSON, png, write_html
 
 
 @pytest.fixture

@@ -8,13 +8,18 @@ import pytest
 import wandb
 
 from tests.waiting import wait_for
-from workshop import failures, sweep
-from workshop.analysis import fetch_runs, left_out, rank
+from workshop import failure_lab
+from workshop.analyze.ranking import left_out, rank
+from workshop.batch.execution import execute
+from workshop.define import definition
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.execute import execute
-from workshop.failures import FAILURES, STRUCK
-from workshop.lint import lint
+from workshop.failure_lab import FAILURES, STRUCK
+from workshop.failure_lab.cluster_failures import LEVERS
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
 from workshop.paths import NOTEBOOKS
+from workshop.run_agents import rehearsal, slurm
 
 PROJECT = "failures"
 (LAB,) = NOTEBOOKS.glob("06_*.ipynb")
@@ -25,9 +30,9 @@ class Case:
 
     def __init__(self, path, notebook):
         self.path = path
-        self.sweep = sweep.get(path)
+        self.sweep = registration.get(path)
         command = self.sweep.config["command"]
-        self.failure = command[command.index(failures.PROGRAM) + 1]
+        self.failure = command[command.index(failure_lab.PROGRAM) + 1]
         self.runs = fetch_runs(path)
         self.metric = self.sweep.config["metric"]["name"]
         self.notebook = nbformat.read(notebook, as_version=4)
@@ -65,7 +70,7 @@ def registered(project):
     found = {}
     for one in wandb.Api().project(project, wandb.Api().default_entity).sweeps():
         command = one.config["command"]
-        found[command[command.index(failures.PROGRAM) + 1]] = "/".join(one.path)
+        found[command[command.index(failure_lab.PROGRAM) + 1]] = "/".join(one.path)
     return found
 
 
@@ -73,13 +78,16 @@ def registered(project):
 def case(server, tmp_path_factory, request):
     """Execute the notebook for a failure; return what is left of it."""
     failure = request.param
+    if failure in LEVERS:
+        request.getfixturevalue("slurm_installed")
     project = f"{PROJECT}-{failure}"
     notebook = tmp_path_factory.mktemp("lab") / f"{failure}.ipynb"
     parameters = {"failure": failure, "diagnosis": failure, "project": project}
-    execute(LAB, notebook, parameters, lambda source: None)
+    with rehearsal.session():
+        execute(LAB, notebook, parameters, lambda source: None)
     path = registered(project)[failure]
     # The trial of an agent that was killed goes on without it.
-    wait_for(lambda: not sweep.states(path)["running"], every=0.5)
+    wait_for(lambda: not registration.states(path)["running"], every=0.5)
     return Case(path, notebook)
 
 
@@ -94,6 +102,7 @@ def about(*failures: str) -> pytest.MarkDecorator:
 
 def marked(failure: str):
     marks = [pytest.mark.xdist_group(f"failure lab: {failure}")]
+    marks += [pytest.mark.slurm] if failure in LEVERS else []
     marks += [pytest.mark.slow] if failure not in IN_SHORT else []
     return pytest.param(failure, marks=marks)
 
@@ -162,7 +171,7 @@ def test_short_list_is_drawn_twice(case):
 def test_run_over_the_time_limit_goes_on_in_the_next_task(case):
     first, *_, ending, second, beginning = case.remarks()
     assert (first, second) == ("agent-1.log:", "agent-2.log:")
-    assert ending.startswith("preempted: this task's time is nearly over")
+    assert ending.startswith("preempted: this task nears its time limit")
     assert beginning.startswith("resumed after epoch 1 from ")
     assert case.left() == ["1", "0"], "two tasks for two runs were too few"
     assert list(case.runs["state"]) == ["finished", "finished"]
@@ -171,12 +180,55 @@ def test_run_over_the_time_limit_goes_on_in_the_next_task(case):
     assert "preempted: " in case.page()
 
 
+def struck_tasks(case) -> list[dict]:
+    """Return the ledger's rows for the run that was struck, the first task first."""
+    ledger = slurm.ledger(case.path)
+    columns = ["slurm", "starts", "kind", "cause"]
+    return ledger.loc[ledger["run"] == case.struck()["run"], columns].to_dict("records")
+
+
+def epochs(case) -> list[int]:
+    """Return the epochs in the history of the run that was struck."""
+    history = wandb.Api().run(case.struck()["path"]).scan_history(keys=["Epoch"])
+    return [row["Epoch"] for row in history]
+
+
+@about("node_crash")
+def test_a_run_goes_on_after_its_node_went_down(case):
+    (row,) = struck_tasks(case)
+    assert (row["slurm"], row["starts"], row["kind"]) == ("COMPLETED", 2, "node failure")
+    assert any(line.startswith("resumed after epoch 1") for line in case.remarks())
+    assert not any(line.startswith("preempted: ") for line in case.remarks())
+    assert list(case.runs["state"]) == ["finished", "finished"]
+    assert epochs(case) == [1, 2]
+
+
+@about("preemption")
+def test_a_run_goes_on_after_another_job_took_its_place(case):
+    (row,) = struck_tasks(case)
+    assert (row["slurm"], row["starts"]) == ("COMPLETED", 2)
+    assert row["cause"].startswith("preempted and resumed: it was preempted: another job took its")
+    remarks = [line.partition(" ")[0] for line in case.remarks()]
+    assert remarks.index("preempted:") < remarks.index("resumed")
+    assert list(case.runs["state"]) == ["finished", "finished"]
+    assert epochs(case) == [1, 2]
+
+
+@about("out_of_time")
+def test_a_run_whose_time_was_over_needs_a_repair(case):
+    first, second = struck_tasks(case)
+    assert (first["slurm"], first["starts"], second["kind"]) == ("TIMEOUT", 1, "finished")
+    assert any("time limit" in line for line in case.printed("slurm.describe"))
+    assert "runs: {'finished': 2}" in case.printed("go_on")
+    assert epochs(case) == [1, 2]
+
+
 @about(*FAILURES)
 def test_diagnosis_is_judged(case, capsys):
     path, failure = case.path, case.failure
-    assert case.printed("failures.diagnose")[0] == f"right: {FAILURES[failure].broken}"
+    assert case.printed("failure_lab.diagnose")[0] == f"right: {FAILURES[failure].broken}"
     for diagnosis in FAILURES:
-        assert failures.diagnose(path, diagnosis) == (diagnosis == failure)
+        assert failure_lab.diagnose(path, diagnosis) == (diagnosis == failure)
         said = capsys.readouterr().out
         assert (FAILURES[failure].cure in said) == (diagnosis == failure)
         assert (FAILURES[diagnosis].sign in said) == (diagnosis != failure)
@@ -184,20 +236,20 @@ def test_diagnosis_is_judged(case, capsys):
 
 def test_failure_that_there_is_not_is_a_sentence(server):
     with pytest.raises(WorkshopError, match=r"no failure 'crush' \(did you mean 'crash'\?\)"):
-        failures.register("crush", f"{PROJECT}-others")
-    path = sweep.register(sweep.load("configs/sweep_config.yaml"), f"{PROJECT}-others")
-    with pytest.raises(WorkshopError, match="is none of the failure lab"):
-        failures.diagnose(path, "crash")
+        failure_lab.register("crush", f"{PROJECT}-others")
+    path = registration.register(definition.load("configs/sweep_config.yaml"), f"{PROJECT}-others")
+    with pytest.raises(WorkshopError, match="was not created by the failure lab"):
+        failure_lab.diagnose(path, "crash")
 
 
 def test_surprise_is_one_of_them(server):
-    path = failures.register(failures.SURPRISE, f"{PROJECT}-others")
-    assert sum(failures.diagnose(path, failure) for failure in FAILURES) == 1
+    path = failure_lab.register(failure_lab.SURPRISE, f"{PROJECT}-others")
+    assert sum(failure_lab.diagnose(path, failure) for failure in FAILURES) == 1
 
 
 def test_notebook_plans_its_array_for_the_site_that_is_named(server, tmp_path):
     parameters = {"runner": "slurm_array", "site": "nowhere", "project": f"{PROJECT}-others"}
-    with pytest.raises(WorkshopError, match=r"06_failure_lab.*\n.*slurm\n.*nowhere"):
+    with pytest.raises(WorkshopError, match=r"06_failure_lab.*\n.*run_agents.*\n.*nowhere"):
         execute(LAB, tmp_path / "lab.ipynb", parameters, lambda source: None)
 
 
@@ -212,4 +264,4 @@ def test_killed_agent_of_an_array_shows_in_the_ledger(server, on_cluster, tmp_pa
     case = Case(registered(project)[failure], tmp_path / "lab.ipynb")
     assert any("lost" in line for line in case.printed("slurm.ledger"))
     assert case.left() == ["0", "0"], "the other task took the other run"
-    assert case.printed("failures.diagnose")[0].startswith("right: ")
+    assert case.printed("failure_lab.diagnose")[0].startswith("right: ")

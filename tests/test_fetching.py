@@ -4,17 +4,19 @@ import json
 import math
 import netrc
 import os
+from functools import partial
 
 import httpx2
 import pandas as pd
 import pytest
 
 from tests.proxy import Proxy
-from tests.waiting import patience
-from workshop import analysis, asking, fetching
-from workshop.batch.summary import summary
+from tests.waiting import patience, wait_for
+from workshop import analyze
+from workshop.analyze.snapshot import look
+from workshop.batch.report import summary
 from workshop.errors import WorkshopError
-from workshop.look import look
+from workshop.initialize import registration, run_tables
 
 METRIC = "Validation Accuracy"
 
@@ -63,6 +65,51 @@ def sweep_path(server):
     running.finish()
 
 
+def known(project, name):
+    """Return a run as the server knows it now."""
+    import wandb
+
+    return wandb.Api().run(f"{project}/{name}")
+
+
+def test_run_that_its_sweep_has_stopped_early_is_told_from_a_failure(server):
+    import wandb
+
+    path = registration.register(
+        {
+            "program": "workshop/wandb_sweep.py",
+            "method": "random",
+            "metric": {"name": METRIC, "goal": "maximize"},
+            "early_terminate": {"type": "hyperband", "min_iter": 2},
+            "parameters": {"learning_rate": {"min": 0.1, "max": 0.2}},
+        },
+        "stopped-early",
+    )
+    settings = wandb.Settings(
+        sweep_id=path.rsplit("/", 1)[1], silent=True, x_file_stream_transmit_interval=1
+    )
+    for name, accuracies, status in (
+        ("good", (50, 90), 0),
+        ("bad", (50, 60), 255),  # as of a program that is interrupted
+        ("early", (40,), 255),  # before it was compared with any
+    ):
+        with wandb.init(project="stopped-early", id=name, settings=settings) as run:
+            for accuracy in accuracies:
+                run.log({METRIC: accuracy})
+            logged = partial(known, path.rsplit("/", 1)[0], name)
+            lines = len(accuracies)
+            wait_for(lambda logged=logged, lines=lines: logged().history_line_count == lines)
+            if name == "early":
+                logged().stop()
+            run.finish(exit_code=status)
+    frame = analyze.fetch_runs(path)
+    assert list(frame["state"]) == ["finished", "killed", "killed"]
+    assert list(frame["stopped_early"]) == [False, True, False]
+    reasons = analyze.left_out(frame, METRIC)["reason"]
+    assert "was stopped early by the sweep, because others were better" in reasons[0]
+    assert "was stopped before its end" in reasons[1]
+
+
 def test_values_are_read_as_the_definition_has_them(server, capsys):
     """Numbers that YAML reads as text are numbers, and a null that is listed is a value."""
     import wandb
@@ -83,7 +130,7 @@ def test_values_are_read_as_the_definition_has_them(server, capsys):
         with wandb.init(project="texts", name=name, config=config, settings=settings) as run:
             run.log({METRIC: 50.0})
     path = f"{server.entity}/texts/{sweep_id}"
-    frame = analysis.fetch_runs(path)
+    frame = analyze.fetch_runs(path)
     assert list(frame["learning_rate"]) == [0.1, 0.01, 0.01]
     assert frame["learning_rate"].dtype == float
     assert frame["dropout"][0] is None
@@ -97,7 +144,7 @@ def test_values_are_read_as_the_definition_has_them(server, capsys):
 
 class TestServer:
     def test_runs_are_a_tidy_frame(self, sweep_path):
-        frame = analysis.fetch_runs(sweep_path)
+        frame = analyze.fetch_runs(sweep_path)
         assert list(frame["name"]) == ["good", "diverged", "broken", "unfinished"]
         assert list(frame["state"]) == ["finished", "finished", "failed", "running"]
         good = frame.iloc[0]
@@ -114,24 +161,24 @@ class TestServer:
         assert str(frame["started"].dtype).endswith("UTC]")
         assert abs(good["started"] - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=10)
         assert 0 < good["seconds"] < 60
-        for column in [*analysis.SUMMARY, "seconds", "learning_rate", "sgd.momentum"]:
+        for column in [*analyze.SUMMARY, "seconds", "learning_rate", "sgd.momentum"]:
             assert pd.api.types.is_float_dtype(frame[column]), column
 
     def test_config_and_no_note_come_with_it(self, sweep_path):
-        frame = analysis.fetch_runs(sweep_path)
+        frame = analyze.fetch_runs(sweep_path)
         assert frame.attrs["definition"]["method"] == "grid"
         assert frame.attrs["note"] == ""
 
     def test_fetched_runs_can_be_ranked(self, sweep_path):
-        frame = analysis.fetch_runs(sweep_path)
-        assert list(analysis.rank(frame, METRIC)["name"]) == ["good"]
-        reasons = list(analysis.left_out(frame, METRIC)["reason"])
+        frame = analyze.fetch_runs(sweep_path)
+        assert list(analyze.rank(frame, METRIC)["name"]) == ["good"]
+        reasons = list(analyze.left_out(frame, METRIC)["reason"])
         for reason, why in zip(reasons, ["not a number", "failed", "running"], strict=True):
             assert why in reason
 
     def test_history_is_complete(self, sweep_path):
-        paths = analysis.fetch_runs(sweep_path)["path"][:2]
-        frame = analysis.history(paths, ["Epoch", "Train Loss", METRIC])
+        paths = analyze.fetch_runs(sweep_path)["path"][:2]
+        frame = analyze.history(paths, ["Epoch", "Train Loss", METRIC])
         good = frame[frame["run"] == paths[0].split("/")[-1]]
         assert list(good["Epoch"]) == [1, 2, 3, 4]
         assert list(good["step"]) == [1, 2, 3, 4]
@@ -144,24 +191,24 @@ class TestServer:
 
         scan = Run.scan_history
         monkeypatch.setattr(Run, "scan_history", lambda *args, **options: list(scan(*args))[1:])
-        with pytest.raises(WorkshopError, match="logged 4 steps but 3 came back"):
-            analysis.history(analysis.fetch_runs(sweep_path)["path"][:1], ["Train Loss"])
+        with pytest.raises(WorkshopError, match="logged 4 steps, but the server returned 3"):
+            analyze.history(analyze.fetch_runs(sweep_path)["path"][:1], ["Train Loss"])
 
     def test_sweep_without_runs_is_an_empty_frame(self, server):
         import wandb
 
         config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
         sweep_id = wandb.sweep(config, project="analysis")
-        frame = analysis.fetch_runs(f"{server.entity}/analysis/{sweep_id}")
+        frame = analyze.fetch_runs(f"{server.entity}/analysis/{sweep_id}")
         assert frame.empty
         assert {"learning_rate", METRIC, "started", "array_task"} <= set(frame)
-        assert analysis.rank(frame, METRIC).empty
+        assert analyze.rank(frame, METRIC).empty
 
     def test_unknown_sweep_and_run_are_one_sentence(self, server):
         with pytest.raises(WorkshopError, match="runs of sweep local/analysis/nosuch"):
-            analysis.fetch_runs("local/analysis/nosuch")
+            analyze.fetch_runs("local/analysis/nosuch")
         with pytest.raises(WorkshopError, match="history of run local/analysis/nosuch"):
-            analysis.history(["local/analysis/nosuch"], ["Train Loss"])
+            analyze.history(["local/analysis/nosuch"], ["Train Loss"])
 
 
 @pytest.fixture
@@ -184,8 +231,8 @@ def pages(proxy: Proxy) -> list[bytes]:
 
 class TestQueries:
     def test_no_query_per_run(self, sweep_path, proxy, monkeypatch):
-        monkeypatch.setattr(fetching, "RUNS_PER_PAGE", 2)
-        assert len(analysis.fetch_runs(sweep_path)) == 4
+        monkeypatch.setattr(run_tables, "RUNS_PER_PAGE", 2)
+        assert len(analyze.fetch_runs(sweep_path)) == 4
         assert len(pages(proxy)) == 2
         assert len(proxy.queries) == 2 + 2  # who we are, and the sweep's configuration
 
@@ -215,7 +262,7 @@ class TestQueries:
             ).json()
             assert "errors" not in reply, reply
         proxy.queries.clear()
-        frame = analysis.fetch_runs(f"{server.entity}/thousand/{sweep_id}")
+        frame = analyze.fetch_runs(f"{server.entity}/thousand/{sweep_id}")
         assert list(frame["run"]) == [f"r{number}" for number in range(1000)]
         assert list(frame[METRIC][:3]) == [0, 0.1, 0.2]
         assert len(proxy.queries) == 2 + 10
@@ -227,14 +274,14 @@ class TestSilence:
     @pytest.fixture
     def before(self, sweep_path, proxy):
         """Read once while all is well."""
-        return analysis.fetch_runs(sweep_path)
+        return analyze.fetch_runs(sweep_path)
 
     def check(self, sweep_path, before, capsys):
-        again = analysis.fetch_runs(sweep_path)
+        again = analyze.fetch_runs(sweep_path)
         pd.testing.assert_frame_equal(again, before)
         assert again.attrs["definition"] == before.attrs["definition"]
         note = again.attrs["note"]
-        assert f"shown are the runs of sweep {sweep_path} as of less than a minute ago." in note
+        assert f"cached copy: the runs of sweep {sweep_path} as of less than a minute ago." in note
         assert "did not answer (" in note
         assert capsys.readouterr().out == note + "\n"
 
@@ -246,7 +293,7 @@ class TestSilence:
         self, sweep_path, proxy, before, capsys, monkeypatch
     ):
         """Nothing half is returned, and nothing half is kept."""
-        monkeypatch.setattr(fetching, "RUNS_PER_PAGE", 2)
+        monkeypatch.setattr(run_tables, "RUNS_PER_PAGE", 2)
         proxy.fails = lambda body: b"query Runs(" in body and b'"cursor":"' in body
         self.check(sweep_path, before, capsys)
         assert len(pages(proxy)) > 2
@@ -258,34 +305,34 @@ class TestSilence:
 
     def test_nothing_kept_is_one_sentence(self, sweep_path, proxy):
         proxy.fails = lambda body: b"query Runs(" in body
-        with pytest.raises(WorkshopError, match="nothing is kept from an earlier time") as caught:
-            analysis.fetch_runs(sweep_path)
+        with pytest.raises(WorkshopError, match="nothing is cached: check that") as caught:
+            analyze.fetch_runs(sweep_path)
         assert "\n" not in str(caught.value)
 
     def test_what_is_kept_belongs_to_one_server(self, sweep_path, proxy, before, monkeypatch):
         proxy.fails = lambda body: True
         monkeypatch.setenv("WANDB_BASE_URL", proxy.url.replace("127.0.0.1", "localhost"))
-        with pytest.raises(WorkshopError, match="nothing is kept"):
-            analysis.fetch_runs(sweep_path)
+        with pytest.raises(WorkshopError, match="nothing is cached"):
+            analyze.fetch_runs(sweep_path)
 
     def test_damaged_file_counts_as_none(self, sweep_path, proxy, before, tmp_path):
         (file,) = (tmp_path / "cache" / "runs").iterdir()
         file.write_text(file.read_text()[:50])
         proxy.fails = lambda body: True
-        with pytest.raises(WorkshopError, match="nothing is kept"):
-            analysis.fetch_runs(sweep_path)
+        with pytest.raises(WorkshopError, match="nothing is cached"):
+            analyze.fetch_runs(sweep_path)
 
     def test_cache_that_cannot_be_written_is_no_matter(self, sweep_path, proxy, tmp_path):
         (tmp_path / "cache").touch()
-        assert len(analysis.fetch_runs(sweep_path)) == 4
+        assert len(analyze.fetch_runs(sweep_path)) == 4
 
     def test_history_of_several_runs(self, sweep_path, proxy, before, capsys):
         """The client's patience is needed once, not once per run."""
         paths = list(before["path"][:2])
-        first = analysis.history(paths, ["Epoch", "Train Loss"])
+        first = analyze.history(paths, ["Epoch", "Train Loss"])
         proxy.queries.clear()
         proxy.fails = lambda body: True
-        again = analysis.history(paths, ["Epoch", "Train Loss"])
+        again = analyze.history(paths, ["Epoch", "Train Loss"])
         pd.testing.assert_frame_equal(again, first)
         assert "(and 1 more like this)" in capsys.readouterr().out
         assert len(set(proxy.queries)) == 1
@@ -293,11 +340,3 @@ class TestSilence:
     def test_refused_key(self, sweep_path, proxy, before, capsys, monkeypatch):
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         self.check(sweep_path, before, capsys)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(5, "less than a minute"), (60, "1 minute"), (7300, "2 hours"), (90_000, "1 day")],
-)
-def test_ages_are_said_in_words(seconds, words):
-    assert asking._age(seconds) == words

@@ -9,7 +9,8 @@ import nbclient
 from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.v4 import new_code_cell, new_notebook
 
-from workshop import cli, kernel
+from workshop import cli
+from workshop.classroom import kernel
 from workshop.paths import ROOT
 
 
@@ -50,5 +51,5 @@ def test_kernel_that_cannot_be_registered_is_a_sentence(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert cli.main(["kernel", "--prefix", str(tmp_path / "file")]) == 2
     said = capsys.readouterr().err
-    assert "cannot be written (Not a directory): name an environment of yours" in said
+    assert "cannot be written (Not a directory): give an environment of yours" in said
     assert said.count("\n") == 1

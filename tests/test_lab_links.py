@@ -15,11 +15,11 @@ import pytest
 
 from tests.ondemand.lab import Lab
 from tests.waiting import patience, wait_for_text
-from workshop import lab_links
+from workshop.classroom import lab_links
 
 NOTEBOOK = """
-from workshop.backend import connect
-from workshop.display import link
+from workshop.connection.backend import connect
+from workshop.notebook_display import link
 server = connect("local")
 print("shown", link(f"{server.url}/").data)
 """

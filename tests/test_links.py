@@ -7,10 +7,11 @@ import sys
 import pytest
 
 from tests.waiting import patience
-from workshop import links
-from workshop.backend import connect
-from workshop.display import link
-from workshop.sweep import get, load, register
+from workshop.connection import browser_links
+from workshop.connection.backend import connect
+from workshop.define.definition import load
+from workshop.initialize.registration import get, register
+from workshop.notebook_display import link
 
 HUB = "https://hub.example.org/user/ada/"
 SERVER = "http://127.0.0.1:8517"
@@ -43,38 +44,40 @@ def on_hub(monkeypatch):
     ],
 )
 def test_only_a_server_on_this_machine_is_seen_by_the_proxy(url, shown, on_hub):
-    assert links.in_browser(url) == shown
+    assert browser_links.in_browser(url) == shown
 
 
 def test_without_a_proxy_a_link_stays_as_it_is():
-    assert links.in_browser(f"{SERVER}/a") == f"{SERVER}/a"
-    assert links.proxy_host() is None
+    assert browser_links.in_browser(f"{SERVER}/a") == f"{SERVER}/a"
+    assert browser_links.proxy_host() is None
 
 
 def test_a_hub_on_loopback_is_not_taken_for_the_server(monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "http://127.0.0.1:8000/user/ada/")
-    shown = links.in_browser(f"{SERVER}/a")
+    shown = browser_links.in_browser(f"{SERVER}/a")
     assert shown == "http://127.0.0.1:8000/user/ada/proxy/8517/a"
-    assert links.in_browser(shown) == shown
+    assert browser_links.in_browser(shown) == shown
 
 
 def test_a_hub_that_does_not_know_its_address_gives_a_path(monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
     assert link(f"{SERVER}/a").data == "[/user/ada/proxy/8517/a](/user/ada/proxy/8517/a)"
-    assert links.proxy_host() is None
+    assert browser_links.proxy_host() is None
 
 
 def test_what_starts_jupyter_may_say_where_it_is(monkeypatch, on_hub):
     monkeypatch.setenv("WORKSHOP_PROXY_PREFIX", "https://ondemand.example.org/node/n1/4242")
-    assert links.in_browser(SERVER) == "https://ondemand.example.org/node/n1/4242/proxy/8517/"
-    assert links.proxy_host() == "ondemand.example.org"
+    assert (
+        browser_links.in_browser(SERVER) == "https://ondemand.example.org/node/n1/4242/proxy/8517/"
+    )
+    assert browser_links.proxy_host() == "ondemand.example.org"
     monkeypatch.setenv("WORKSHOP_PROXY_HOST", "n1")
-    assert links.proxy_host() == "n1"
+    assert browser_links.proxy_host() == "n1"
 
 
 def test_the_client_prints_links_that_can_be_followed(server, on_hub, capsys, tmp_path):
     server = connect("local")
-    base = links.in_browser(server.url)
+    base = browser_links.in_browser(server.url)
     assert f"; its pages: {base}" in capsys.readouterr().out
     path = register(load("configs/sweep_config.yaml"), "links")
     address = f"{base}local/links/sweeps/{path.split('/')[-1]}"

@@ -2,10 +2,11 @@ import copy
 
 import pytest
 
+from workshop.define import program
+from workshop.define.definition import load
+from workshop.define.linter import check, lint
 from workshop.errors import WorkshopError
-from workshop.lint import check, lint
 from workshop.paths import CONFIGS
-from workshop.sweep import load
 
 GOOD = {
     "program": "workshop/wandb_sweep.py",
@@ -61,7 +62,7 @@ def test_configurations_of_the_kit_are_good(path):
         ("parameters.batch_size.q", "16", ["q '16'", "a finite number"]),
         ("parameters.learning_rat", {"value": 0.1}, ["'learning_rat'", "'learning_rate'"]),
         ("parameters.learning_rate", 0.1, ["'learning_rate' is 0.1", "values:"]),
-        ("parameters.learning_rate", {"values": 0.1}, ["values: 0.1", "no list", "[0.1]"]),
+        ("parameters.learning_rate", {"values": 0.1}, ["values: 0.1", "isn't a list", "[0.1]"]),
         ("parameters.learning_rate", {"values": []}, ["empty list"]),
         ("parameters.learning_rate", {"value": "fast"}, ["'fast'", "number"]),
         ("parameters.learning_rate", {"values": [0.1, 0.1]}, ["0.1 2 times"]),
@@ -180,7 +181,11 @@ def test_check_raises_the_first_finding_and_counts_the_others():
         check(GOOD | {"method": "randon", "run_cap": 0}, "sweep.yaml")
 
 
-OPTUNA = {"engine": "optuna", "source": "space.py", "search_space": "space"}
+OPTUNA = {
+    "engine": "optuna",
+    "source": "configs/optuna_search.py",
+    "search_space": "search_space",
+}
 TWO_GOALS = [
     {"name": "Validation Accuracy", "goal": "maximize"},
     {"name": "Epoch Seconds", "goal": "minimize"},
@@ -191,7 +196,14 @@ TWO_GOALS = [
     "change",
     [
         {"method": "custom", "scheduler": OPTUNA, "metric": None, "parameters": None},
-        {"method": "custom", "scheduler": OPTUNA, "metric": None, "metrics": TWO_GOALS},
+        {
+            "method": "custom",
+            "scheduler": OPTUNA,
+            "metric": None,
+            "metrics": TWO_GOALS,
+            "parameters": None,
+        },
+        {"method": "custom", "scheduler": {"engine": "optuna"}},
         {"metric": {"name": "Validation Loss"}},
         {"metric": {"name": "Images per Second", "goal": "maximize"}},
         {"metric": {"name": "Learning Rate"}},
@@ -261,3 +273,60 @@ def test_what_wandb_documents_is_accepted(change):
 def test_what_would_fail_is_found_before_a_run_does(change, words):
     findings = lint(GOOD | change)
     assert words in findings[0], findings
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"value": {"learning_rate": 0.1}}, "'point' must have values"),
+        ({"values": [3]}, "lists 3: it must be a mapping of parameters"),
+        ({"values": [{"learning_rat": 0.1}]}, "'learning_rat' is not one that the program knows"),
+        ({"values": [{"optimizer": "sdg"}]}, "parameter 'optimizer' is 'sdg', but it must be"),
+    ],
+)
+def test_points_hold_parameters_of_the_program(settings, expected):
+    config = load("configs/sweep_config.yaml") | {"parameters": {"point": settings}}
+    (finding,) = lint(config)
+    assert expected in finding
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"source": "configs/nothing.py"}, "source 'configs/nothing.py' does not exist"),
+        ({"source": "README.md"}, "source 'README.md' is not valid Python"),
+        ({"optimizer": "tep"}, "optimizer is 'tep', but configs/optuna_search.py defines no such"),
+        ({"search_space": "space"}, "search_space is 'space'"),
+    ],
+)
+def test_file_and_functions_of_a_scheduler_are_there(settings, expected):
+    config = load("configs/sweep_config_optuna.yaml")
+    (finding,) = lint(config | {"scheduler": config["scheduler"] | settings})
+    assert expected in finding
+
+
+def test_names_of_another_program_are_taken_as_given(tmp_path):
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "sweep.yaml").write_text(
+        "program: train.py\nmethod: grid\nmetric: {name: val/f1, goal: maximize}\n"
+        "parameters: {lr: {values: [0.5, 0.5]}, model: {parameters: {depth: {value: 3}}}}\n"
+    )
+    with pytest.raises(WorkshopError, match=r"sweep.yaml: parameter 'lr' lists 0.5 2 times.*once$"):
+        load(tmp_path / "sweep.yaml")
+    (tmp_path / "train.py").rename(tmp_path / "fit.py")
+    with pytest.raises(WorkshopError, match=r"'train.py' does not exist.*beside the definition"):
+        load(tmp_path / "sweep.yaml")
+
+
+def test_what_a_definition_starts_in_its_own_folder_it_starts_there_everywhere(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "train.py").write_text("")
+    for command, expected in (
+        (["python", "-m", "package.train", "${args}"], ["python", "-m"]),
+        (["${env}", "python", "package/train.py", "${args}"], ["python", "package/train.py"]),
+    ):
+        placed = program.placed({"command": command}, tmp_path)["command"]
+        assert placed[:4] == ["${env}", f"--chdir={tmp_path}", *expected]
+        assert program.is_foreign({"command": placed})
+        assert program.placed({"command": placed}, package)["command"] == placed

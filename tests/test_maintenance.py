@@ -12,10 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 import yaml
 
-from maintenance import links, newest
+from maintenance import links, newest, record_curves
+from workshop.analyze.search_methods import stopping
 from workshop.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -174,7 +176,7 @@ def test_workflows_start_commands_that_exist(path):
     commands = [
         step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
     ]
-    assert any(command.startswith(".ci/run") for command in commands)
+    assert any(command.startswith((".ci/run", "make ")) for command in commands)
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for command in commands:
         assert set(re.findall(r"\bmake ([a-z]+)", command)) <= set(targets)
@@ -263,3 +265,27 @@ def test_ci_requires_the_hub_where_others_can_read_the_checkout(ci_run):
         done = ci_run(Path(folder) / "clone")
     assert done.stderr == ""
     assert "hub" in done.stdout.strip().split(",")
+
+
+def test_curves_are_recorded_in_pieces_that_together_are_all(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "curves.csv"
+    monkeypatch.setattr(record_curves, "CURVES", file)
+    monkeypatch.setattr("workshop.analyze.search_methods.stopping.CURVES", file)
+
+    def record(points, first):
+        columns = ["batch_size", "learning_rate", "optimizer"]
+        frame = pd.DataFrame(points, columns=columns).assign(Epoch=1)
+        return frame.assign(run=range(first, first + len(points)))
+
+    monkeypatch.setattr(record_curves, "record", record)
+    for runs, said in (
+        (20, "12 curves are missing"),
+        (20, "all curves are"),
+        (1, "all curves are"),
+    ):
+        record_curves.main(["--runs", str(runs)])
+        assert said in capsys.readouterr().out
+    curves = stopping.recorded_curves()
+    assert list(curves["run"]) == list(range(32))
+    assert not curves.duplicated(["batch_size", "learning_rate", "optimizer"]).any()
+    assert file.read_text().startswith("# Learning curves: scale tiny")

@@ -6,9 +6,9 @@ import re
 import httpx2
 import pytest
 
-from workshop import analysis
-from workshop.look import look
-from workshop.server.metric import Metric, curve
+from sweepserver.search.metric import Metric, curve
+from workshop import analyze
+from workshop.analyze.snapshot import look
 
 MAXIMIZE, MINIMIZE = Metric("acc", maximize=True), Metric("acc")
 
@@ -119,13 +119,13 @@ def sweeps(server):
 class TestEverywhere:
     def test_analysis(self, sweeps, kind):
         name = KINDS[kind][0]
-        runs = analysis.fetch_runs(sweeps[kind])
+        runs = analyze.fetch_runs(sweeps[kind])
         assert list(runs[name]) == [0.5, 0.75]
-        ranked = analysis.rank(runs, name)
+        ranked = analyze.rank(runs, name)
         assert list(ranked["name"]) == [f"{kind}-2", f"{kind}-1"]
-        assert analysis.left_out(runs, name).empty
-        assert list(analysis.best_so_far(runs, name)["in_order"]) == [0.5, 0.75]
-        curves = analysis.history(ranked["path"][:1], [name])
+        assert analyze.left_out(runs, name).empty
+        assert list(analyze.best_so_far(runs, name)["in_order"]) == [0.5, 0.75]
+        curves = analyze.history(ranked["path"][:1], [name])
         assert list(curves[name]) == ([0.25, 0.75, 0.75] if kind == "item" else BEST)
 
     def test_look(self, sweeps, kind):

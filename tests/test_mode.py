@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import wandb
 
-from workshop import agents, backend, batch, client_settings, mode, slurm
+from workshop import batch
 from workshop.batch.record import Execution, Result
+from workshop.connection import backend, client_settings, mode
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS
 from workshop.preflight import server as preflight
-from workshop.slurm import probe
+from workshop.run_agents import local, slurm
+from workshop.run_agents.slurm import probe
 
 NOWHERE = "nobody/nothing/nosweep"
 # In which mode the client itself starts, by the environment of each case; null if it does not.
@@ -85,12 +87,12 @@ def test_the_mode_is_the_one_in_which_the_client_starts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "place", "words"),
     [
-        ("offline", "WANDB_MODE", "keeps what runs log on the machine that computes them"),
+        ("offline", "WANDB_MODE", "keeps the runs' data on the machine that they run on"),
         ("offline", "WANDB_MODE", "`unset WANDB_MODE`"),
         ("dryrun", "WANDB_MODE", "`wandb sync FOLDER`"),
-        ("disabled", "WANDB_MODE", "keeps nothing of what runs log"),
+        ("disabled", "WANDB_MODE", "discards everything that runs log"),
         ("offline", "~/settings", "remove the line `mode` from ~/settings"),
-        ("", "WANDB_MODE", "is '', which is no mode of W&B's client"),
+        ("", "WANDB_MODE", "is '', which is not a mode of W&B's client"),
     ],
 )
 def test_a_sentence_says_what_a_mode_means_and_what_to_do(name, place, words):
@@ -101,8 +103,8 @@ def test_a_sentence_says_what_a_mode_means_and_what_to_do(name, place, words):
 
 
 STARTERS = {
-    "an agent in this process": lambda folder: agents.run_in_process(NOWHERE),
-    "agent processes": lambda folder: agents.run_processes(NOWHERE),
+    "an agent in this process": lambda folder: local.run_in_process(NOWHERE),
+    "agent processes": lambda folder: local.run_processes(NOWHERE),
     "an array": lambda folder: slurm.submit(slurm.plan(NOWHERE, tasks=1)),
     "notebooks": lambda folder: batch.start([NOTEBOOKS / "01_define_the_sweep.ipynb"], {}, folder),
 }
@@ -112,9 +114,7 @@ STARTERS = {
 @pytest.mark.parametrize("start", STARTERS.values(), ids=STARTERS)
 def test_nothing_starts_whose_runs_the_server_would_not_see(monkeypatch, tmp_path, start, name):
     monkeypatch.setenv("WANDB_MODE", name)
-    with pytest.raises(
-        WorkshopError, match=rf"^mode {name} \(set by WANDB_MODE\) keeps .*: `unset"
-    ):
+    with pytest.raises(WorkshopError, match=rf"^mode {name} \(set by WANDB_MODE\) .*: `unset"):
         start(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
@@ -139,7 +139,7 @@ def test_a_client_that_has_started_offline_stays_so(monkeypatch):
     program = (
         "import os, wandb; os.environ['WANDB_MODE'] = 'offline'; wandb.setup()\n"
         "del os.environ['WANDB_MODE']\n"
-        "from workshop import mode; print(mode.find().problem or mode.here().problem)"
+        "from workshop.connection import mode; print(mode.find().problem or mode.here().problem)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "mode offline (set by the client of this process) keeps" in done.stdout, done.stderr
@@ -151,16 +151,16 @@ def test_connect_says_what_the_mode_means(server, monkeypatch, capsys):
     assert backend.connect("local") == server
     first, warning = capsys.readouterr().out.splitlines()
     assert first.startswith("W&B: local server")
-    assert warning.startswith("warning: mode disabled (set by WANDB_MODE) keeps nothing of what")
+    assert warning.startswith("warning: mode disabled (set by WANDB_MODE) discards everything")
     monkeypatch.setenv("WANDB_MODE", "ofline")
-    with pytest.raises(WorkshopError, match="WANDB_MODE is 'ofline', which is no mode of W&B's"):
+    with pytest.raises(WorkshopError, match="WANDB_MODE is 'ofline', which is not a mode of W&B's"):
         backend.connect("local")
 
 
 def test_check_says_it_for_notebooks_agents_and_the_terminal(monkeypatch, tmp_path):
     def looked_at():
         found = preflight.findings("nowhere")
-        return [finding for finding in found if finding.check == "mode of the client"]
+        return [finding for finding in found if finding.check == "client mode"]
 
     here, root = tmp_path / "here", tmp_path / "root"
     monkeypatch.setattr(preflight, "ROOT", root)
@@ -173,7 +173,7 @@ def test_check_says_it_for_notebooks_agents_and_the_terminal(monkeypatch, tmp_pa
         file.write_text(settings("offline"))
         (finding,) = looked_at()
         assert finding.verdict == "problem"
-        assert finding.found.startswith(f"mode offline (set by {file}) keeps what runs log")
+        assert finding.found.startswith(f"mode offline (set by {file}) keeps the runs' data")
         assert finding.next_step.startswith(f"remove the line `mode` from {file}, or `export")
         file.unlink()
     monkeypatch.setenv("WANDB_MODE", "offline")

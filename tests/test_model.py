@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from workshop.config import resolve
 from workshop.errors import WorkshopError
-from workshop.model import build
+from workshop.trainer.config import resolve
+from workshop.trainer.model import build
 
 
 def feature_sizes(model, image_size):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop import cli, hub
+from workshop import cli
+from workshop.classroom import jupyterhub_jobs
+from workshop.classroom.copies import copy
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
-from workshop.personal import copy
 
 
 def in_shell(folder, command):
@@ -32,7 +33,7 @@ def mine(tmp_path_factory):
 
 def test_copy_is_private_and_has_everything(mine):
     assert mine.stat().st_mode & 0o777 == 0o700
-    for name in ("README.md", "configs/config.yaml", "workshop/server/schema.graphql"):
+    for name in ("README.md", "configs/config.yaml", "sweepserver/api/schema.graphql"):
         assert (mine / name).read_bytes() == (ROOT / name).read_bytes()
     assert len(list(mine.glob("notebooks/0*.ipynb"))) >= 7
     assert not list(mine.rglob("__pycache__"))
@@ -47,7 +48,7 @@ def test_shell_uses_the_copy_with_the_packages_of_the_kit(mine):
 def test_config_of_the_copy_counts(mine):
     config = mine / "configs" / "config.yaml"
     config.write_text(config.read_text().replace("seed: 0 ", "seed: 77 "))
-    says = "from workshop.config import resolve; print(resolve({}).seed)"
+    says = "from workshop.trainer.config import resolve; print(resolve({}).seed)"
     assert in_shell(mine, f'python -c "{says}"') == "77"
 
 
@@ -63,15 +64,30 @@ def test_second_copy_leaves_what_was_changed_and_brings_what_is_missing(mine, ca
 
 def test_copy_is_made_complete_from_a_terminal_that_uses_it(mine):
     notebook = mine / "notebooks" / "02_initialize_the_sweep.ipynb"
+    before = notebook.read_bytes()
     for bring in (
         lambda: in_shell(mine, f"workshop copy '{mine}'"),
         lambda: subprocess.run(
-            ["workshop", "copy", mine], env=hub.environment(mine), cwd="/", check=True
+            ["workshop", "copy", mine], env=jupyterhub_jobs.environment(mine), cwd="/", check=True
         ),
     ):
         notebook.unlink()
         bring()
-        assert notebook.read_bytes() == (ROOT / "notebooks" / notebook.name).read_bytes()
+        assert notebook.read_bytes() == before
+
+
+def test_nothing_is_added_to_a_copy_of_a_kit_with_other_modules(tmp_path, capsys):
+    """A package beside a module of its name would take that one's place."""
+    old = copy(tmp_path / "old")
+    notebook = old / "notebooks" / "02_initialize_the_sweep.ipynb"
+    notebook.unlink()
+    (old / ".layout").write_text("of another version")
+    assert cli.main(["copy", str(old)]) == 0
+    assert "from another version of the kit" in capsys.readouterr().out
+    assert not notebook.exists()
+    (old / ".layout").unlink()  # as in copies that were made before there was one
+    copy(old)
+    assert not notebook.exists()
 
 
 def test_copy_of_a_copy_is_one_of_the_kit(mine, tmp_path):
@@ -109,10 +125,10 @@ def test_what_is_large_is_shared(mine):
 
 def test_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(WorkshopError, match="holds something else"):
+    with pytest.raises(WorkshopError, match="is not empty"):
         copy(tmp_path)
     with pytest.raises(WorkshopError, match=r"cannot be copied to .*Not a directory"):
         copy(tmp_path / "file" / "folder")
     for folder in (ROOT, ROOT / "notebooks"):
-        with pytest.raises(WorkshopError, match="belongs to the kit itself"):
+        with pytest.raises(WorkshopError, match="is part of the kit itself"):
             copy(folder)

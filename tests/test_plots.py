@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workshop import analysis, plots, style
-from workshop.server.search import Scale
-from workshop.style import DARK
+from sweepserver.search import Scale
+from workshop import analyze
+from workshop.analyze import plots
+from workshop.analyze.plots import style
+from workshop.analyze.plots.export import PICTURE_WIDTH_PX
+from workshop.analyze.plots.style import DARK
 
 METRIC = "Validation Accuracy"
 RUNS = [f"r{number}" for number in range(8)]
@@ -142,7 +145,7 @@ class TestParallelCoordinates:
 
     def test_numbers_written_as_text_stand_in_their_order(self, frame):
         values = ["1e-1", "1e-2", "1e-3", "5e-3", "5e-4"]
-        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        scales = analyze.hyperparameters({"parameters": {"x": {"values": values}}})
         frame["x"] = [*values, 0.1, 0.005, "auto"]
         figure = plots.parallel_coordinates(frame, scales, METRIC)
         notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
@@ -154,7 +157,7 @@ class TestParallelCoordinates:
 
     def test_null_has_a_tick_of_its_own(self, frame):
         settings = {"values": [None, 0.05, 0.25]}
-        scales = analysis.hyperparameters({"parameters": {"x": settings}})
+        scales = analyze.hyperparameters({"parameters": {"x": settings}})
         frame["x"] = pd.Series([None, 0.05, 0.25, None, math.nan, 0.05, None, 0.25], dtype=object)
         figure = plots.parallel_coordinates(frame, scales, METRIC)
         notes = {note.text: note.y for note in figure.layout.annotations if note.x == 0}
@@ -170,7 +173,7 @@ class TestParallelCoordinates:
 
     def test_categories_stand_in_the_definition_s_order(self, frame):
         values = ["small", "medium", None, "large"]
-        scales = analysis.hyperparameters({"parameters": {"x": {"values": values}}})
+        scales = analyze.hyperparameters({"parameters": {"x": {"values": values}}})
         frame["x"] = pd.Series([*values[::-1], *values], dtype=object)
         frame.loc[7, "x"] = "huge"
         figure = plots.parallel_coordinates(frame, scales, METRIC)
@@ -193,10 +196,13 @@ class TestParallelCoordinates:
 
 class TestImportanceBars:
     def test_bars_are_the_numbers_of_the_table(self, frame):
-        table = analysis.importance(frame, METRIC, SCALES)
+        table = analyze.importance(frame, METRIC, SCALES)
         figure = plots.importance_bars(table, METRIC)
-        importances, correlations = figure.data
+        importances, permutations, correlations = figure.data
         assert list(importances.x) == list(table["importance"])
+        assert list(permutations.x) == list(table["permutation"])
+        assert permutations.error_x.array is None
+        assert "even for noise" in alt(figure)
         assert list(correlations.y) == list(table.index)
         position = list(table.index).index("optimizer")
         assert correlations.text[position].endswith(f"({table.loc['optimizer', 'category']})")
@@ -205,13 +211,13 @@ class TestImportanceBars:
         assert "learning_rate" in alt(figure)
 
     def test_range_of_chance_is_marked(self, frame):
-        figure = plots.importance_bars(analysis.importance(frame, METRIC, SCALES), METRIC)
-        assert figure.layout.shapes[0].x1 == pytest.approx(analysis.chance_correlation(7))
+        figure = plots.importance_bars(analyze.importance(frame, METRIC, SCALES), METRIC)
+        assert figure.layout.shapes[0].x1 == pytest.approx(analyze.chance_correlation(7))
         assert "±0.75" in figure.layout.title.subtitle.text
 
     def test_whiskers_are_the_ranges_of_the_table(self, frame):
-        table = analysis.importance(frame, METRIC, SCALES)
-        for bars, key in zip(plots.importance_bars(table, METRIC).data, KINDS, strict=True):
+        table = analyze.importance(frame, METRIC, SCALES)
+        for bars, key in zip(plots.importance_bars(table, METRIC).data[::2], KINDS, strict=True):
             ends = np.array(bars.x) + np.array(bars.error_x.array)
             assert ends == pytest.approx(table[f"{key}_high"].to_numpy())
             starts = np.array(bars.x) - np.array(bars.error_x.arrayminus)
@@ -219,15 +225,15 @@ class TestImportanceBars:
             assert " to " in bars.customdata[0]
 
     def test_parameter_that_never_varied_has_words_for_bars(self, frame):
-        table = analysis.importance(frame.assign(optimizer="sgd"), METRIC, SCALES)
+        table = analyze.importance(frame.assign(optimizer="sgd"), METRIC, SCALES)
         assert " It was sgd in every run." in texts(plots.importance_bars(table, METRIC))
 
     def test_too_few_runs_and_no_parameters_are_said(self, frame):
-        table = analysis.importance(frame[:2], METRIC, SCALES)
+        table = analyze.importance(frame[:2], METRIC, SCALES)
         figure = plots.importance_bars(table, METRIC)
         assert not figure.data
         assert "at least 5 finished runs" in alt(figure)
-        nothing = analysis.importance(frame, METRIC, {})
+        nothing = analyze.importance(frame, METRIC, {})
         assert alt(plots.importance_bars(nothing, METRIC)) == "The sweep varies no parameter."
 
 
@@ -260,14 +266,29 @@ class TestLearningCurves:
         assert list(first.x) == [1, 2, 3, None, 1, 2, 3, None, 1, 2, 3]
         assert [first.text[place] for place in (0, 4, 8)] == ["r2a", "r2b", "r2c"]
 
+    def test_runs_that_were_stopped_early_end_in_a_cross(self, frame, history):
+        history = history[(history["run"] != "r0") | (history["Epoch"] < 3)]
+        figure = plots.learning_curves(history, stopped_early=["r0", "unknown"])
+        crosses = [trace for trace in figure.data if trace.marker.symbol == "x"]
+        assert [list(trace.x) for trace in crosses] == [[2], [2]]
+        assert [trace.showlegend for trace in crosses] == [True, False]
+        assert alt(figure).endswith("1 run stopped early by the sweep.")
+        others = plots.learning_curves(history)
+        assert len(others.data) == len(figure.data) - 2
+
     def test_long_names_have_a_line_of_the_legend_each(self, frame, history):
-        short = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 40))
+        short = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 24))
         long = plots.learning_curves(history, dict.fromkeys(RUNS, "x" * 400))
         assert long.layout.height - short.layout.height == 4 * 32
         assert len(long.data[0].name) == 95
 
     def test_nothing_logged_is_said(self, history):
         assert "logged nothing" in alt(plots.learning_curves(history[:0]))
+        unlogged = history.assign(Epoch=math.nan, Other=math.nan)
+        unnumbered = plots.learning_curves(unlogged)
+        assert "by step:" in alt(unnumbered)
+        assert "No Other was logged" in alt(unnumbered)
+        assert "none of Other" in alt(plots.learning_curves(unlogged[["run", "step", "Other"]]))
 
     def test_metric_that_no_run_logged(self, history):
         figure = plots.learning_curves(history.assign(**{METRIC: math.nan}))
@@ -276,7 +297,7 @@ class TestLearningCurves:
 
 class TestBestSoFar:
     def test_lines_are_the_numbers_of_the_table(self, frame):
-        table = analysis.best_so_far(frame, METRIC)
+        table = analyze.best_so_far(frame, METRIC)
         figure = plots.best_so_far(table, METRIC)
         band, expected, in_order = figure.data
         assert list(expected.y) == list(table["expected"])
@@ -289,16 +310,16 @@ class TestBestSoFar:
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_few_runs(self, frame, count):
-        figure = plots.best_so_far(analysis.best_so_far(frame[:count], METRIC), METRIC)
+        figure = plots.best_so_far(analyze.best_so_far(frame[:count], METRIC), METRIC)
         assert len(figure.data[1].x) == count
 
     def test_nothing_is_said(self, frame):
-        nothing = plots.best_so_far(analysis.best_so_far(frame[3:4], METRIC), METRIC)
+        nothing = plots.best_so_far(analyze.best_so_far(frame[3:4], METRIC), METRIC)
         assert alt(nothing) == f"No run has finished with a {METRIC} yet."
 
     def test_first_half_may_have_no_result(self, frame):
         failed = frame.assign(state=["failed"] * 7 + ["finished"])
-        figure = plots.best_so_far(analysis.best_so_far(failed, METRIC), METRIC)
+        figure = plots.best_so_far(analyze.best_so_far(failed, METRIC), METRIC)
         assert "after 4 there might be no result at all" in alt(figure)
 
 
@@ -352,13 +373,18 @@ def test_names_and_values_are_shown_letter_by_letter(frame, history):
     frame["name"] = frame["host"] = evil
     frame[evil] = [f"{evil}{number % 2}" for number in range(8)]
     scales = {evil: Scale("category")}
+    numbers = frame.assign(**{evil: frame["learning_rate"]})
     figures = [
         plots.parallel_coordinates(frame, scales, f"{evil} m"),
-        plots.importance_bars(analysis.importance(frame, f"{evil} m", scales), f"{evil} m"),
+        plots.importance_bars(analyze.importance(frame, f"{evil} m", scales), f"{evil} m"),
         plots.learning_curves(history.rename(columns={METRIC: evil}), dict.fromkeys(RUNS, evil)),
         plots.task_timeline(frame),
-        plots.best_so_far(analysis.best_so_far(frame, f"{evil} m"), f"{evil} m"),
+        plots.best_so_far(analyze.best_so_far(frame, f"{evil} m"), f"{evil} m"),
         plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
+        plots.slices(frame, scales, f"{evil} m"),
+        plots.scatter(frame, f"{evil} m"),
+        plots.contour(numbers, evil, "seconds", dict.fromkeys(numbers, Scale("log")), f"{evil} m"),
+        plots.point_intervals(analyze.rank_points(frame, f"{evil} m", scales), f"{evil} m", scales),
     ]
     for figure in figures:
         figure.layout.meta = None  # the alternative text is no HTML
@@ -405,5 +431,5 @@ class TestShow:
         bundle, options = shown[0]
         assert options["metadata"]["image/png"]["alt"] == alt(figure)
         with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
-            assert image.size == (plots.WIDTH, figure.layout.height)
+            assert image.size == (PICTURE_WIDTH_PX, figure.layout.height)
             assert len(image.getcolors()) > 20

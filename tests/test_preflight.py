@@ -72,7 +72,7 @@ class TestMachine:
 
     def test_all_that_the_kit_requires_fits(self):
         finding = found(machine.findings(), "kit's requirements")
-        assert re.fullmatch(r"all \d\d packages are there and fit", finding.found)
+        assert re.fullmatch(r"all \d\d packages are installed", finding.found)
 
     def test_versions_that_do_not_fit_are_named(self, tmp_path):
         program = (
@@ -111,12 +111,12 @@ class TestMachine:
         assert problems >= {*gone, "widgets", "GPU", "W&B", "data"}
         assert all("make install" in seen[name]["next_step"] for name in problems)
         assert seen["torch"]["found"] == "not installed"
-        assert seen["W&B"]["found"] == "cannot be looked at (No module named 'wandb')"
+        assert seen["W&B"]["found"] == "cannot be checked (No module named 'wandb')"
         assert seen["TMPDIR"]["verdict"] == "ok"
 
     def test_outside_of_a_notebook_there_are_no_widgets(self, monkeypatch):
         monkeypatch.delenv("JPY_PARENT_PID", raising=False)
-        assert "no notebook" in found(machine.findings(), "widgets").found
+        assert "not in a JupyterLab notebook" in found(machine.findings(), "widgets").found
 
     def test_widgets_of_the_environment_that_serves_this_kernel(self, monkeypatch):
         # This process was started by the interpreter of the kit's environment, as a server is.
@@ -143,7 +143,7 @@ class TestMachine:
         monkeypatch.setattr("torch.cuda.is_available", lambda: False)
         finding = found(machine.findings(), "GPU")
         assert finding.verdict == "problem"
-        assert "driver 390.48 is there" in finding.found
+        assert "driver 390.48, but PyTorch" in finding.found
 
 
 class TestServer:
@@ -152,7 +152,7 @@ class TestServer:
         for name in ("http_proxy", "https_proxy", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
             monkeypatch.delenv(name.upper(), raising=False)
-        monkeypatch.setattr("workshop.reach.PATIENCE", 0.2)
+        monkeypatch.setattr("workshop.connection.reachability.ANSWER_LIMIT_S", 0.2)
 
     def test_a_server_that_runs_and_takes_the_key(self, server):
         findings = list(wandb_server.findings(server.url))
@@ -170,7 +170,7 @@ class TestServer:
         ("password", "verdict", "words"),
         [
             (None, "problem", "none for http"),
-            ("short", "problem", "is none: API key must have 40+ characters, has 5."),
+            ("short", "problem", "is not valid: API key must have 40+ characters, has 5."),
             ("0" * 40, "ok", "well formed"),
         ],
     )
@@ -195,7 +195,7 @@ class TestServer:
         ("password", "mode", "words"),
         [
             (None, 0o600, "none for http"),
-            ("short", 0o600, "is none: API key must have 40+ characters, has 5."),
+            ("short", 0o600, "is not valid: API key must have 40+ characters, has 5."),
             ("0" * 40, 0o644, "can be read by others"),
             ("0" * 40, 0o600, "refuses the one in"),
         ],
@@ -208,7 +208,7 @@ class TestServer:
         netrc.write_text(f"machine {host} login user password {password}\n" if password else "")
         netrc.chmod(mode)
         monkeypatch.setenv("NETRC", str(netrc))
-        monkeypatch.setattr("workshop.local_server.serves", lambda url: False)
+        monkeypatch.setattr("workshop.connection.local_server.serves", lambda url: False)
         finding = found(wandb_server.findings(url), "key")
         assert finding.verdict == "problem"
         assert words in finding.found
@@ -274,7 +274,7 @@ class TestStorage:
         assert found(findings, "folder of WORKSHOP_HOME").verdict == "ok"
         finding = found(findings, f"folder of {variable}")
         assert finding.verdict == "problem"
-        assert finding.found == f"no file can be made in {tmp_path}/file (Not a directory)"
+        assert finding.found == f"no file can be created in {tmp_path}/file (Not a directory)"
         assert finding.next_step == f"set {variable} to a folder of yours"
 
     def test_a_folder_that_is_somebody_elses(self, tmp_path):
@@ -299,14 +299,14 @@ class TestStorage:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "nonesuch"))
         finding = found(storage.findings(), "TMPDIR")
         assert finding.verdict == "note"
-        assert finding.found.startswith(f"{tmp_path}/nonesuch is no folder that can be written")
+        assert finding.found.startswith(f"{tmp_path}/nonesuch is not a writable folder")
         (tmp_path / "nonesuch").mkdir()
         finding = found(storage.findings(), "TMPDIR")
         assert finding.verdict == "ok"
         assert finding.found.startswith(f"{tmp_path}/nonesuch (")
 
     def test_a_disk_without_room(self, monkeypatch):
-        monkeypatch.setattr(storage, "NEEDED_GIB", 1 << 30)
+        monkeypatch.setattr(storage, "NEEDED_DISK_GIB", 1 << 30)
         finding = found(storage.findings(), "folder of WORKSHOP_HOME")
         assert finding.verdict == "problem"
         assert "GiB free in" in finding.found

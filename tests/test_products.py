@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from torchvision.models import resnet50
 
-from workshop.config import resolve
-from workshop.model import build
-from workshop.products import SMALL, ProductConv2d, use_products
+from workshop.trainer.config import resolve
+from workshop.trainer.cpu_convolution import LARGEST_SIDE, ProductConv2d, use_products
+from workshop.trainer.model import build
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize("stride", [1, 2, (1, 3)])
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (1, 1), (3, 1), (3, (0, 2))])
-@pytest.mark.parametrize("size", [(3, 3), (7, 8), (9, SMALL + 1)])
+@pytest.mark.parametrize("size", [(3, 3), (7, 8), (9, LARGEST_SIDE + 1)])
 def test_product_is_the_convolution_with_the_same_gradients(
     size, kernel, padding, stride, memory_format
 ):
@@ -45,9 +45,10 @@ def test_only_small_maps_are_laid_out(monkeypatch):
     )
     layer = ProductConv2d(2, 2, kernel_size=3, bias=False)
     with pytest.raises(RuntimeError):
-        layer(torch.zeros(1, 2, SMALL, SMALL))  # what is seen is not what was asked for
-    layer(torch.zeros(1, 2, SMALL + 1, SMALL + 1))
-    assert seen == [SMALL]
+        # What is seen is not what was asked for.
+        layer(torch.zeros(1, 2, LARGEST_SIDE, LARGEST_SIDE))
+    layer(torch.zeros(1, 2, LARGEST_SIDE + 1, LARGEST_SIDE + 1))
+    assert seen == [LARGEST_SIDE]
 
 
 def test_network_keeps_its_first_layer_and_the_names_of_its_weights():

@@ -74,12 +74,12 @@ def test_what_others_have_prepared_is_not_written_to(shared, tmp_path, monkeypat
 @pytest.mark.parametrize("mode", [0o777, 0o770])
 def test_a_folder_in_which_others_may_replace_files_is_refused(shared, mode):
     shared.chmod(mode)
-    with pytest.raises(WorkshopError, match=r"anybody may replace .*`chmod \+t"):
+    with pytest.raises(WorkshopError, match=r"anybody could replace .*`chmod \+t"):
         seats.leave(FINE, shared)
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(WorkshopError, match=r"no file can be made in .* \(No such file"):
+    with pytest.raises(WorkshopError, match=r"no file can be created in .* \(No such file"):
         seats.leave(FINE, tmp_path / "none")
     with pytest.raises(WorkshopError, match=r"none cannot be read \(No such file"):
         seats.collect(tmp_path / "none")
@@ -92,21 +92,21 @@ def test_what_is_no_result_is_left_out_and_named(shared, tmp_path, capsys):
     (shared / "hard.json").hardlink_to(secret)
     os.mkfifo(shared / "pipe.json")
     (shared / "folder.json").mkdir()
-    (shared / "large.json").write_bytes(b" " * (seats.LARGEST_BYTES + 1))
+    (shared / "large.json").write_bytes(b" " * (seats.LARGEST_RESULT_BYTES + 1))
     (shared / "half.json").write_text(as_json(FINE)[:20])
     (shared / "list.json").write_text("[1]")
     (shared / "evil\x1b[2J.json").write_text("")
     (shared / ".unfinished").write_text("")
     assert collected(shared, capsys) == [
         "seats that have answered: 0, with problems: 0",
-        f"left out: evil?[2J.json of {ME} is no result of `workshop check --into`",
-        f"left out: folder.json of {ME} is no ordinary file",
-        f"left out: half.json of {ME} is no result of `workshop check --into`",
-        f"left out: hard.json of {ME} has a second name, so it may be from elsewhere",
+        f"left out: evil?[2J.json of {ME} is not a result of `workshop check --into`",
+        f"left out: folder.json of {ME} is not a regular file",
+        f"left out: half.json of {ME} is not a result of `workshop check --into`",
+        f"left out: hard.json of {ME} has a second hard link, so it may be from elsewhere",
         f"left out: large.json of {ME} is larger than 1 MiB",
         "left out: link.json is a link, which is not followed",
-        f"left out: list.json of {ME} is no result of `workshop check --into`",
-        f"left out: pipe.json of {ME} is no ordinary file",
+        f"left out: list.json of {ME} is not a result of `workshop check --into`",
+        f"left out: pipe.json of {ME} is not a regular file",
     ]
 
 

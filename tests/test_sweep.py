@@ -6,26 +6,27 @@ import sys
 
 import pytest
 
-from workshop import sweep
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 
-GRID = sweep.load("configs/sweep_config.yaml")
+GRID = definition.load("configs/sweep_config.yaml")
 TINY = GRID | {"parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
 
 
 def test_grid_has_the_product_of_its_lists():
-    assert sweep.combinations(GRID) == 4 * 2
+    assert definition.combinations(GRID) == 4 * 2
 
 
 def test_run_cap_ends_a_grid_early_and_gives_random_search_an_end():
-    assert sweep.combinations(GRID | {"run_cap": 3}) == 3
-    random = sweep.load("configs/sweep_config_random.yaml")
-    assert sweep.combinations(random) == random.pop("run_cap")
-    assert sweep.combinations(random) is None
+    assert definition.combinations(GRID | {"run_cap": 3}) == 3
+    random = definition.load("configs/sweep_config_random.yaml")
+    assert definition.combinations(random) == random.pop("run_cap")
+    assert definition.combinations(random) is None
 
 
 def test_preview_lists_the_combinations_of_a_grid_in_order():
-    table = sweep.preview(GRID)
+    table = definition.preview(GRID)
     assert list(table.columns) == ["learning_rate", "optimizer", "scale"]
     rates, optimizers = [0.1, 0.01, 0.001, 0.0001], ["adam", "sgd"]
     expected = [(*pair, "smoke") for pair in itertools.product(rates, optimizers)]
@@ -34,7 +35,7 @@ def test_preview_lists_the_combinations_of_a_grid_in_order():
 
 def test_preview_keeps_a_null_among_numbers():
     parameters = {"dropout": {"values": [None, 0.05]}, "seed": {"values": [1, 2]}}
-    table = sweep.preview({"method": "grid", "parameters": parameters})
+    table = definition.preview({"method": "grid", "parameters": parameters})
     assert table["dropout"].tolist() == [None, None, 0.05, 0.05]
     assert table["seed"].dtype == int
 
@@ -43,41 +44,43 @@ def test_preview_enumerates_quantised_ranges_without_their_end_as_wandb_does():
     config = GRID | {
         "parameters": {"batch_size": {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}}
     }
-    assert sweep.combinations(config) == 3
-    assert list(sweep.preview(config)["batch_size"]) == [16, 32, 48]
+    assert definition.combinations(config) == 3
+    assert list(definition.preview(config)["batch_size"]) == [16, 32, 48]
 
 
 def test_preview_names_nested_parameters_by_their_paths():
     rates = {"name": {"values": ["sgd"]}, "rate": {"min": 1, "max": 2}}
     nested = {"optimizer": {"parameters": rates}}
-    table = sweep.preview({"method": "grid", "parameters": nested})
+    table = definition.preview({"method": "grid", "parameters": nested})
     assert table.to_dict("list") == {"optimizer.name": ["sgd"] * 2, "optimizer.rate": [1, 2]}
-    drawn = sweep.preview({"method": "random", "parameters": nested})
+    drawn = definition.preview({"method": "random", "parameters": nested})
     assert list(drawn["parameter"]) == list(table)
 
 
 def test_preview_describes_what_random_search_draws_from():
-    table = sweep.preview(sweep.load("configs/sweep_config_random.yaml")).set_index("parameter")
+    table = definition.preview(definition.load("configs/sweep_config_random.yaml")).set_index(
+        "parameter"
+    )
     assert table.loc["learning_rate", "drawn from"] == "log_uniform_values, min 0.0001, max 0.1"
     assert table.loc["scale", "drawn from"] == "always smoke"
 
 
 def test_missing_file_and_broken_yaml_are_named(tmp_path):
     with pytest.raises(WorkshopError, match=r"configs/nothing\.yaml"):
-        sweep.load("configs/nothing.yaml")
+        definition.load("configs/nothing.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("method: grid\nparameters: [\n")
     with pytest.raises(WorkshopError, match=r"broken\.yaml.*line 3"):
-        sweep.load(broken)
+        definition.load(broken)
 
 
 def test_sweep_is_registered_found_and_counted(server):
-    path = sweep.register(TINY, "found-again")
+    path = registration.register(TINY, "found-again")
     assert re.fullmatch(rf"{server.entity}/found-again/[a-z0-9]{{8}}", path)
-    assert sweep.newest("found-again") == path
-    assert sweep.remaining(path) == 2
-    assert sweep.states(path) == {}
-    assert sweep.get(path).config["parameters"] == TINY["parameters"]
+    assert registration.newest("found-again") == path
+    assert registration.remaining(path) == 2
+    assert registration.states(path) == {}
+    assert registration.get(path).config["parameters"] == TINY["parameters"]
 
 
 def test_what_remains_is_found_by_points_and_not_by_counting_runs(server):
@@ -90,32 +93,32 @@ for rate, name in ((0.1, "same"), (0.1, "again"), (0.7, "beside")):
 wandb.sweep(%r, project="points", prior_runs=["same", "again", "beside"])
 """
     subprocess.run([sys.executable, "-c", prior % TINY], check=True)
-    path = sweep.newest("points")
-    assert sweep.states(path)["finished"] == 3
-    assert sweep.remaining(path) == 1
-    assert sweep.get(path).expected_run_count == 4
+    path = registration.newest("points")
+    assert registration.states(path)["finished"] == 3
+    assert registration.remaining(path) == 1
+    assert registration.get(path).expected_run_count == 4
 
 
 def test_newest_passes_over_cancelled_sweeps(server):
-    first = sweep.register(TINY, "cancelled")
-    second = sweep.register(TINY, "cancelled")
-    assert sweep.newest("cancelled") == second
+    first = registration.register(TINY, "cancelled")
+    second = registration.register(TINY, "cancelled")
+    assert registration.newest("cancelled") == second
     subprocess.run([sys.executable, "-m", "wandb", "sweep", "--cancel", second], check=True)
-    assert sweep.newest("cancelled") == first
+    assert registration.newest("cancelled") == first
 
 
 def test_sweep_with_no_end_has_no_remaining_number(server):
     endless = copy.deepcopy(TINY) | {"method": "random"}
-    assert sweep.remaining(sweep.register(endless, "endless")) is None
+    assert registration.remaining(registration.register(endless, "endless")) is None
 
 
 def test_faulty_sweep_is_not_registered(server):
     with pytest.raises(WorkshopError, match="method is 'gird'"):
-        sweep.register(TINY | {"method": "gird"}, "faulty")
+        registration.register(TINY | {"method": "gird"}, "faulty")
     with pytest.raises(WorkshopError, match="project local/faulty has no sweep: register one"):
-        sweep.newest("faulty")
+        registration.newest("faulty")
 
 
 def test_unknown_sweep_is_an_error_with_the_form_of_a_path(server):
     with pytest.raises(WorkshopError, match=r"'local/found-again/nothing1' was not found.*entity/"):
-        sweep.get("local/found-again/nothing1")
+        registration.get("local/found-again/nothing1")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.waiting import patience
-from workshop import threads
+from workshop.trainer import cpus
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -16,13 +16,13 @@ ALL = len(os.sched_getaffinity(0))
 def no_limits(monkeypatch):
     for variable in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "WORKSHOP_AGENTS"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(threads, "cgroup_cpus", lambda: None)
+    monkeypatch.setattr(cpus, "cgroup_cpus", lambda: None)
 
 
 def test_affinity_counts():
     program = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from workshop.threads import available_cpus; print(available_cpus())"
+        "from workshop.trainer.cpus import available_cpus; print(available_cpus())"
     )
     result = subprocess.run(
         [sys.executable, "-c", program],
@@ -32,31 +32,31 @@ def test_affinity_counts():
         check=True,
     )
     assert result.stdout.strip() == "1"
-    assert threads.available_cpus() == ALL
+    assert cpus.available_cpus() == ALL
 
 
 def test_slurm_counts(monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
-    assert threads.available_cpus() == 1
+    assert cpus.available_cpus() == 1
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", str(ALL))
-    assert threads.available_cpus() == ALL
+    assert cpus.available_cpus() == ALL
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", str(ALL + 1))
-    assert threads.available_cpus() == ALL
+    assert cpus.available_cpus() == ALL
 
 
 def test_agents_side_by_side_share(monkeypatch):
-    monkeypatch.setattr(threads, "available_cpus", lambda: 8)
-    assert threads.fair_share() == 8
+    monkeypatch.setattr(cpus, "available_cpus", lambda: 8)
+    assert cpus.fair_share() == 8
     monkeypatch.setenv("WORKSHOP_AGENTS", "3")
-    assert threads.fair_share() == 2
-    assert threads.shared_by(2) == {"WORKSHOP_AGENTS": "6"}
+    assert cpus.fair_share() == 2
+    assert cpus.shared_by(2) == {"WORKSHOP_AGENTS": "6"}
     monkeypatch.setenv("WORKSHOP_AGENTS", "20")
-    assert threads.fair_share() == 1
+    assert cpus.fair_share() == 1
 
 
 def test_a_containers_quota_counts(monkeypatch):
-    monkeypatch.setattr(threads, "cgroup_cpus", lambda: 1)
-    assert threads.available_cpus() == 1
+    monkeypatch.setattr(cpus, "cgroup_cpus", lambda: 1)
+    assert cpus.available_cpus() == 1
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def groups(tmp_path):
     return read
 
 
-CGROUP_CPUS = threads.cgroup_cpus  # the fixture above replaces it in the module
+CGROUP_CPUS = cpus.cgroup_cpus  # the fixture above replaces it in the module
 
 
 def test_quota_of_version_2_with_a_tighter_ancestor(groups):

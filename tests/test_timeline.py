@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from workshop.style import GREY
-from workshop.timeline import COLOURS, array_timeline
+from workshop.analyze.plots.style import GREY
+from workshop.analyze.plots.timelines import COLOURS, array_timeline
 
 STARTS = ["task", "start", "node", "began", "ended", "kind"]
 RUNS = ["name", "array_task", "started", "seconds"]
@@ -67,7 +67,7 @@ def test_the_share_of_runs_is_said_if_no_task_was_interrupted():
         starts(("17_1", 1, "node1", 1000.0, 1020.0, "finished")),
         runs(("calm-sweep-1", "17_1", 1006.0, 10.0)),
     )
-    assert "50 % of their time went into runs" in whole.layout.meta["alt"]
+    assert "50 % of their time was spent on runs" in whole.layout.meta["alt"]
 
 
 def test_names_are_shown_letter_by_letter():
@@ -81,4 +81,4 @@ def test_names_are_shown_letter_by_letter():
 
 def test_without_a_start_it_says_so():
     figure = array_timeline(starts(), runs())
-    assert "No task of an array has started" in figure.layout.meta["alt"]
+    assert "No array task of this sweep has started" in figure.layout.meta["alt"]

@@ -12,10 +12,10 @@ import wandb
 import yaml
 
 from tests.waiting import patience
-from workshop import reach
-from workshop.config import TrainingConfig
+from workshop.connection import reachability
+from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
-from workshop.reach import check_reachable
+from workshop.trainer.config import TrainingConfig
 from workshop.wandb_sweep import main
 
 TINY = ["--model_name=resnet18", "--sample_ratio=0.1", "--num_epochs=1"]
@@ -97,7 +97,7 @@ def test_a_failing_runs_log_says_why(server, monkeypatch):
     run = wandb.Api().run(f"{server.entity}/failures/misspelt")
     assert run.state == "failed"
     log = run.file("output.log").download(os.environ["WANDB_DIR"]).read()
-    assert "error: the command line: learning_rte is no parameter of the trainer" in log
+    assert "error: the command line: the trainer has no parameter learning_rte" in log
 
 
 def test_a_wrong_key_is_a_sentence(server, tmp_path, monkeypatch):
@@ -122,8 +122,8 @@ def test_an_unreachable_server_is_a_sentence():
 
 @pytest.mark.alone
 def test_it_does_not_wait_long_for_a_server(monkeypatch):
-    assert reach.PATIENCE <= 5
-    monkeypatch.setattr(reach, "PATIENCE", 1)
+    assert reachability.ANSWER_LIMIT_S <= 5
+    monkeypatch.setattr(reachability, "ANSWER_LIMIT_S", 1)
     start = time.monotonic()
     with pytest.raises(WorkshopError, match="cannot be reached"):
         check_reachable(NOBODY)
@@ -132,7 +132,7 @@ def test_it_does_not_wait_long_for_a_server(monkeypatch):
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "nonsense"])
 def test_an_url_that_is_none_is_a_sentence(url, monkeypatch):
-    monkeypatch.setattr(reach, "PATIENCE", 0)
+    monkeypatch.setattr(reachability, "ANSWER_LIMIT_S", 0)
     with pytest.raises(WorkshopError, match=f"the W&B server at {url} cannot be reached"):
         check_reachable(url)
 

@@ -13,23 +13,26 @@ import pandas as pd
 import pytest
 import yaml
 
+from sweepserver.people.keys import key_file, read_key
+from sweepserver.search import hyperparameters
 from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
 from tests.waiting import wait_for
-from workshop import local_server, sweep
-from workshop.analysis import fetch_runs, hyperparameters
+from workshop.analyze.plots.export import PLOTLY_JSON, WIDGET_VIEW
+from workshop.analyze.snapshot import look
 from workshop.batch import start
+from workshop.connection import local_server
+from workshop.define import definition
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.export import PLOTLY_JSON, WIDGET_VIEW
-from workshop.lint import lint
-from workshop.look import look
-from workshop.server.keys import key_file, read_key
-from workshop.slurm import notes, table
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
+from workshop.run_agents.slurm import journal, task_ledger
 from workshop.widgets import LiveView, View, live_ledger, pick_runs, sweep_form, watch
 
 METRIC = "Validation Accuracy"
-GRID = sweep.load("configs/sweep_config.yaml")
+GRID = definition.load("configs/sweep_config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +83,8 @@ class TestLook:
         assert len(text.splitlines()) == 2 + 1 + 8
 
     def test_a_sweep_without_runs_says_so(self, server):
-        seen = look(sweep.register(GRID, "look-empty"))
-        assert seen.headline == "0 of 8 runs ended · no run yet"
+        seen = look(registration.register(GRID, "look-empty"))
+        assert seen.headline == "0 of 8 runs ended · no runs yet"
         assert "no run has finished" in seen.best_so_far
         assert not seen.complete
 
@@ -93,12 +96,26 @@ class TestLook:
 
 class TestStop:
     def test_a_stopped_sweep_lets_its_runs_end_and_cannot_be_stopped_again(self, client, eight):
-        sweep.stop(eight)
+        registration.stop(eight)
         assert (look(eight).closed, look(eight).complete) == (True, False)
         go_on(client, eight, complete=True, exitcode=0)
         assert look(eight).complete
         with pytest.raises(WorkshopError, match=rf"--stop {eight}` failed: .*finished"):
-            sweep.stop(eight)
+            registration.stop(eight)
+
+    def test_a_sweep_that_was_stopped_early_says_how_many_runs_are_missing(self, client):
+        path = f"local/stopped-early/{client.sweep('stopped-early', GRID)}"
+        for run in ("adam", "sgd"):
+            point = {"learning_rate": 0.1, "optimizer": run, "scale": "smoke"}
+            client.run("stopped-early", run, point, sweep=path.split("/")[-1])
+            client.post("stopped-early", run, [{METRIC: 1}], complete=True, exitcode=0)
+        registration.stop(path)
+        view = watch(path)
+        assert view.wait(0)
+        for shown in (view.as_text(), view.as_html()):
+            assert "2 of 8 runs ended" in shown
+            assert "The sweep ended early: 6 runs were never started." in shown
+        assert view._note.value == "nothing more will change"
 
 
 class TestLiveView:
@@ -128,8 +145,8 @@ class TestLiveView:
         view = LiveView(self.views(first, *failures, View("b", "b", True)), "fails", every=0.05)
         said = set()
         wait_for(lambda: said.add(view._note.value) or view.wait(0.001), every=0.01)
-        assert "the server sleeps; looking again" in said
-        assert "no answer (OSError: &lt;no network&gt;); looking again" in said
+        assert "the server sleeps; trying again" in said
+        assert "no answer (OSError: &lt;no network&gt;); trying again" in said
         assert view.as_text() == "b"
 
     def test_a_first_look_that_fails_is_an_error(self):
@@ -219,19 +236,19 @@ class TestWatch:
 
 
 def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
-    path = sweep.register(GRID, "live-ledger")
-    notes.folder("90210").mkdir(parents=True)
-    notes.record("90210", sweep=path, tasks=1)
+    path = registration.register(GRID, "live-ledger")
+    journal.folder("90210").mkdir(parents=True)
+    journal.record("90210", sweep=path, tasks=1)
 
     def silence(job):
         raise WorkshopError("SLURM's `scontrol` did not answer within 30 s")
 
-    monkeypatch.setattr(table, "starts", silence)
+    monkeypatch.setattr(task_ledger, "starts", silence)
     view = live_ledger(path)
     assert not view.wait(0)
     assert "1 unknown" in view.as_text()
     view.stop()
-    monkeypatch.setattr(table, "starts", lambda job: {})
+    monkeypatch.setattr(task_ledger, "starts", lambda job: {})
     view = live_ledger(path)
     assert view.wait(0)  # for SLURM knows nothing of this array
     assert "90210_1" in view.as_text()
@@ -243,13 +260,13 @@ def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
 class TestForm:
     @pytest.mark.parametrize("name", ["", "_random", "_bayes"])
     def test_it_keeps_what_it_was_given(self, name):
-        config = sweep.load(f"configs/sweep_config{name}.yaml")
+        config = definition.load(f"configs/sweep_config{name}.yaml")
         form = sweep_form(config)
         assert form.config == config
         assert yaml.safe_load(form.yaml) == config
         assert list(form.config)[:2] == ["program", "command"]
         assert form.problems == []
-        assert f"{sweep.combinations(config)} runs" in form.as_text()
+        assert f"{definition.combinations(config)} runs" in form.as_text()
 
     def test_yaml_and_number_of_runs_follow(self):
         form = sweep_form(GRID)
@@ -258,8 +275,10 @@ class TestForm:
         values.value = "1e-3, 0.1, 0.2"
         assert "6 runs (3 of learning_rate times 2 of optimizer)" in form._result.value
         assert form.config["parameters"]["learning_rate"] == {"values": [0.001, 0.1, 0.2]}
-        controls(form, "At most this many runs")[0].value = "5"
-        assert "5 runs (3 of learning_rate times 2 of optimizer; all would be 6)" in form.as_html()
+        controls(form, "Most runs (run_cap)")[0].value = "5"
+        assert (
+            "5 runs (3 of learning_rate times 2 of optimizer; 6 without the cap)" in form.as_html()
+        )
 
     def test_a_parameter_is_added_drawn_from_a_range_and_removed(self):
         form = sweep_form(GRID)
@@ -272,9 +291,19 @@ class TestForm:
         expected = {"distribution": "log_uniform_values", "min": 1e-6, "max": 0.01}
         assert form.config["parameters"]["weight_decay"] == expected
         assert form.problems == []
-        assert "Runs without end" in form._result.value
+        assert "The sweep never ends" in form._result.value
         controls(form, "Remove")[0].click()
         assert list(form.config["parameters"]) == ["optimizer", "scale", "weight_decay"]
+
+    def test_the_names_of_another_program_are_typed(self, tmp_path):
+        (tmp_path / "train.py").write_text("")
+        config = GRID | {"program": str(tmp_path / "train.py"), "command": None}
+        config |= {"metric": {"name": "val/f1", "goal": "maximize"}}
+        form = sweep_form({key: value for key, value in config.items() if value is not None})
+        (metric,) = controls(form, "Metric")
+        assert (form.problems, metric.value) == ([], "val/f1")
+        metric.value = "val/loss"
+        assert form.config["metric"]["name"] == "val/loss"
 
     def test_null_is_kept_as_a_value(self):
         parameters = {"x": {"value": None}, "y": {"values": [None, 0.05]}}
@@ -283,7 +312,7 @@ class TestForm:
     def test_hopeless_runs_end_early(self):
         form = sweep_form(GRID)
         assert controls(form, "but not before epoch")[0].layout.display == "none"
-        controls(form, "End hopeless runs early (hyperband)")[0].value = True
+        controls(form, "Stop poor runs early (hyperband)")[0].value = True
         assert controls(form, "but not before epoch")[0].layout.display is None
         controls(form, "but not before epoch")[0].value = "2"
         assert form.config["early_terminate"] == {"type": "hyperband", "min_iter": 2}
@@ -298,7 +327,7 @@ class TestForm:
             ("values", "<b>fast</b>"),
             ("Parameter", "learning_rat"),
             ("from", "a range"),
-            ("At most this many runs", "many"),
+            ("Most runs (run_cap)", "many"),
         ],
     )
     def test_problems_are_said_in_the_words_of_lint(self, label, typed):
@@ -312,7 +341,7 @@ class TestForm:
     def test_a_parameter_in_two_rows_is_a_problem(self):
         form = sweep_form(GRID)
         controls(form, "Parameter")[0].value = "optimizer"
-        assert form.problems[0] == "parameter 'optimizer' stands in 2 rows: remove all but one"
+        assert form.problems[0] == "parameter 'optimizer' is in 2 rows: remove all but one"
 
     @pytest.mark.parametrize(
         "change",
@@ -345,14 +374,14 @@ class TestForm:
 
     @pytest.mark.parametrize("section", ["metric", "parameters", "early_terminate"])
     def test_what_no_form_can_show_is_refused(self, section):
-        with pytest.raises(WorkshopError, match=rf"{section} is \['a'\], but a form needs"):
+        with pytest.raises(WorkshopError, match=rf"{section} must be a mapping, got \['a'\]"):
             sweep_form(GRID | {section: ["a"]})
 
 
 class TestPickRuns:
     @pytest.fixture
     def picker(self, eight):
-        varied = hyperparameters(sweep.get(eight).config)
+        varied = hyperparameters(registration.get(eight).config)
         return pick_runs(fetch_runs(eight), varied, METRIC, keys=("Epoch", METRIC))
 
     def lines(self, picker) -> list[str]:
@@ -406,6 +435,13 @@ class TestPickRuns:
         assert (first.disabled, second.disabled) == (False, True)
         assert "21 to 24 of 24" in picker._where.value
         assert "&lt;r0&gt;" in picker.as_html()
+
+    def test_what_a_foreign_program_logged_is_drawn_by_step(self, eight):
+        runs = fetch_runs(eight)
+        runs.attrs["definition"] = {"program": "/somewhere/train.py"}
+        axis = pick_runs(runs, ["learning_rate"], METRIC)._figure.outputs[0]["data"][PLOTLY_JSON]
+        assert axis["layout"]["xaxis"]["title"]["text"] == "step"
+        assert axis["layout"]["yaxis"]["title"]["text"] == METRIC, "not in percent"
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_few_runs_are_no_error(self, eight, count):

@@ -1,6 +1,21 @@
-"""Helpers behind the notebooks of the Sweep Workshop.
+"""The Python package behind the notebooks.  Each step of a sweep has a package.
 
-The four steps of a sweep have a module each: define and initialize (`sweep`), run agents
-(`agents`, `slurm`), analyze (`analysis`, `plots`).  `wandb_sweep` is the program that an agent
-runs, `backend` decides which W&B is spoken to, `server` is the local one.
+| notebook | package |
+|---|---|
+| 00 check your setup | `preflight`, `connection` |
+| 01 define the sweep | `define`, and `widgets` for its form |
+| 02 initialize the sweep | `initialize` |
+| 03 run agents | `run_agents`, with `run_agents.slurm`; `trainer` is what an agent runs |
+| 04 analyze runs | `analyze`, with `analyze.plots` |
+| 05 map runs to array tasks | `run_agents.slurm` |
+| 06 failure lab | `failure_lab` |
+| 07 search better | `analyze.search_methods`, `run_agents.scheduled`, `analyze.confirmation` |
+| 08 your own program | `adopt` |
+| exercises | `exercises` |
+
+`wandb_sweep` is the program that an agent runs.  `batch` executes notebooks non-interactively,
+`classroom` is for instructors and sites, and `cli` is the command `workshop`.  A package imports
+only packages of earlier steps; the contracts in `pyproject.toml` enforce that.
 """
+
+__version__ = "0.1.0"

@@ -1,20 +1,25 @@
-"""One kind of error for everything that a user can put right."""
+"""The error class for every problem that a user can solve, and pydantic's errors as sentences."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from workshop.wording import count
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class WorkshopError(Exception):
     """A problem that a user can solve.
 
-    Its message is one sentence that names the thing, the place, the offending value, what was
-    expected, and the next step.  Commands print it and exit with status 2; notebooks show it
-    in place of a traceback.
+    Its message is one sentence: what is wrong and where, what was given, what is expected, and the
+    next step.  Commands print it and exit with status 2; notebooks show it instead of a traceback.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Tell IPython to show the sentence alone."""
+        """Make IPython show only the sentence."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -25,9 +30,25 @@ def exit_status(command: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # The reader, `head` for one, has seen enough.  Python would complain of it at its end.
+        # The reader, such as `head`, has closed the pipe.  Python would report that as it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except WorkshopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def expectation(error: "ErrorDetails") -> str:
+    """Return one of pydantic's errors as the end of a sentence: what the value is and must be."""
+    return f"is {error['input']!r}, but it must be {expected(error)}"
+
+
+def expected(error: "ErrorDetails") -> str:
+    """Return what a value must be, according to one of pydantic's errors."""
+    return error["msg"].removeprefix("Input should be ")
+
+
+def and_more(errors: "Sequence[ErrorDetails]") -> str:
+    """Return the number of pydantic's errors after the first, as the end of a sentence."""
+    more = len(errors) - 1
+    return f" (and {count(more, 'more problem')})" if more else ""

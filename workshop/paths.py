@@ -1,21 +1,28 @@
-"""Where the kit's files are."""
+"""The paths of the kit's files."""
 
-import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+WHEEL_PARTS = ROOT / "workshop" / "kit"
+"""The folder in a wheel for files that belong to no package, such as notebooks.  A clone or a copy
+doesn't have it; an installed kit works in a copy."""
 CONFIGS = ROOT / "configs"
 NOTEBOOKS = ROOT / "notebooks"
 SLURM = ROOT / "slurm"
+
+PAGE_STYLE = ROOT / "sweepserver" / "pages" / "static" / "style.css"
+"""The local server's style sheet, which the pages that the kit writes share."""
 
 
 def home() -> Path:
     """Return the folder for everything that the kit writes: server store, checkpoints, logs.
 
-    It is `$WORKSHOP_HOME`, or `.workshop` beside the notebooks.  On a cluster it must lie on a
-    file system that the compute nodes share.
+    It is `$WORKSHOP_HOME`, or `.workshop` in the clone.  On a cluster it must be on a file system
+    that the compute nodes share.
     """
-    return Path(os.environ.get("WORKSHOP_HOME") or ROOT / ".workshop").expanduser().resolve()
+    from workshop.settings import settings  # slow to import
+
+    return (settings().home or ROOT / ".workshop").expanduser().resolve()
 
 
 def shown(path: Path) -> str:

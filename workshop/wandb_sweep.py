@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import wandb
 
-from workshop import preemption
-from workshop.config import parse_arguments, resolve
 from workshop.errors import exit_status
-from workshop.reach import finishing, starting
-from workshop.training import train
+from workshop.trainer import preemption
+from workshop.trainer.config import parse_arguments, resolve
+from workshop.trainer.training import train
+from workshop.trainer.wandb_run import finishing, starting
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -20,10 +20,10 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: The command line, `--learning_rate=0.1` and so on; a sweep's values win.
 
     Returns:
-        The exit status: 0, or that of a run that was warned of its end and is to go on later.
+        The exit status: 0, or `EX_TEMPFAIL` for a run that was preempted and will be resumed.
 
     Raises:
-        WorkshopError: Something that a user can solve went wrong; the run counts as failed.
+        WorkshopError: There is a problem that a user can solve; the run counts as failed.
     """
     given = parse_arguments(arguments)
     with starting():
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] = ()) -> int:
             picked = dict(run.config)  # by the sweep, for this run
             print(run.name, picked, flush=True)
             config = resolve(given, swept=picked)
-            run.config.setdefaults(config.model_dump())  # from now on: everything that is used
+            run.config.setdefaults(config.model_dump())  # from here on, all effective settings
             train(config, run)
     except preemption.Preempted as warning:
         print(warning, flush=True)

@@ -5,9 +5,9 @@ import json
 import httpx2
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.browser.web import prefixed
 from tests.fixtures.server import launch
-from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser
 
@@ -37,6 +37,20 @@ def log_run(server, key: str, run: str, accuracy: float) -> None:
     assert httpx2.post(f"{server.url}/graphql", auth=("api", key), json=body).status_code == 200
 
 
+def register(server, key: str) -> None:
+    """Register a sweep, whose metric is what the pages of the class compare by."""
+    query = "mutation S($input: UpsertSweepInput!) { upsertSweep(input: $input) { sweep { id } } }"
+    config = {
+        "method": "random",
+        "metric": {"name": "Validation Accuracy", "goal": "maximize"},
+        "parameters": {"x": {"min": 0.0, "max": 1.0}},
+    }
+    values = {"entityName": "bob", "projectName": "p", "config": json.dumps(config)}
+    body = {"query": query, "variables": {"input": values}}
+    answer = httpx2.post(f"{server.url}/graphql", auth=("api", key), json=body).json()
+    assert answer["data"]["upsertSweep"]["sweep"]["id"]
+
+
 def test_a_browser_is_asked_once_and_its_cookie_stays_under_the_prefix(class_server, keys, page):
     with prefixed(class_server.url, PREFIX) as base:
         page.goto(f"{base}/leaderboard?goal=minimize")
@@ -57,6 +71,7 @@ def test_a_browser_is_asked_once_and_its_cookie_stays_under_the_prefix(class_ser
 
 
 def test_the_pages_of_a_class_renew_themselves(class_server, keys, page):
+    register(class_server, keys["bob"])
     page.goto(f"{class_server.url}/class")
     page.fill("#key", keys["grace"])
     page.keyboard.press("Enter")

@@ -1,24 +1,37 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.waiting import patience, wait_for_text
-from workshop import personal
-from workshop.execute import numbered_notebooks
+from workshop import stored_outputs
+from workshop.batch.execution import numbered_notebooks
+from workshop.classroom import copies
+from workshop.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
+
+STORED = "01_define_the_sweep.ipynb"
+"""A notebook with the outputs that it comes with, as in a clone."""
+SAVED = "04_analyze_runs.ipynb"
+"""A notebook whose user has executed and saved it."""
 
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
     """Start `workshop lab` on a copy of the kit, which it may change; yield the address of it."""
     folder = tmp_path_factory.mktemp("lab")
-    kit = personal.copy(folder / "kit")
+    kit = copies.copy(folder / "kit")
+    shutil.copyfile(NOTEBOOKS / STORED, kit / "notebooks" / STORED)
+    saved = nbformat.read(NOTEBOOKS / SAVED, as_version=4)
+    stored_outputs.unmark(saved)
+    nbformat.write(saved, kit / "notebooks" / SAVED)
     log = folder / "log"
     command = [Path(sys.executable).parent / "workshop", "lab", "--no-browser", "--port=0"]
     environment = os.environ | {"WORKSHOP_HOME": str(folder / "home"), "PYTHONPATH": str(kit)}
@@ -52,8 +65,17 @@ def test_stored_notebook_opens_without_errors(lab, page, path):
     assert page.locator(".jp-Dialog").count() == 0
 
 
+def test_outputs_that_a_notebook_comes_with_are_not_shown(lab, page):
+    stored = nbformat.read(NOTEBOOKS / STORED, as_version=4)
+    assert any(cell.get("outputs") for cell in stored.cells)
+    page.set_viewport_size({"width": 1280, "height": 3000})  # cells out of sight do not exist
+    open_notebook(page, lab, Path(STORED).stem)
+    page.wait_for_selector(".jp-CodeCell")
+    assert page.locator(".jp-OutputArea-output").count() == 0
+
+
 def test_figure_becomes_interactive_under_the_mouse(lab, page):
-    open_notebook(page, lab, "04_analyze_runs")
+    open_notebook(page, lab, Path(SAVED).stem)
     figure = page.locator(".jp-RenderedPlotly, .js-plotly-plot, .plotly-container").first
     figure.scroll_into_view_if_needed()
     figure.hover()
@@ -61,7 +83,7 @@ def test_figure_becomes_interactive_under_the_mouse(lab, page):
 
 
 def test_figure_is_unfolded_in_words_by_keyboard(lab, page):
-    open_notebook(page, lab, "04_analyze_runs")
+    open_notebook(page, lab, Path(SAVED).stem)
     page.locator(".jp-RenderedPlotly").first.scroll_into_view_if_needed()
     page.locator("summary", has_text="The figure in words").first.focus()
     words = page.get_by_text("Learning curves of 8 runs, by Epoch").first

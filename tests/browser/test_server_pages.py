@@ -354,7 +354,7 @@ def test_figures_say_in_words_what_they_show(eight, open_page):
     page = open_page(eight, wait="[data-figure=importance] .main-svg")
     alts = [figure.get_attribute("aria-label") for figure in page.locator("[role=img]").all()]
     assert "Parallel coordinates of 6 finished runs" in alts[0]
-    assert "Bars of importance and correlation" in alts[1]
+    assert "Bars of importance, permutation importance and correlation" in alts[1]
 
 
 def test_pages_can_be_read_without_scripts(eight, open_page):

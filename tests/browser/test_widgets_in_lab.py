@@ -8,26 +8,26 @@ from types import SimpleNamespace
 
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.browser.lab import choose, reopen, save
 from tests.fixtures.browser import PAGE_DEADLINE_MS
 from tests.notebooks import write_notebook
 from tests.server.poster import Poster
 from tests.waiting import patience, wait_for, wait_for_text
-from workshop import local_server
-from workshop.look import look
+from workshop.analyze.snapshot import look
+from workshop.connection import local_server
 from workshop.paths import ROOT
-from workshop.server.keys import key_file, read_key
 
 pytestmark = pytest.mark.browser
 
 METRIC = "Validation Accuracy"
 FORM = """\
-from workshop.sweep import load
+from workshop.define.definition import load
 from workshop.widgets import sweep_form
 form = sweep_form(load("configs/sweep_config.yaml"))
 form"""
 PICK = """\
-from workshop.analysis import fetch_runs
+from workshop.analyze import fetch_runs
 from workshop.widgets import pick_runs
 pick_runs(fetch_runs(sweep), ["optimizer"], "Validation Accuracy", keys=("Epoch", "{metric}"))"""
 WATCH = """\
@@ -113,7 +113,7 @@ def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
     page.keyboard.press("Enter")  # Remove
     page.wait_for_selector(".jupyter-widgets >> text=2 runs (2 of optimizer)")
     page.get_by_label("Method").select_option("random")
-    page.wait_for_selector(".jupyter-widgets >> text=Runs without end")
+    page.wait_for_selector(".jupyter-widgets >> text=The sweep never ends")
     assert page.evaluate(NAMELESS) == []
     page.set_viewport_size({"width": 600, "height": 2000})
     wait_for(lambda: page.evaluate(TOO_WIDE) == [])
@@ -162,7 +162,7 @@ def test_a_view_outlives_its_page_and_its_kernel(run, page, client, browser, lab
     page.evaluate("document.querySelectorAll('.jupyter-widgets').forEach(e => e.id = 'before')")
     choose(page, "Run", "Restart Kernel and Run All Cells…")
     page.click('.jp-Dialog button:has-text("Restart")')
-    page.wait_for_selector(".jupyter-widgets:not(#before) >> text=complete")
+    page.wait_for_selector(".jupyter-widgets:not(#before) >> text=nothing more will change")
     page.wait_for_selector("text=/Python 3.* Idle/")
     assert page.locator(".jupyter-widgets >> text=8 of 8 runs ended").count() == 1
     save(page)

@@ -17,7 +17,7 @@ from tests.ports import free_ports
 from tests.waiting import patience, wait_for
 from workshop.paths import ROOT
 
-CONFIG = ROOT / "hub" / "jupyterhub_config.py"
+CONFIG = ROOT / "deploy" / "jupyterhub" / "jupyterhub_config.py"
 # A name that browsers take for this machine, and that is none of its loopback names for a server.
 NAME = "hub.localhost"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.hub.lab import Visitor
 from tests.hub.running import processes
 from tests.notebooks import at_scale
 from tests.waiting import wait_for
-from workshop.execute import numbered_notebooks
-from workshop.server.keys import key_file, read_key
+from workshop.batch.execution import numbered_notebooks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -134,7 +134,7 @@ def test_whoever_logs_out_is_out(visitors):
 def test_the_hub_leaves_nothing_running(visitors, hub, people):
     """The last test of this file: it stops the hub."""
     ours = [pid for who in people for pid in processes(who.name)]
-    assert any("workshop.server" in Path(f"/proc/{pid}/cmdline").read_text() for pid in ours)
+    assert any("sweepserver" in Path(f"/proc/{pid}/cmdline").read_text() for pid in ours)
     hub.stop()
     wait_for(lambda: not any(processes(who.name) for who in people), "nothing runs")
 

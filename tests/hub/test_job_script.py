@@ -5,9 +5,9 @@ import shlex
 import pytest
 import yaml
 
+from workshop.classroom.jupyterhub_jobs import job_script
 from workshop.errors import WorkshopError
-from workshop.hub import job_script
-from workshop.slurm import site
+from workshop.run_agents.slurm import site
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ class Dashboard:
     def _run(self, task: str, *arguments: str, text: str = "") -> str:
         program = Path(__file__).with_name("dashboard.rb")
         done = subprocess.run(
-            ["ruby", program, task, self.kit / "ondemand", *arguments],
+            ["ruby", program, task, self.kit / "deploy" / "open_ondemand", *arguments],
             input=text, capture_output=True, text=True, timeout=patience(180),
         )  # fmt: skip
         if done.returncode:

@@ -8,7 +8,7 @@ import yaml
 
 from tests.ondemand.dashboard import RefusedError
 from workshop.paths import ROOT
-from workshop.slurm.site import FOLDER, load
+from workshop.run_agents.slurm.site import FOLDER, load
 
 # Every key of a profile that a session looks at, in its less common forms.
 STRANGE = {
@@ -194,6 +194,6 @@ def test_a_name_that_is_no_variable_never_gets_into_the_script(install, tmp_path
 
 
 def test_the_dashboard_lists_the_app():
-    manifest = yaml.safe_load((ROOT / "ondemand/manifest.yml").read_text())
+    manifest = yaml.safe_load((ROOT / "deploy/open_ondemand/manifest.yml").read_text())
     assert manifest["role"] == "batch_connect"
     assert manifest["name"] == "Sweep Workshop"

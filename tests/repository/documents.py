@@ -9,7 +9,18 @@ import nbformat
 
 from workshop.paths import ROOT
 
-FOLDERS = ("", "docs", "docs/decisions", "benchmarks", "hub", "ondemand", "maintenance", "slurm")
+FOLDERS = (
+    "",
+    "docs",
+    "docs/decisions",
+    "docs/site",
+    "benchmarks",
+    "deploy/jupyterhub",
+    "deploy/open_ondemand",
+    "maintenance",
+    "packaging/sweepserver",
+    "slurm",
+)
 
 
 def documents() -> list[Path]:

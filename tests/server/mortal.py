@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sweepserver.__main__ import main
+from sweepserver.people.keys import key_file, read_key
 from tests.ports import free_ports
 from tests.waiting import wait_for
-from workshop.server.__main__ import main
-from workshop.server.keys import key_file, read_key
 
 STARTED = "started\n"
 

@@ -8,10 +8,10 @@ from sweeps import next_run
 from sweeps.config.cfg import schema_violations_from_proposed_config
 from sweeps.grid_search import grid_search_next_runs, yaml_hash
 
+from sweepserver import search
 from tests.fixtures.campaigns import rounds
-from workshop import sweep
-from workshop.lint import lint
-from workshop.server import search
+from workshop.define import definition
+from workshop.define.linter import lint
 
 NUMBERS = st.sampled_from([-2, -0.5, 0, 0.25, 1, 1.0, 3, 4.5, "1e-3", None, True])
 ENDS = st.sampled_from([0, 0.0, 0.5, 1, 1.0, 2, 4.5])
@@ -85,8 +85,8 @@ def test_what_is_valid_and_what_a_grid_consists_of(config):
     ]
     assert [grid.place(point) for point in grid.untried([])] == theirs
     assert grid.size == len(theirs)
-    assert len(sweep.preview(config)) == len(theirs)
-    assert sweep.combinations(config) == min(len(theirs), config.get("run_cap", math.inf))
+    assert len(definition.preview(config)) == len(theirs)
+    assert definition.combinations(config) == min(len(theirs), config.get("run_cap", math.inf))
 
 
 @settings(max_examples=rounds(2000), deadline=None)

@@ -46,7 +46,7 @@ def test_a_project_lists_its_artifacts(client, used):
         arriving, data = table(client.get(address).text, "artifacts")
         assert arriving[:5] == ["arriving", "dataset", "0", "—", "—"]
         assert data[:5] == ["data", "dataset", "2", "v1", "1 B"]
-    assert "No run has logged an artifact" in client.get("/local/q").text
+    assert "No artifacts yet" in client.get("/local/q").text
 
 
 def test_an_artifact_lists_its_versions(client, used):

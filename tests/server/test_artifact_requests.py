@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from sweepserver.store.blobs import Blobs
+from sweepserver.store.manifests import merge, read
 from tests.server.uploader import COMMIT, CREATE, DELETE, FILES, Uploader, md5
-from workshop.server.blobs import Blobs
-from workshop.server.manifests import merge, read
 
 
 @pytest.fixture
@@ -146,6 +148,37 @@ def test_runs_that_log_together_make_one_version(uploader):
     }  # fmt: skip
 
 
+def test_many_files_keep_others_from_writing_for_a_moment_at_a_time(uploader, store, monkeypatch):
+    """The writer's lock is held for a small part of the time that 20,000 files take."""
+    held, write = [], store.writing
+
+    @contextmanager
+    def writing(*arguments):
+        with write(*arguments):
+            begin = time.monotonic()
+            yield
+            held.append(time.monotonic() - begin)
+
+    def longest(work) -> float:
+        """Return the longest time that the lock is held while something is done, as a share."""
+        held.clear()
+        begin = time.monotonic()
+        work()
+        return max(held) / (time.monotonic() - begin)
+
+    monkeypatch.setattr(store, "writing", writing)
+    artifact = uploader.create()["id"]
+    contents = [b"%d" % i for i in range(20_000)]
+    for some in (contents[:10_000], contents[10_000:]):  # as many as the client asks for at once
+        assert longest(lambda some=some: uploader.urls(artifact, *some)) < 0.3
+    with write():
+        rows = [(hashlib.md5(c, usedforsecurity=False).hexdigest(), len(c)) for c in contents]
+        store.execute_many("INSERT INTO blobs (md5, size) VALUES (?, ?)", rows)
+    uploader.bring(artifact, {f"{i}.txt": content for i, content in enumerate(contents)})
+    assert longest(lambda: uploader.commit(artifact)) < 0.3
+    assert len(uploader.listed()) == 20_000
+
+
 def test_a_version_cannot_be_changed_any_more(uploader):
     artifact = uploader.log({"a": b"a"})
     spec = {"artifactID": artifact, "name": "b", "md5": md5(b"b")}
@@ -200,7 +233,9 @@ def test_what_is_no_manifest_is_refused(uploader, content):
 @pytest.mark.parametrize("digest", ["", "x", "rL0Y20zC+Fzt72VPzMSk2A", "ü" * 24, "../" * 8])
 def test_a_digest_that_is_none_is_refused(uploader, digest):
     spec = {"artifactID": uploader.create()["id"], "name": "a", "md5": digest}
-    assert "is no MD5 in base64" in uploader.refusal(FILES, input={"artifactFiles": [spec]})
+    assert "isn't an MD5 checksum in base64" in uploader.refusal(
+        FILES, input={"artifactFiles": [spec]}
+    )
 
 
 def test_manifests_are_merged_later_ones_over_earlier(tmp_path: Path):

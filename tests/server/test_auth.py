@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sweepserver.people.auth import Authenticator, hash_key, is_loopback, socket_owner
+from sweepserver.store.records import User
 from tests.fixtures.server import launch
-from workshop.server.auth import Gate, hash_key, is_loopback, socket_owner
-from workshop.server.records import User
 
 KEY = "local-" + "0123456789" * 4
 TABLE = """\
@@ -20,11 +20,11 @@ TABLE = """\
 
 
 def test_the_store_holds_no_key_but_its_hash_and_follows_a_new_one(store):
-    Gate(store, KEY)
-    gate = Gate(store, KEY.replace("9", "8"))
+    Authenticator(store, KEY)
+    authenticator = Authenticator(store, KEY.replace("9", "8"))
     (user,) = store.all(User)
     assert user.key_hash == hash_key(KEY.replace("9", "8"))
-    assert gate.user_with_key(KEY) is None
+    assert authenticator.user_with_key(KEY) is None
 
 
 def test_the_system_tells_whose_process_is_at_the_other_end(tmp_path: Path):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workshop.server import search
-from workshop.server.compute import Compute
-from workshop.server.search import Trial, bayes
+from sweepserver import search
+from sweepserver.scheduling.compute import Compute
+from sweepserver.search import Trial, bayes
 
 Suggest = Callable[[dict, list[Trial], int], dict]
 
@@ -55,7 +55,7 @@ def compute() -> Iterator[Compute]:
 
 @pytest.fixture
 def suggest(compute: Compute) -> Suggest:
-    return functools.partial(compute.run, "workshop.server.search.bayes:suggest")
+    return functools.partial(compute.run, "sweepserver.search.bayes:suggest")
 
 
 def search_on(config: dict, value_of, runs: int, seed: int, suggest: Suggest) -> list[Trial]:
@@ -94,7 +94,7 @@ def test_runs_that_diverge_or_fail_do_not_blind_it(disaster, suggest):
     config = sweep(MIXED)
     trials = search_on(config, value_of, 20, 3, suggest)
     lost = [trial.value == disaster for trial in trials]
-    assert sum(lost[: bayes.STARTUP + 3]) > 0
+    assert sum(lost[: bayes.STARTUP_RESULTS + 3]) > 0
     assert sum(lost[-8:]) <= 2
     assert min(trial.value for trial in trials if trial.value is not None) < 0.2
 
@@ -200,15 +200,15 @@ def test_earlier_runs_with_other_parameters_do_no_harm(suggest):
 def test_many_trials_are_thinned_to_the_best_and_the_newest():
     ended = [({"number": number}, float(number % 100)) for number in range(1000)]
     kept = bayes.most_telling(ended)
-    assert len(kept) == bayes.MOST_ENDED
-    assert {loss for _, loss in kept[: bayes.MOST_ENDED // 2]} == set(map(float, range(15)))
+    assert len(kept) == bayes.MOST_ENDED_TRIALS
+    assert {loss for _, loss in kept[: bayes.MOST_ENDED_TRIALS // 2]} == set(map(float, range(15)))
     assert ended[-1] in kept
-    assert len({place["number"] for place, _ in kept}) == bayes.MOST_ENDED
+    assert len({place["number"] for place, _ in kept}) == bayes.MOST_ENDED_TRIALS
 
 
 def test_the_same_is_suggested_again_in_silence(suggest, capfd):
     config = sweep(MIXED)
-    trials = search_on(config, loss, bayes.STARTUP + 3, 0, suggest)
+    trials = search_on(config, loss, bayes.STARTUP_RESULTS + 3, 0, suggest)
     live = Trial(trials.pop().point, None, is_live=True)
     assert suggest(config, [*trials, live], 1) == suggest(config, [*trials, live], 1)
     assert suggest(config, [*trials, live], 1) != suggest(config, [*trials, live], 2)

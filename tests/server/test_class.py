@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.errors import StartError
+from sweepserver.people.keys import key_file, read_key
+from sweepserver.serving import check_certificate
 from tests.certificates import Certificate, certify
 from tests.fixtures.server import RunningServer, launch
 from tests.waiting import patience
-from workshop import local_server
-from workshop.server.errors import StartError
-from workshop.server.keys import key_file, read_key
-from workshop.server.serving import check_certificate
+from workshop.connection import local_server
 
 PEOPLE = "name,role\nada,\nbob,\ngrace,instructor\n"
 NAMES = ("local", "ada", "bob", "grace")
@@ -36,7 +36,7 @@ parameters: {lr: {values: [1]}}
 
 CONNECT = """
 import json, sys
-from workshop import backend
+from workshop.connection import backend
 chosen = backend.connect(sys.argv[1])
 print(json.dumps([chosen.kind, chosen.entity]))
 """
@@ -226,12 +226,12 @@ def test_beyond_loopback_others_get_a_name_and_everybody_signs_in(start_server):
     assert signed_in.status_code == 200
     server.stop()
     warning = (server.home / "server.log").read_text()
-    assert warning.startswith("warning: keys and data travel in the clear")
+    assert warning.startswith("warning: keys and data are sent unencrypted")
     assert "--certfile" in warning
     server.store.chmod(0o755)
     arguments = ("--store", str(server.store), "--host", "0.0.0.0", "--port", "0")
     done = subprocess.run(
-        [sys.executable, "-m", "workshop.server", *arguments],
+        [sys.executable, "-m", "sweepserver", *arguments],
         capture_output=True,
         text=True,
         timeout=patience(180),

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from sweepserver.app import make_app
+from sweepserver.people import leaderboard
+from sweepserver.people.auth import Authenticator
+from sweepserver.people.roster import Person, admit
 from tests.repository.documents import Page, are_in_order
-from workshop.server import standings
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.roster import Person, admit
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "bob", "cyd", "eve", "grace")}
 CONFIG = "{method: grid, parameters: {lr: {values: [1, 2]}}}"
+FOR_ACCURACY = CONFIG.replace("{", "{metric: {name: Validation Accuracy, goal: maximize}, ", 1)
 
 
 class Class:
@@ -34,13 +35,21 @@ class Class:
         assert reply.status_code == 200, reply.text
         return reply.json()["data"]
 
-    def run(self, name: str, run: str, summary: dict, exitcode: int | None = 0) -> None:
+    def run(
+        self, name: str, run: str, summary: dict, exitcode: int | None = 0, **more: object
+    ) -> None:
         query = "mutation R($i: UpsertBucketInput!) { upsertBucket(input: $i) { inserted } }"
-        values = {"name": run, "modelName": "p", "displayName": f"run {run}"}
+        values = {"name": run, "modelName": "p", "displayName": f"run {run}", **more}
         self.ask(name, query, i=values | {"summaryMetrics": json.dumps(summary)})
         if exitcode is not None:
             end = {"complete": True, "exitcode": exitcode}
             self.client(name).post(f"/files/{name}/p/{run}/file_stream", json=end)
+
+    def sweep(self, name: str, config: str = CONFIG) -> str:
+        """Register a sweep of a participant's; return its ID."""
+        query = """mutation S($c: String!) { upsertSweep(input: {projectName: "p", config: $c})
+            { sweep { name } } }"""
+        return self.ask(name, query, c=config)["upsertSweep"]["sweep"]["name"]
 
     def page(self, name: str, path: str) -> str:
         page = self.client(name).get(path, headers={"Accept": "text/html"})
@@ -55,7 +64,7 @@ def make_class(store) -> Iterator[Callable[..., Class]]:
     def make(*names: str, **options) -> Class:
         people = [Person(name, name == "grace") for name in names]
         admit(store, people, KEYS.get)
-        return Class(make_app(store, Gate(store, KEYS["local"]), **options))
+        return Class(make_app(store, Authenticator(store, KEYS["local"]), **options))
 
     return make
 
@@ -74,12 +83,7 @@ def test_the_page_of_the_class_tells_the_latest_step_of_each(make_class):
     everybody = make_class("ada", "bob", "cyd", "eve", "grace")
     everybody.ask("bob", "query Viewer { viewer { id } }")
     for name in ("cyd", "eve"):
-        sweep = everybody.ask(
-            name,
-            """mutation S($c: String!) { upsertSweep(input: {projectName: "p", config: $c})
-            { sweep { name } } }""",
-            c=CONFIG,
-        )["upsertSweep"]["sweep"]["name"]
+        sweep = everybody.sweep(name)
     everybody.ask(
         "eve",
         """mutation A($s: String!) { createAgent(input: {host: "h", projectName: "p", sweep: $s})
@@ -138,6 +142,7 @@ def test_a_step_is_written_once(make_class, store):
 
 def test_the_page_of_the_class_counts_runs_and_leads_to_the_newest_failed_and_the_best(make_class):
     everybody = make_class("ada", "bob")
+    everybody.sweep("ada", FOR_ACCURACY)
     everybody.run("ada", "r1", {"Validation Accuracy": 40.5})
     everybody.run("ada", "r2", {"Validation Accuracy": 71.25, "acc": 1})
     everybody.run("ada", "r3", {"Validation Accuracy": float("nan")}, exitcode=1)
@@ -145,7 +150,7 @@ def test_the_page_of_the_class_counts_runs_and_leads_to_the_newest_failed_and_th
     everybody.run("ada", "r5", {"Validation Accuracy": "99"}, exitcode=None)
     page = everybody.page("local", "/class")
     found = rows(page)
-    assert found["ada"][2:7] == ["0", "1", "2", "2", "71.25"]
+    assert found["ada"][2:7] == ["1", "1", "2", "2", "71.25"]
     assert found["bob"][1:8] == ["—", "0", "0", "0", "0", "—", "—"]
     assert '<a href="./ada/p/runs/r4">2</a>' in page
     assert '<a href="./ada/p/runs/r2">71.25</a>' in page
@@ -157,7 +162,7 @@ def test_only_instructors_see_the_page_of_the_class(make_class, path):
     everybody = make_class("ada", "grace")
     reply = everybody.client("ada").get(path, headers={"Accept": "text/html"})
     assert reply.status_code == 403
-    assert "for its instructors" in reply.text
+    assert "for the instructors" in reply.text
     assert 'href="./class"' not in everybody.page("ada", "/")
     for name in ("grace", "local"):
         assert 'href="./class"' in everybody.page(name, "/")
@@ -165,10 +170,15 @@ def test_only_instructors_see_the_page_of_the_class(make_class, path):
 
 def test_the_leaderboard_has_the_best_run_of_each(make_class):
     everybody = make_class("ada", "bob", "cyd", "eve", "grace")
+    everybody.sweep("cyd", FOR_ACCURACY)
+    varied = {"lr": {"values": [1, 2]}, "b": {"values": ["<b>", "c"]}, "fixed": {"value": 3}}
+    sweep = everybody.sweep("bob", json.dumps({"method": "grid", "parameters": varied}))
+    point = json.dumps({name: {"value": value} for name, value in {"lr": 1, "b": "<b>"}.items()})
+    logged = {"Validation Accuracy": 70, "Loss <b>": 30}
+    everybody.run("bob", "r1", logged, sweep=sweep, config=point)
     for name, run, value in [
         ("ada", "r1", 50),
         ("ada", "r2", 60),
-        ("bob", "r1", 70),
         ("cyd", "r1", {"max": 60}),
         ("grace", "r1", 99),
         ("local", "r1", 99),
@@ -177,10 +187,10 @@ def test_the_leaderboard_has_the_best_run_of_each(make_class):
         everybody.run(name, run, {"Validation Accuracy": value, "Loss <b>": loss})
     page = everybody.page("cyd", "/leaderboard")
     board = rows(page)
-    assert [(name, *cells[:2]) for name, cells in board.items()] == [
-        ("1. bob", "70", "run r1"),
-        ("2. ada", "60", "run r2"),
-        ("2. cyd (you)", "60", "run r1"),
+    assert [(name, *cells[:3]) for name, cells in board.items()] == [
+        ("1. bob", "70", "lr 1, b &lt;b&gt;", "run r1"),
+        ("2. ada", "60", "—", "run r2"),
+        ("2. cyd (you)", "60", "—", "run r1"),
     ]
     assert "1 more has no run with this metric yet" in page
     assert "<b>" not in page
@@ -192,7 +202,7 @@ def test_the_leaderboard_has_the_best_run_of_each(make_class):
 
 
 def test_many_runs_of_one_keep_nobody_from_the_leaderboard(make_class, monkeypatch):
-    monkeypatch.setattr(standings, "MOST_OF_ONE", 300)
+    monkeypatch.setattr(leaderboard, "MOST_ENTITY_CHARACTERS", 300)
     everybody = make_class("ada", "bob")
     everybody.run("ada", "r", {"Validation Accuracy": 50})
     for run in range(9):

@@ -16,10 +16,10 @@ from graphql import (
 from starlette.testclient import TestClient
 
 from maintenance.not_served import COMMAND, PAGE, documents, page
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.graphql import SCHEMA
-from workshop.server.store import Store
+from sweepserver.api.graphql import SCHEMA
+from sweepserver.app import make_app
+from sweepserver.people.auth import Authenticator
+from sweepserver.store.database import Store
 
 SERVED = [document for document in documents() if document.is_served]
 VALUES = {
@@ -52,7 +52,7 @@ def filled(tmp_path_factory):
     """An application whose project p has a run, an artifact and a sweep of ID s."""
     store = Store(tmp_path_factory.mktemp("conformance") / "store")
     key = "local-" + "0123456789" * 4
-    app = make_app(store, Gate(store, key))
+    app = make_app(store, Authenticator(store, key))
     with TestClient(app, raise_server_exceptions=False) as client:
         client.auth = ("api", key)
         run = 'mutation A { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'

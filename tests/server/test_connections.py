@@ -10,19 +10,19 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.connections import DESCRIPTORS_KEPT, Connections
+from sweepserver.pages.assets import PLOTLY
 from tests.fixtures.server import RunningServer, launch
 from tests.waiting import patience, wait_for
-from workshop.server.connections import DESCRIPTORS_KEPT, Connections
-from workshop.server.pages.assets import PLOTLY
 
 LIMIT = DESCRIPTORS_KEPT + 2 * 60  # descriptors: 60 connections, 30 of one address
 IMPATIENT = """
-from workshop.server import connections
+from sweepserver import connections
 connections.REQUEST_S = connections.SILENCE_S = 0.5
-from workshop.server import queues
-from workshop.server.pages import signin
-queues.FORMS, signin.LONGEST_FORM_S = 1, 0.3
-from workshop.server.__main__ import main
+from sweepserver import queues
+from sweepserver.pages import signin
+queues.FORM_PLACES, signin.LONGEST_FORM_S = 1, 0.3
+from sweepserver.__main__ import main
 main()
 """
 

@@ -11,11 +11,11 @@ from optuna.distributions import CategoricalDistribution
 from scipy import stats
 from sweeps.params import HyperParameter
 
-from workshop.server import search
-from workshop.server.search.axes import axis_of
-from workshop.server.search.distributions import DISTRIBUTIONS, sample
-from workshop.server.search.parameter_checks import keys_of
-from workshop.server.search.parameters import distribution
+from sweepserver import search
+from sweepserver.search.axes import axis_of
+from sweepserver.search.distributions import DISTRIBUTIONS, sample
+from sweepserver.search.parameter_checks import keys_of
+from sweepserver.search.parameters import distribution
 
 SETTINGS = [
     {"value": [1, {"x": 2}]},

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sweepserver.people.keys import key_file, read_key
 from tests.fixtures.server import RunningServer, launch
 from tests.server.strange.costs import ALL, aliased, merged, nested, numbered
 from tests.waiting import patience, wait_for
-from workshop.server.keys import key_file, read_key
 
 MOSTLY, ALWAYS = 1, 5  # seconds, before they are stretched
 MOST_MEMORY = 2**30
@@ -138,7 +138,7 @@ UPSERT = 'upsertBucket(input: {name: "long", modelName: "p"})'
         pytest.param(SWEEP, {"config": aliased(9)}, "too large", id="aliases"),
         pytest.param(SWEEP, {"config": "[" * 99_000}, "50 levels", id="deep"),
         pytest.param(SWEEP, {"config": "a: " + ":".join("1" * 90_000)}, "number", id="base 60"),
-        pytest.param(SWEEP, {"config": "a: &a [*a]"}, "inside of what it names", id="cycle"),
+        pytest.param(SWEEP, {"config": "a: &a [*a]"}, "inside the value that it names", id="cycle"),
         pytest.param(
             f'{{ project(name: "p") {{ run(name: "long") {numbered(ALL, 100)} }} }}', {},
             "128 MiB", id="histories",

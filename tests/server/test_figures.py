@@ -7,14 +7,16 @@ import threading
 
 import pytest
 
+from sweepserver.pages.curves import history_curves, system_curves
+from sweepserver.pages.figures import Figures
+from sweepserver.pages.step_metrics import StepMetrics
+from sweepserver.store import history
+from sweepserver.store.records import Run
 from tests.waiting import patience, wait_for
-from workshop import analysis, plots
-from workshop.server import lines
-from workshop.server.pages import drawing
-from workshop.server.pages.curves import history_curves, system_curves
-from workshop.server.pages.figures import Figures
-from workshop.server.pages.step_metrics import StepMetrics
-from workshop.server.records import Run
+from workshop import analyze
+from workshop.analyze import plots
+from workshop.analyze.plots import server_figures
+from workshop.connection.local_server import FIGURES
 
 METRIC = "Validation Accuracy"
 SWEEP = {
@@ -50,7 +52,7 @@ def trials(count: int, **changes) -> list[dict]:
 
 def draw(config: dict = SWEEP, runs: list[dict] | None = None, metric: str = METRIC) -> dict:
     runs = trials(8) if runs is None else runs
-    return json.loads(drawing.draw_sweep(config, metric, runs)["light"])
+    return json.loads(server_figures.draw_sweep(config, metric, runs)["light"])
 
 
 class TestDrawing:
@@ -61,7 +63,7 @@ class TestDrawing:
         axes = [note["text"] for note in drawn["parallel"]["layout"]["annotations"]]
         for name in ("learning_<br>rate", "optimizer", "model.depth", "Validation<br>Accuracy (%)"):
             assert f"<b>{name}</b>" in axes
-        importances, _ = drawn["importance"]["data"]
+        importances, _, _ = drawn["importance"]["data"]
         assert sorted(importances["y"]) == ["learning_rate", "model.depth", "optimizer"]
         assert "8 runs" in drawn["importance"]["alt"]
 
@@ -115,6 +117,39 @@ class TestDrawing:
         assert heights["sweep-0"] == pytest.approx(0, abs=0.06)
         assert heights["sweep-2"] == pytest.approx(heights["sweep-4"], abs=0.06)
         assert heights["sweep-5"] < -0.1
+
+    def test_points_and_seeds_are_compared_by_their_means_so_far(self):
+        """A follow-up sweep of two points, of which one seed is still running."""
+        points = [{"learning_rate": rate, "optimizer": "sgd"} for rate in (0.1, 0.01)]
+        config = SWEEP | {
+            "method": "grid",
+            "parameters": {"point": {"values": points}, "seed": {"values": [1, 2]}},
+        }
+        runs = [
+            run
+            | {
+                "point": {f"point.{name}": value for name, value in point.items()} | {"seed": seed},
+                "value": value,
+                "state": state,
+            }
+            for run, (point, seed, value, state) in zip(
+                trials(4),
+                [
+                    (points[0], 1, 90.0, "finished"),
+                    (points[0], 2, 92.0, "finished"),
+                    (points[1], 1, 95.0, "finished"),
+                    (points[1], 2, 5.0, "running"),
+                ],
+                strict=True,
+            )
+        ]
+        drawn = draw(config, runs)
+        (marks,) = drawn["points"]["data"]
+        assert marks["y"] == ["1. learning_rate 0.01", "2. learning_rate 0.1"]
+        assert "2 points by mean Validation Accuracy over seeds" in drawn["points"]["alt"]
+        assert "points" not in draw()
+        only_seeds = SWEEP | {"parameters": {"seed": {"values": [1, 2]}}}
+        assert "points" not in draw(only_seeds)
 
     def test_words_of_users_are_not_html(self):
         drawn = draw(runs=trials(8, name="<b>x</b>"), config=SWEEP)
@@ -188,7 +223,7 @@ class TestCurves:
         rows = [(i, {"a": y, "b": math.nan}) for i, y in enumerate((1.0, math.inf, 10**400))]
         a, b = history_curves(rows, BY_STEP)["curves"]
         assert a["y"] == [1.0, None, None]
-        assert "2 times no finite number" in a["alt"]
+        assert "2 values not finite" in a["alt"]
         assert b["alt"] == "b was never a finite number."
 
     def test_many_metrics_and_many_points(self):
@@ -212,7 +247,7 @@ def test_a_sample_of_a_long_history_has_its_rare_numbers(client, graphql, store)
     content = [json.dumps(row) for row in rows]
     files = {"wandb-history.jsonl": {"offset": 0, "content": content}}
     client.post("/files/local/p/r/file_stream", json={"files": files})
-    sample = lines.sample_history(store, store.find(Run, name="r"), 2000)
+    sample = history.sample_history(store, store.find(Run, name="r"), 2000)
     assert 2000 <= len(sample) <= 2100
     assert sample[-1][0] == 19_999
     accuracies = [json.loads(text)["accuracy"] for _, text in sample if "accuracy" in text]
@@ -231,8 +266,8 @@ class Gated:
     def run(self, function, *arguments):
         assert self.gate.acquire(timeout=patience(180))
         self.calls.append(arguments)
-        if arguments[0] is ValueError:
-            raise ValueError
+        if arguments[0] in (ValueError, ImportError):
+            raise arguments[0]
         return {"light": b"light %r" % arguments[0], "dark": b""}
 
 
@@ -243,9 +278,9 @@ class TestFigures:
 
     @pytest.fixture
     def figures(self, compute, monkeypatch):
-        monkeypatch.setattr("workshop.server.pages.figures.SHORTEST_REST", 0)
-        monkeypatch.setattr("workshop.server.pages.figures.LONGEST_REST", 0)
-        figures = Figures(compute)
+        monkeypatch.setattr("sweepserver.pages.figures.SHORTEST_REST_S", 0)
+        monkeypatch.setattr("sweepserver.pages.figures.LONGEST_REST_S", 0)
+        figures = Figures(compute, FIGURES)
         yield figures
         figures.close()
         compute.gate.release(10)
@@ -266,11 +301,16 @@ class TestFigures:
         assert self.wait(figures, "b") == b"light 'second'"
         assert len(compute.calls) == 2
 
-    def test_what_cannot_be_drawn_is_said(self, figures, compute, caplog):
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [(ValueError, "could not be drawn"), (ImportError, "need a package that is missing")],
+    )
+    def test_what_cannot_be_drawn_is_said(self, error, said, figures, compute, caplog):
         compute.gate.release()
-        figures.get(1, "a", lambda: (ValueError,))
+        figures.get(1, "a", lambda: (error,))
         assert b"could not be drawn" in self.wait(figures, "a")
-        assert "could not be drawn" in caplog.text
+        assert said in caplog.text
+        assert ("Traceback" in caplog.text) == (error is ValueError)
 
 
 def test_figures_of_a_sweep_come_from_the_other_process(client, graphql):
@@ -298,12 +338,12 @@ def test_figures_of_a_sweep_come_from_the_other_process(client, graphql):
     reply = client.get(address)
     drawn = reply.json()
     frame = analysis_frame(trials(6))
-    scales = analysis.hyperparameters(SWEEP)
+    scales = analyze.hyperparameters(SWEEP)
     expected = plots.parallel_coordinates(frame, scales, METRIC)
     assert [line["y"] for line in drawn["parallel"]["data"]] == [
         pytest.approx(list(line.y)) for line in expected.data
     ]
-    table = analysis.importance(frame, METRIC, scales)
+    table = analyze.importance(frame, METRIC, scales)
     shares = [f"{share:.2f}" for share in table["importance"]]
     assert drawn["importance"]["data"][0]["text"] == shares
     again = client.get(address, headers={"If-None-Match": reply.headers["etag"]})

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from workshop.server.files import clean_name
+from sweepserver.store.files import clean_name
 
 CREATE = """
 mutation CreateRunFiles($files: [String!]!) {
@@ -55,7 +55,7 @@ def test_names_that_are_none_are_refused(client, graphql, name):
     body = {"query": CREATE, "variables": {"files": [name]}}
     reply = client.post("/graphql", json=body)
     assert reply.status_code == 400
-    assert "is no name for a file" in reply.json()["errors"][0]["message"]
+    assert "can't be the name of a run's file" in reply.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(

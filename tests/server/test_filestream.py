@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from workshop.server.records import Run
+from sweepserver.store.records import Run
 
 URL = "/files/local/p/r/file_stream"
 HISTORY = """

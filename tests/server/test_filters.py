@@ -3,13 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from workshop.server.errors import RequestError
-from workshop.server.facts import RUN_FIELDS, SWEEP_FIELDS, RunFacts
-from workshop.server.filters import Filter, Order
-from workshop.server.records import Project, Run
-from workshop.server.resolvers.artifacts.collections import COLLECTION_FIELDS, VERSION_FIELDS
-from workshop.server.store import Store
-from workshop.server.values import lookup, shorten
+from sweepserver.api.resolvers.artifacts.collections import COLLECTION_FIELDS, VERSION_FIELDS
+from sweepserver.errors import RequestError
+from sweepserver.search.values import lookup, shorten
+from sweepserver.store.database import Store
+from sweepserver.store.facts import RUN_FIELDS, SWEEP_FIELDS, RunFacts
+from sweepserver.store.filters import Filter
+from sweepserver.store.orders import Order
+from sweepserver.store.records import Project, Run
 
 
 @pytest.fixture

@@ -25,22 +25,22 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-import workshop.server
+import sweepserver
+from sweepserver.api.graphql import SCHEMA
+from sweepserver.api.resolvers.context import global_id
+from sweepserver.app import ROUTES, make_app
+from sweepserver.people.auth import Authenticator
+from sweepserver.store import records
+from sweepserver.store.database import Store
 from tests.fixtures.campaigns import is_repeatable, part, rounds
 from tests.server.strange import costs, documents, wrong
 from tests.server.strange.values import JSON_VALUES, TEXTS, texts
 from tests.waiting import patience
-from workshop.server import records
-from workshop.server.app import ROUTES, make_app
-from workshop.server.auth import Gate
-from workshop.server.graphql import SCHEMA
-from workshop.server.resolvers.context import global_id
-from workshop.server.store import Store
 
 KEY = "local-" + "0123456789" * 4
 LONGEST = 20  # seconds that a request may take, before they are stretched
 CANARY = "what nobody may read from outside"
-PACKAGE = Path(workshop.server.__file__).parent
+PACKAGE = Path(sweepserver.__file__).parent
 
 
 def fuzzed(examples: int) -> Callable:
@@ -132,7 +132,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     handler = logging.Handler()
     handler.emit = lambda record: log.append(logging.Formatter().format(record))
     logging.getLogger().addHandler(handler)
-    app = make_app(store, Gate(store, KEY))
+    app = make_app(store, Authenticator(store, KEY))
     with TestClient(
         app, base_url="http://127.0.0.1", raise_server_exceptions=False, follow_redirects=False
     ) as client:

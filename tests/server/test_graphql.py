@@ -3,10 +3,10 @@ import json
 import pytest
 from wandb.proto.wandb_internal_pb2 import ServerFeature
 
-from workshop.server.graphql import SCHEMA, checked, snake_case
-from workshop.server.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
-from workshop.server.resolvers.artifacts import collections
-from workshop.server.resolvers.artifacts import nodes as artifacts
+from sweepserver.api.graphql import SCHEMA, checked, snake_case
+from sweepserver.api.resolvers import MUTATION, QUERY, agents, files, projects, runs, sweeps, users
+from sweepserver.api.resolvers.artifacts import collections
+from sweepserver.api.resolvers.artifacts import nodes as artifacts
 
 SWEEP = "{method: grid, program: train.py, parameters: {lr: {values: [0.1, 0.2]}}}"
 BOMB = "".join(f"b{i}: &b{i} [{', '.join(9 * [f'*b{i - 1}' if i else 'x'])}]\n" for i in range(12))
@@ -161,10 +161,10 @@ def test_the_newest_sweep_of_a_project_comes_first_and_pages_follow_each_other(g
     ("config", "expected"),
     [
         ("{method: bayes, parameters: {a: {values: [1, 2]}}}", "section 'metric' is missing"),
-        ("{method: [", "is no YAML"),
+        ("{method: [", "isn't valid YAML"),
         pytest.param("{method: grid, name: %s}" % ("x" * 200_000), "is too large", id="long"),
         pytest.param(BOMB, "is too large", id="bomb"),
-        ("name: 2026-13-01", "is no YAML"),
+        ("name: 2026-13-01", "isn't valid YAML"),
         ("[" * 5000, "is nested in more than 50 levels"),
         ("just text", "must be a mapping"),
     ],

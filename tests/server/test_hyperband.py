@@ -8,8 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sweeps import RunState, SweepRun, stop_runs
 
-from workshop.server import search
-from workshop.server.search import hyperband
+from sweepserver import search
+from sweepserver.search import hyperband
 
 PARAMETERS = {"a": {"values": [1, 2]}}
 

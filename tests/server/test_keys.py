@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server.errors import StartError
-from workshop.server.keys import key_file, provide_key, read_key, require_private
+from sweepserver.errors import StartError
+from sweepserver.people.keys import key_file, provide_key, read_key, require_private
 
 URLS = ["http://teach.example.org:8999", "http://127.0.0.1:8999"]
 
@@ -37,7 +37,7 @@ def test_the_file_is_a_netrc_that_follows_the_server(tmp_path: Path):
 def test_a_file_without_a_key_stops_the_start(tmp_path: Path, text):
     provide_key(tmp_path, "ada", URLS)
     key_file(tmp_path, "ada").write_text(text)
-    with pytest.raises(StartError, match=r"ada\.netrc holds no key; delete it"):
+    with pytest.raises(StartError, match=r"ada\.netrc contains no key: delete it"):
         read_key(key_file(tmp_path, "ada"))
 
 

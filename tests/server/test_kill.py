@@ -1,13 +1,15 @@
 """A server that is killed over and over under load loses nothing that it acknowledged.
 
-Loaders post as the client does, as fast as they can; beside them real clients and a real agent
-log at their own pace.  The server is killed at random moments and started again on the same
-folder and port; in the end everything is compared with what was acknowledged.
+Loaders post as the client does, as fast as they can, and somebody asks for what costs most; beside
+them real clients and a real agent log at their own pace.  The server is killed at random moments
+and started again on the same folder and port; in the end everything is compared with what was
+acknowledged.
 """
 
 import asyncio
 import base64
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -22,6 +24,7 @@ import httpx2
 from tests.fixtures.campaigns import rounds
 from tests.fixtures.server import RunningServer
 from tests.server.mortal import MortalServer
+from tests.server.strange import costs
 from tests.waiting import patience
 
 KILLS, ROWS = rounds(100), rounds(400)
@@ -72,7 +75,9 @@ class Client:
         self.http = httpx2.AsyncClient(auth=("api", server.key), timeout=patience(180))
         self.outages = 0
 
-    async def ask(self, method: str, path: str, **body) -> httpx2.Response:
+    async def ask(
+        self, method: str, path: str, fine: tuple[int, ...] = (200,), **body
+    ) -> httpx2.Response:
         while True:
             try:
                 reply = await self.http.request(method, f"{self.url}{path}", **body)
@@ -80,7 +85,7 @@ class Client:
                 self.outages += 1
                 await asyncio.sleep(0.02)
                 continue
-            assert reply.status_code == 200, reply.text
+            assert reply.status_code in fine, reply.text
             return reply
 
     async def graphql(self, query: str, **variables) -> dict:
@@ -186,6 +191,38 @@ async def agent(client: Client, sweep: str) -> list:
         await asyncio.sleep(0.1)
 
 
+async def burden(client: Client, done: asyncio.Event) -> Counter[int]:
+    """Ask for what costs most, one after the other; return how often each status was the answer."""
+    register = 'mutation S($c: String) { upsertSweep(input: {config: $c, projectName: "costs"}) {'
+    count = (
+        'query Q($filters: JSONString) { project(name: "costs") { runCount(filters: $filters) }}'
+    )
+    requests = [
+        *({"query": document} for document in costs.DOCUMENTS),
+        *({"query": f"{register} sweep {{ name }} }} }}", "variables": {"c": config}}
+          for config in costs.SWEEPS),
+        *({"query": count, "variables": {"filters": filters}} for filters in costs.FILTERS),
+    ]  # fmt: skip
+    await client.start_run("costs", modelName="costs")
+    statuses: Counter[int] = Counter()
+    for number, body in enumerate(itertools.cycle(requests)):
+        if done.is_set() and number >= len(requests):
+            break
+        row = {"offset": number, "content": [costs.WIDE]}
+        await client.ask(
+            "POST",
+            "/files/local/costs/costs/file_stream",
+            json={"files": {"wandb-history.jsonl": row}},
+        )
+        statuses[
+            (await client.ask("POST", "/graphql", fine=(200, 400), json=body)).status_code
+        ] += 1
+    await client.ask(
+        "POST", "/files/local/costs/costs/file_stream", json={"complete": True, "exitcode": 0}
+    )
+    return statuses
+
+
 async def reap(server: MortalServer, loaders: list[Loader]) -> None:
     """Kill the server again and again; after each start nothing acknowledged may be missing."""
     chance = random.Random(SEED)
@@ -206,7 +243,7 @@ async def reap(server: MortalServer, loaders: list[Loader]) -> None:
 
 async def load_and_kill(server: MortalServer, points: int) -> tuple[list[Loader], list]:
     """Return the loaders and the points that the agents tried."""
-    clients = [Client(server, number) for number in range(LOADERS + AGENTS)]
+    clients = [Client(server, number) for number in range(LOADERS + AGENTS + 1)]
     query = 'mutation S($c: String) { upsertSweep(input: {config: $c, projectName: "load"}) {'
     config = GRID % ", ".join(map(str, range(points)))
     data = await clients[0].graphql(query + " sweep { name } } }", c=config)
@@ -216,9 +253,11 @@ async def load_and_kill(server: MortalServer, points: int) -> tuple[list[Loader]
         for loader in loaders:
             tasks.create_task(loader.work(done))
         sweep = data["upsertSweep"]["sweep"]["name"]
-        agents = [tasks.create_task(agent(client, sweep)) for client in clients[LOADERS:]]
+        agents = [tasks.create_task(agent(client, sweep)) for client in clients[LOADERS:-1]]
+        burdening = tasks.create_task(burden(clients[-1], done))
         await reap(server, loaders)
         done.set()
+    assert burdening.result().keys() == {200, 400}
     assert sum(client.outages for client in clients) > KILLS / 2
     for client in clients:
         await client.http.aclose()

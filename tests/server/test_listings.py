@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from workshop.server import listings
-from workshop.server.records import Project, Run
-from workshop.server.store import Store
+from sweepserver.api import pagination
+from sweepserver.store.database import Store
+from sweepserver.store.records import Project, Run
 
 RUNS = """query Runs($filters: JSONString, $after: String, $first: Int, $order: String) {
   project(name: "p") {
@@ -100,10 +100,23 @@ def test_a_change_that_was_undone_is_not_in_a_list(client, graphql, project):
 def test_a_list_that_was_forgotten_goes_on_as_it_is_by_then(graphql, store, project):
     reader = Reader(graphql, first=3)
     reader.page()
-    for number in range(listings.MOST_KEPT):
+    for number in range(pagination.MOST_LISTS_KEPT):
         graphql(RUNS, filters=json.dumps({"name": str(number)}))
     add_run(store, project, 7, loss=0)
     assert reader.rest() == ["r3", "r4", "r5", "r6", "r7"]
+
+
+def test_runs_are_sorted_and_selected_whose_summaries_are_more_than_may_be_read(
+    graphql, store, project, monkeypatch
+):
+    with store.writing():
+        store.execute("UPDATE runs SET summary = json_set(summary, '$.x', ?)", "x" * 100_000)
+    monkeypatch.setattr("sweepserver.api.graphql.MOST_READ_BYTES", 500_000)
+    filters = json.dumps({"summary_metrics.loss": {"$lt": 7}})
+    reader = Reader(graphql, first=1, order="+summary_metrics.loss", filters=filters)
+    assert reader.rest() == ["r6", "r5", "r4", "r3", "r2", "r1"]
+    with pytest.raises(AssertionError, match="reads and answers more than 0 MiB"):
+        Reader(graphql, first=1, order="+summary_metrics.x").page()
 
 
 def test_the_cursor_of_another_list_tells_nothing_but_the_place(graphql, project):

@@ -6,7 +6,7 @@ import sys
 import pytest
 import wandb
 
-from workshop import fetching, sweep
+from workshop.initialize import registration, run_tables
 
 PROGRAM = """
 import sys, wandb
@@ -29,14 +29,14 @@ def test_client_server_and_kit_read_the_same_value(server, tmp_path, name, reach
     (tmp_path / "train.py").write_text(PROGRAM)
     path = f"{server.entity}/metric/{wandb.sweep(config, project='metric')}"
     subprocess.run([sys.executable, "-m", "wandb", "agent", path], cwd=tmp_path, check=True)
-    found = sweep.get(path)
+    found = registration.get(path)
     assert found.state.upper() == "FINISHED", "the second run reached the target"
-    assert sweep.states(path) == {"finished": 2}
-    assert sweep.remaining(path) == 0
-    frame = fetching.fetch_runs(path)
+    assert registration.states(path) == {"finished": 2}
+    assert registration.remaining(path) == 0
+    frame = run_tables.fetch_runs(path)
     assert frame[name].tolist() == pytest.approx(reached)
     assert found.best_run().config["x"] == 1
-    rows = fetching.history(frame["path"], NAMES)
+    rows = run_tables.history(frame["path"], NAMES)
     for each in NAMES:
         last = [0.45, 0.9] if each == "acc.max" else [0.3, 0.3]  # the maximum so far, or the value
         expected = [0.2, 0.45, last[0], 0.2, 0.9, last[1]]

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from workshop.server.search import numerals
+from sweepserver.search import numerals
 
 
 @pytest.mark.parametrize("text", ["1e-5", "1E5", "-2e+3", ".5e3", "-.5e3", "1.5e3", "5.e2"])

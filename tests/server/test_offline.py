@@ -13,9 +13,9 @@ SILENCE = 12
 """Seconds after which an agent counts as gone, in place of 75; it beats every five."""
 IMPATIENT = f"""
 import sys
-from workshop.server import lifecycle
-lifecycle.AGENT_SILENCE = {SILENCE}
-from workshop.server.__main__ import main
+from sweepserver.scheduling import lifecycle
+lifecycle.AGENT_SILENCE_S = {SILENCE}
+from sweepserver.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 # The agent lists a run with its next beat, so its program lives until then.

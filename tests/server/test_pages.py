@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -6,9 +7,11 @@ from urllib.parse import quote
 import pytest
 from plotly.offline import get_plotlyjs
 
+from sweepserver.pages import sweeps
+from sweepserver.pages.assets import PLOTLY
+from sweepserver.store.records import Run
 from tests.repository.documents import Page, are_in_order
 from tests.server.uploader import Uploader
-from workshop.server.pages.assets import PLOTLY
 
 EVIL = "<script>alert('x')</script>\"'"
 PAGES = (
@@ -124,6 +127,43 @@ def test_a_sweep_lists_its_runs_the_best_first(client, pages):
     assert re.findall(r">run (\d) ", page) == ["1", "2", "0"]
 
 
+def test_a_project_shows_first_what_its_sweeps_varied_and_optimized(client, pages, graphql):
+    for path in (pages["project"], pages["group"]):
+        table = client.get(path).text.split('<table id="runs"')[1]
+        heads = re.findall('<th scope="col"[^>]*>(.*?)</th>', table)
+        assert heads[:5] == ["Run", "State", "Sweep", "lr", "acc"]
+        assert "aria-sort" not in table
+        first = table.split('<tr data-key="r1">')[1].split("</tr>")[0]
+        assert re.findall('data-sort="([^"]*)"', first)[3:5] == ["1", "30"]
+
+
+def test_a_run_shows_first_what_its_sweep_picked_and_optimizes(client, graphql):
+    settings = {
+        "method": "grid",
+        "metric": {"name": "loss", "goal": "minimize"},
+        "parameters": {"lr": {"values": [1, 2]}, "fixed": {"value": 3}},
+    }
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(settings),
+    )["upsertSweep"]["sweep"]["name"]
+    graphql(
+        "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }",
+        input={
+            "name": "r",
+            "modelName": "p",
+            "sweep": sweep,
+            "config": json.dumps({name: {"value": 1} for name in ("a", "fixed", "lr")}),
+            "summaryMetrics": json.dumps({"accuracy": 1, "loss": 2}),
+        },
+    )
+    page = client.get("/local/p/runs/r").text
+    rows = re.findall('<th scope="row"( class="parameter")?>(\\w+)</th>', page)
+    assert [name for _, name in rows] == ["loss", "accuracy", "lr", "a", "fixed"]
+    assert [name for kind, name in rows if kind] == ["lr"]
+
+
 def test_pages_renew_themselves_while_something_runs(client, pages):
     assert "data-seconds" in client.get(pages["run"]).text
     client.post("/files/local/p/r1/file_stream", json={"complete": True, "exitcode": 0})
@@ -142,7 +182,7 @@ def test_a_page_that_is_the_same_is_not_sent_again(client, pages, name):
 def test_an_address_that_leads_nowhere_says_so(client, path):
     page = client.get(path, headers={"Accept": "text/html"})
     assert page.status_code == 404
-    assert "<h1>This cannot be shown</h1>" in page.text
+    assert "<h1>This can't be shown</h1>" in page.text
 
 
 def test_wandb_finds_no_telemetry_to_send_to(client):
@@ -208,7 +248,7 @@ def test_values_of_parameters_are_what_the_definition_makes_of_them(client, grap
         )
     page = client.get(f"/local/p/sweeps/{sweep}").text
     rows = {
-        name: re.findall("<td[^>]*>.*?</td>", page.split(f'<tr data-key="{name}">')[-1])[2:4]
+        name: re.findall("<td[^>]*>.*?</td>", page.split(f'<tr data-key="{name}">')[-1])[1:3]
         for name in configs
     }
     assert ">0.1<" in rows["text"][0]
@@ -312,6 +352,88 @@ def test_data_of_figures_is_for_those_who_may_see_the_page(client, pages, end):
     assert client.get(path).status_code == 401
 
 
+def test_a_sweep_with_several_goals_lists_its_front_and_no_best_run(client, graphql):
+    goals = [{"name": "acc", "goal": "maximize"}, {"name": "seconds"}]
+    config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metrics": goals}
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    results = {"slow": (9, 9), "worse": (5, 6), "quick": (7, 3), "open": (10, 1)}
+    for name, (accuracy, seconds) in results.items():
+        log(client, graphql, name, {"acc": accuracy, "seconds": seconds}, sweep=sweep)
+        if name != "open":
+            client.post(
+                f"/files/local/p/{name}/file_stream", json={"complete": True, "exitcode": 0}
+            )
+    page = client.get(f"/local/p/sweeps/{sweep}").text
+    front = re.search(r"Pareto front.*?<dd>(.*?)</dd>", page, re.DOTALL).group(1)
+    assert re.findall(r"runs/(\w+)", front) == ["slow", "quick"]
+    assert "maximize acc, minimize seconds" in page
+    assert "so no run of it is the best" in page
+    assert re.findall(r'href="[^"]*/runs/(\w+)"', page.partition('id="runs"')[2])[:2] == [
+        "slow",
+        "quick",
+    ]
+    assert "Front</th>" in page
+    assert client.get(f"/local/p/sweeps/{sweep}/figures.json").status_code == 200
+
+
+def test_a_sweep_of_many_runs_shows_the_newest_and_says_so(client, graphql, store, monkeypatch):
+    """All together they are more than a page may read."""
+    monkeypatch.setattr(sweeps, "MOST_RUNS", 500)
+    config = {
+        "method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0, "max": 1}}
+    }  # fmt: skip
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    with store.writing():
+        for number in range(600):
+            store.add(
+                Run, project_id=1, sweep_id=1, name=f"r{number}", user="local",
+                display_name=f"r{number}", state="failed" if number % 2 else "finished",
+                created_at=0, heartbeat_at=0,
+                summary=json.dumps({"loss": number, "text": "x" * 100_000}),
+            )  # fmt: skip
+    page = client.get(f"/local/p/sweeps/{sweep}")
+    assert page.status_code == 200
+    assert "This sweep has 600 runs. The newest 500 are compared" in page.text
+    assert f'wandb.Api().runs("local/p", {{"sweep": "{sweep}"}})' in html.unescape(page.text)
+    assert "300 failed, 300 finished" in page.text
+    assert "Runs 1 to 200 of 500, the best first" in page.text
+    assert re.search(r"Best loss.*?runs/(\w+)", page.text, re.DOTALL)[1] == "r100"
+    last = client.get(f"/local/p/sweeps/{sweep}?page=3").text.partition('id="runs"')[2]
+    assert re.findall(r'href="[^"]*/runs/(\w+)"', last)[-1] == "r599"
+    assert client.get(f"/local/p/sweeps/{sweep}/figures.json").status_code == 200
+
+
+def test_what_a_sweep_has_stopped_early_is_told_from_what_somebody_has_stopped(
+    client, graphql, store
+):
+    config = {
+        "method": "random",
+        "metric": {"name": "acc", "goal": "maximize"},
+        "early_terminate": {"type": "hyperband", "min_iter": 1},
+        "parameters": {"x": {"min": 0, "max": 1}},
+    }
+    sweep = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]["name"]
+    for name, accuracy in (("good", 9), ("bad", 1)):
+        log(client, graphql, name, {"acc": accuracy}, sweep=sweep)
+        stopped = client.post(f"/files/local/p/{name}/file_stream", json={}).json()["stopped"]
+        assert stopped == (name == "bad")
+    client.post("/files/local/p/bad/file_stream", json={"complete": True, "exitcode": 255})
+    assert "1 running, 1 stopped early" in client.get(f"/local/p/sweeps/{sweep}").text
+    assert ">stopped early</span>" in client.get("/local/p/runs/bad").text
+
+
 def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
     config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metric": {"name": "m"}}
     sweep = graphql(
@@ -323,3 +445,17 @@ def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
     assert client.get("/local/p").status_code == 200
     assert client.get(f"/local/p/sweeps/{sweep}").status_code == 200
     assert client.get(f"/local/p/sweeps/{sweep}/figures.json").status_code == 200
+
+
+def test_a_sweep_of_points_and_seeds_has_a_place_for_their_means(client, graphql):
+    places = []
+    for varied in ({"x": [1, 2]}, {"x": [1, 2], "seed": [0, 1]}, {"seed": [0, 1]}):
+        parameters = {name: {"values": values} for name, values in varied.items()}
+        config = {"method": "grid", "metric": {"name": "m"}, "parameters": parameters}
+        sweep = graphql(
+            """mutation S($config: String!) {
+              upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
+            config=json.dumps(config),
+        )["upsertSweep"]["sweep"]["name"]
+        places.append('data-figure="points"' in client.get(f"/local/p/sweeps/{sweep}").text)
+    assert places == [False, True, False]

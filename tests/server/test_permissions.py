@@ -16,12 +16,12 @@ from graphql import (
 )
 from starlette.testclient import TestClient
 
-from workshop.server import records
-from workshop.server.app import make_app
-from workshop.server.auth import Gate
-from workshop.server.graphql import SCHEMA
-from workshop.server.resolvers.context import global_id
-from workshop.server.roster import Person, admit
+from sweepserver.api.graphql import SCHEMA
+from sweepserver.api.resolvers.context import global_id
+from sweepserver.app import make_app
+from sweepserver.people.auth import Authenticator
+from sweepserver.people.roster import Person, admit
+from sweepserver.store import records
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "eve", "grace")}
 RUN = {"entity": "ada", "project": "p", "run": "r"}
@@ -45,7 +45,7 @@ NAMES = {
 def everybody(store) -> Iterator[dict[str, TestClient]]:
     """A client for each of the owner, two participants and an instructor, and things of ada's."""
     admit(store, [Person("ada"), Person("eve"), Person("grace", is_instructor=True)], KEYS.get)
-    app = make_app(store, Gate(store, KEYS["local"]))
+    app = make_app(store, Authenticator(store, KEYS["local"]))
     with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as local:
         clients = {"local": local}
         for name in ("ada", "eve", "grace"):
@@ -297,13 +297,19 @@ def test_addresses_of_files_are_void_with_the_key_of_whom_they_were_given_to(eve
         assert statuses(everybody[name], theirs[name]) == [200, 200, 200]
     # Ada has left the class, and Grace is no instructor any more.
     admit(store, [Person("grace")], KEYS.get)
-    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    client = TestClient(
+        make_app(store, Authenticator(store, KEYS["local"])), base_url="http://127.0.0.1"
+    )
     assert statuses(client, theirs["ada"]) == [403, 403, 403]
     assert statuses(client, theirs["grace"]) == [403, 200, 200]
     admit(store, [Person("ada")], KEYS.get)
-    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    client = TestClient(
+        make_app(store, Authenticator(store, KEYS["local"])), base_url="http://127.0.0.1"
+    )
     assert statuses(client, theirs["ada"]) == [200, 200, 200]
     renewed = KEYS | {"ada": KEYS["ada"].replace("0", "1")}
     admit(store, [Person("ada")], renewed.get)
-    client = TestClient(make_app(store, Gate(store, KEYS["local"])), base_url="http://127.0.0.1")
+    client = TestClient(
+        make_app(store, Authenticator(store, KEYS["local"])), base_url="http://127.0.0.1"
+    )
     assert statuses(client, theirs["ada"]) == [403, 403, 403]

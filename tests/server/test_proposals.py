@@ -4,13 +4,15 @@ import json
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from workshop.server import proposals
-from workshop.server.compute import ComputeError
-from workshop.server.silence import Silence
+from sweepserver.scheduling import compute, proposals
+from sweepserver.scheduling.compute import ComputeError
+from sweepserver.scheduling.silence import Silence
+from tests.waiting import patience
 
 BAYES = {
     "method": "bayes",
@@ -88,7 +90,9 @@ class Api:
 
 
 @pytest.fixture
-def api(client, graphql) -> Api:
+def api(client, graphql, monkeypatch) -> Api:
+    """Returns who asks the server, and waits until its libraries are loaded, however long."""
+    monkeypatch.setattr(compute, "LONGEST_WAIT_S", patience(300))
     return Api(client, graphql)
 
 
@@ -107,8 +111,8 @@ def test_agents_that_ask_at_once_are_given_different_points(api: Api):
 def test_nobody_else_waits_while_a_point_is_computed(api: Api, tmp_path: Path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    compute = api.client.app.state.compute
-    busy = threading.Thread(target=compute.run, args=("pathlib:Path.read_text", pipe))
+    run = api.client.app.state.compute.run
+    busy = threading.Thread(target=run, args=("pathlib:Path.read_text", pipe))
     busy.start()  # until somebody writes into the pipe
     bayes, grid = api.register(BAYES), api.register(GRID)
     given = []
@@ -164,14 +168,14 @@ def test_who_asks_again_asks_for_the_same_point(api: Api, monkeypatch):
 
 def test_an_agent_asks_again_if_too_many_wait_for_a_computation(api: Api, monkeypatch):
     sweep = api.register(BAYES)
-    monkeypatch.setattr(proposals, "LONGEST_TURN", 0.1)
-    found = api.client.app.state.controller.proposals
+    monkeypatch.setattr(proposals, "LONGEST_TURN_S", 0.1)
+    found = api.client.app.state.lifecycle.proposals
     with found.turn(api.client.app.state.store.find(proposals.Sweep, name=sweep["name"])):
         assert api.beat(api.agent(sweep)) == []
 
 
 def test_a_point_that_comes_too_late_for_its_agent_is_not_given_away(api: Api, monkeypatch):
-    monkeypatch.setattr(proposals, "LONGEST_ANSWER", 0)
+    monkeypatch.setattr(proposals, "LONGEST_ANSWER_S", 0)
     sweep = api.register(BAYES)
     assert api.beat(api.agent(sweep)) == []
     assert api.sweep(sweep["name"])["runs"] == []
@@ -181,13 +185,27 @@ def test_a_sweep_goes_on_at_random_where_bayes_fails(api: Api, monkeypatch, capl
     monkeypatch.setattr(proposals, "BAYES", "math:sqrt")
     sweep = api.register(BAYES)
     assert api.beat(api.agent(sweep))[0]["args"]["x"]["value"] in range(1, 7)
-    assert "goes on at random" in caplog.text
+    assert "continuing at random" in caplog.text
+
+
+def test_what_bayes_lacks_is_said_once_in_a_sentence(api: Api, monkeypatch, caplog):
+    monkeypatch.setattr(proposals, "BAYES", "sweepserver.no_such_package:suggest")
+    sweep = api.register(BAYES)
+    for _ in range(2):
+        assert api.beat(api.agent(sweep))[0]["args"]["x"]["value"] in range(1, 7)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.getMessage() == (
+        f"Sweep {sweep['name']} is searched at random, because bayes needs packages that are not "
+        "installed (No module named 'sweepserver.no_such_package'): install optuna, scipy and "
+        "torch, and start the server again."
+    )
+    assert not record.exc_info
 
 
 def forget_heartbeats(api: Api) -> None:
     """Let the next heartbeat of an agent not be taken for a repetition."""
     state = api.client.app.state
-    state.controller.silence = Silence()
+    state.lifecycle.silence = Silence()
     with state.store.writing():
         state.store.execute("UPDATE agents SET heartbeat_at = 0")
 
@@ -210,6 +228,19 @@ def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):
     assert found["priorRuns"] == {
         "edges": [{"node": {"name": name, "sweepName": sweep["name"]}} for name in ("one", "three")]
     }
+
+
+def test_prior_runs_are_known_though_the_clock_is_set_back(api: Api, monkeypatch):
+    api.run("one", config='{"x": {"value": 1}}')
+    api.finish("one")
+    lifecycle = api.client.app.state.lifecycle
+    monkeypatch.setattr(lifecycle, "_clock", lambda: time.time() - 3600)
+    sweep = api.register(GRID, priorRunsFilters='{"$or": [{"name": "one"}]}')
+    monkeypatch.setattr(lifecycle, "_clock", lambda: time.time() - 7200)
+    api.run("synced", sweep=sweep["name"])
+    found = api.sweep(sweep["name"])
+    assert [edge["node"]["name"] for edge in found["priorRuns"]["edges"]] == ["one"]
+    assert len(found["runs"]) == 2
 
 
 def test_a_prior_run_of_another_sweep_leaves_it(api: Api):
@@ -408,9 +439,7 @@ def test_a_run_is_taken_back_or_the_error_says_why_not(api: Api):
     rewound = api.graphql(query, run="r", metric="_step")["rewindRun"]["rewoundRun"]
     assert rewound == {"name": "r", "historyLineCount": 2}
     assert "not of 'loss'" in api.refusal(query, run="r", metric="loss")[1]
-    assert (
-        api.refusal(query, run="x", metric="_step")[1] == "There is no run local/p/x to go back in."
-    )
+    assert api.refusal(query, run="x", metric="_step")[1] == "There is no run local/p/x to rewind."
 
 
 def test_a_fork_of_a_run_that_is_not_there_is_told(api: Api):

@@ -6,14 +6,16 @@ import threading
 import pytest
 import yaml
 
+from sweepserver.allowance import Allowance
+from sweepserver.api import filestream
+from sweepserver.errors import RequestError
+from sweepserver.queues import ASKING, FairLock
+from sweepserver.store import additions, definitions, history
+from sweepserver.store import database as store_module
+from sweepserver.store.database import Store
+from sweepserver.store.quota import Quota
+from sweepserver.store.records import Project, Run
 from tests.waiting import patience, wait_for
-from workshop.server import additions, definitions, filestream, lines
-from workshop.server import store as store_module
-from workshop.server.allowance import Allowance
-from workshop.server.errors import RequestError
-from workshop.server.queues import ASKING, FairLock
-from workshop.server.records import Project, Run
-from workshop.server.store import Store
 
 
 @pytest.fixture
@@ -144,16 +146,16 @@ def test_participants_write_in_turn_and_one_alone_in_the_order_of_arrival():
 
 
 def test_many_lines_are_deleted_in_parts(store: Store, project: Project, monkeypatch):
-    monkeypatch.setattr(lines, "MOST_DELETED", 10)
+    monkeypatch.setattr(history, "ROWS_DELETED_AT_ONCE", 10)
     with store.writing():
         run, other = add_run(store, project, "r"), add_run(store, project, "s")
         for owner in (run, other):
             rows = [(owner.id, line, line, "{}") for line in range(25)]
             store.execute_many("INSERT INTO history VALUES (?, ?, ?, ?)", rows)
-    lines.delete_in_parts(store, run)
+    history.delete_in_parts(store, run)
     with store.reading():
-        assert lines.count_history(store, run) == 0
-        assert lines.count_history(store, other) == 25
+        assert history.count_history(store, run) == 0
+        assert history.count_history(store, other) == 25
 
 
 CONFIGS = [
@@ -188,7 +190,7 @@ REWIND = """mutation R { rewindRun(input: {entityName: "local", projectName: "p"
 
 
 def test_a_history_is_forked_and_rewound_only_if_it_is_short(client, store, project, monkeypatch):
-    monkeypatch.setattr(lines, "MOST_REREAD", 10)
+    monkeypatch.setattr(history, "MOST_REREAD_ROWS", 10)
     with store.writing():
         run = add_run(store, project, "r")
         store.change(run, history_lines=11)
@@ -201,7 +203,7 @@ def test_a_history_is_forked_and_rewound_only_if_it_is_short(client, store, proj
 
 
 def test_a_history_of_long_rows_is_neither_forked_nor_rewound(client, store, project, monkeypatch):
-    monkeypatch.setattr(lines, "MOST_CHARACTERS", 100)
+    monkeypatch.setattr(history, "MOST_REREAD_CHARACTERS", 100)
     with store.writing():
         run = store.change(add_run(store, project, "r"), history_lines=2)
         rows = [(run.id, line, line, json.dumps({"x": "y" * 60})) for line in range(2)]
@@ -220,7 +222,7 @@ def test_a_history_of_long_rows_is_neither_forked_nor_rewound(client, store, pro
     [
         ([{"loss": 1}], True),
         ([{"loss": 1, "_step": 0}], False),
-        ([{"x": "y" * additions.MUCH}], False),
+        ([{"x": "y" * additions.MUCH_CHARACTERS}], False),
     ],
     ids=["short", "of a step that was there", "long"],
 )
@@ -231,16 +233,16 @@ def test_what_takes_long_to_add_is_reckoned_while_others_write(
         run = add_run(store, project, "r")
     path, quick = ("local", "p", "r"), []
     first = additions.parsed(additions.HISTORY, 0, [json.dumps({"loss": 0, "_step": 5})])
-    filestream.keep(store, path, {additions.HISTORY: first})
+    filestream.keep(store, Quota(store, [], 0), path, {additions.HISTORY: first})
     of = additions.of
     monkeypatch.setattr(
         additions, "of", lambda *given: quick.append(store._lock._is_held) or of(*given)
     )
     part = additions.parsed(additions.HISTORY, 6, list(map(json.dumps, rows)))
-    filestream.keep(store, path, {additions.HISTORY: part})
+    filestream.keep(store, Quota(store, [], 0), path, {additions.HISTORY: part})
     assert quick == [is_quick]
     with store.reading():
-        assert lines.count_history(store, run) == 2
+        assert history.count_history(store, run) == 2
 
 
 def test_what_a_sample_holds_counts_as_soon_as_it_is_read():
@@ -262,7 +264,7 @@ def test_what_is_worked_on_one_by_one_takes_no_longer_than_allowed():
 
 
 def test_a_page_reads_less_than_a_query(client, store, project, monkeypatch):
-    monkeypatch.setattr(store_module, "MOST_SHOWN", 100_000)
+    monkeypatch.setattr(store_module, "MOST_SHOWN_BYTES", 100_000)
     with store.writing():
         store.change(add_run(store, project, "r"), summary=json.dumps({"x": "y" * 100_000}))
     assert client.get("/local/p").status_code == 400

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop.server.app import ROUTES
-from workshop.server.auth import Gate, hash_key
-from workshop.server.errors import StartError
-from workshop.server.records import User
-from workshop.server.roster import NAME, RESERVED, Person, admit, read_roster
+from sweepserver.app import ROUTES
+from sweepserver.errors import StartError
+from sweepserver.people.auth import Authenticator, hash_key
+from sweepserver.people.roster import NAME, RESERVED, Person, admit, read_roster
+from sweepserver.store.records import User
 
 
 def read(folder: Path, content: str | bytes) -> list[Person]:
@@ -32,7 +32,7 @@ def test_a_roster_is_read_as_spreadsheets_write_it(tmp_path, text):
     [
         ("", r"has the columns none; expected a first line with the column `name`"),
         ("ada\nbob\n", r"has the columns ada; expected a first line"),
-        ("name\n\n", r"names nobody; expected a line for each person"),
+        ("name\n\n", r"lists nobody; expected a line for each person"),
         ("name\nada\n\nada\n", r"line 4: the name 'ada' is that of line 2 already"),
         ("name\nAda Lovelace\n", r"line 2: 'Ada Lovelace' cannot be .* such as 'ada-lovelace'"),
         ("name\n../x\n", r"line 2: '\.\./x' cannot be a user's name; .* such as 'x'"),
@@ -74,15 +74,15 @@ def test_people_come_and_go_and_keep_their_keys(store):
     assert users() == {"ada": (True, 0), "bob": (True, 0)}
     admit(store, [Person("bob", is_instructor=True), Person("eve")], key_of)
     assert users() == {"ada": (False, 0), "bob": (True, 1), "eve": (True, 0)}
-    assert Gate(store, key_of("local")).user_with_key(keys["ada"]) is None
+    assert Authenticator(store, key_of("local")).user_with_key(keys["ada"]) is None
     admit(store, None, key_of)
     assert users() | {"local": ...} == {
         "ada": (False, 0), "bob": (True, 1), "eve": (True, 0), "local": ...
     }  # fmt: skip
     admit(store, [Person("ada")], key_of)
-    gate = Gate(store, key_of("local"))
-    assert gate.user_with_key(keys["ada"]).name == "ada"
-    assert [user.name for user in gate.people] == ["ada"]
+    authenticator = Authenticator(store, key_of("local"))
+    assert authenticator.user_with_key(keys["ada"]).name == "ada"
+    assert [user.name for user in authenticator.people] == ["ada"]
     keys["ada"] = "a" * 40
     admit(store, None, key_of)
     assert store.find(User, name="ada").key_hash == hash_key("a" * 40)

@@ -3,7 +3,7 @@ import random
 import pytest
 from sweeps import SweepRun, next_run
 
-from workshop.server import search
+from sweepserver import search
 
 LOSS = {"name": "loss"}
 WANDB = {"engine": "wandb"}
@@ -190,8 +190,8 @@ def test_random_search_never_ends_by_itself():
         (grid({"a": {"values": [1]}}, metric=LOSS | {"target": "0"}), "target is '0'"),
         (grid({"a": {"values": [1]}}, run_cap=0), "run_cap is 0"),
         (grid({"a": {"values": [1]}}, run_cap=True), "run_cap is True"),
-        (grid({True: {"values": [1]}}), "parameter True has no text as its name"),
-        (grid({"o": {"parameters": {1: {"value": 2}}}}), "parameter 1 has no text as its name"),
+        (grid({True: {"values": [1]}}), "parameter True has a name that isn't text"),
+        (grid({"o": {"parameters": {1: {"value": 2}}}}), "parameter 1 has a name that isn't text"),
         (grid(ENDLESS), "more than 20 levels"),
         (grid({"o": {"parameters": {}}}), "parameter 'o' has no value"),
         (
@@ -199,7 +199,7 @@ def test_random_search_never_ends_by_itself():
             "has the key 'parameters', but",
         ),
         (grid({"a": [1, 2]}), "parameter 'a' is [1, 2]"),
-        (grid({"a": {"values": 1}}), "values: 1, which is no list"),
+        (grid({"a": {"values": 1}}), "values: 1, which isn't a list"),
         (grid({"a": {"values": []}}), "values: [], an empty list"),
         (grid({"a": {}}), "parameter 'a' has no value"),
         (grid({"o": {"parameters": {"a": {}}}}), "parameter 'o.a' has no value"),
@@ -265,3 +265,34 @@ def test_a_configuration_that_cannot_be_searched_is_refused_with_a_sentence(conf
 def test_sweeps_that_are_searched_here_or_elsewhere_are_accepted(config):
     search.check(config)
     assert search.expected_runs(config) in (None, 1)
+
+
+GIVEN = {"parameters": {"a": {"value": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "more", "expected"),
+    [
+        (
+            {"engine": "optuna", "search_spaces": "f"},
+            GIVEN,
+            "'search_spaces', which is not known (did",
+        ),
+        ({"engine": "optuna", "search_space": "f"}, {}, "search_space, but no source"),
+        ({"engine": "wandb", "optimizer": "f"}, GIVEN, "optimizer, which engine wandb ignores"),
+        ({"engine": "optuna"}, {}, "parameters is missing, and the scheduler has no search_space"),
+        (
+            {"engine": "optuna", "search_space": "f", "source": "s.py"},
+            GIVEN,
+            "parameters are ignored",
+        ),
+    ],
+)
+def test_settings_of_a_scheduler_without_effect_are_warned_of(scheduler, more, expected):
+    (warning,) = search.warnings({"method": "custom", "scheduler": scheduler} | more)
+    assert expected in warning
+
+
+def test_a_scheduler_with_a_search_space_needs_no_parameters():
+    scheduler = {"engine": "optuna", "source": "s.py", "search_space": "f", "optimizer": "g"}
+    assert list(search.warnings({"method": "custom", "scheduler": scheduler})) == []

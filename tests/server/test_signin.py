@@ -6,10 +6,10 @@ from http.cookies import SimpleCookie
 import pytest
 from starlette.testclient import TestClient
 
-from workshop.server.app import make_app
-from workshop.server.auth import Gate, hash_key
-from workshop.server.pages import signin
-from workshop.server.roster import Person, admit
+from sweepserver.app import make_app
+from sweepserver.pages import signin
+from sweepserver.people.auth import Authenticator, hash_key
+from sweepserver.people.roster import Person, admit
 
 KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "grace")}
 
@@ -18,7 +18,7 @@ KEYS = {name: f"local-{name:0<40}" for name in ("local", "ada", "grace")}
 def browser(store) -> Iterator[TestClient]:
     """A browser at a server with a class, whose user has not signed in."""
     admit(store, [Person("ada"), Person("grace", is_instructor=True)], KEYS.get)
-    app = make_app(store, Gate(store, KEYS["local"]))
+    app = make_app(store, Authenticator(store, KEYS["local"]))
     with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as browser:
         browser.headers["Accept"] = "text/html"
         yield browser
@@ -67,12 +67,12 @@ def test_a_cookie_ends_with_its_key(browser, store):
     browser.post("/sign-in", data={"key": KEYS["ada"]})
     assert browser.get("/").status_code == 200
     admit(store, [Person("ada")], lambda name: "n" * 40 if name == "ada" else KEYS[name])
-    browser.app.state.gate = Gate(store, KEYS["local"])
+    browser.app.state.authenticator = Authenticator(store, KEYS["local"])
     assert browser.get("/").status_code == 401
     browser.post("/sign-in", data={"key": "n" * 40})
     assert browser.get("/").status_code == 200
     admit(store, [Person("grace")], KEYS.get)
-    browser.app.state.gate = Gate(store, KEYS["local"])
+    browser.app.state.authenticator = Authenticator(store, KEYS["local"])
     assert browser.get("/").status_code == 401
 
 
@@ -95,16 +95,16 @@ def test_guessing_is_slowed_down(browser, monkeypatch):
     for _ in range(signin.MOST_MISTAKES):
         reply = browser.post("/sign-in", data={"key": "local-wrong", "wanted": "ada/p"})
         assert reply.status_code == 401
-        assert "not a key of this server" in reply.text
+        assert "isn&#39;t a key of this server" in reply.text
         assert 'value="ada/p"' in reply.text
     assert browser.post("/sign-in", data={"key": KEYS["ada"]}).status_code == 429
-    monkeypatch.setattr(signin, "WHILE", 0)
+    monkeypatch.setattr(signin, "RATE_LIMIT_WINDOW_S", 0)
     assert browser.post("/sign-in", data={"key": KEYS["ada"]}).status_code == 303
 
 
 def test_mistakes_are_forgotten_before_they_are_too_many(monkeypatch):
     monkeypatch.setattr(signin, "MOST_ADDRESSES", 3)
-    mistakes = signin.Mistakes()
+    mistakes = signin.SignInRateLimit()
     for address in "abcd":
         for _ in range(signin.MOST_MISTAKES):
             mistakes.add(address)
@@ -112,7 +112,7 @@ def test_mistakes_are_forgotten_before_they_are_too_many(monkeypatch):
 
 
 def test_a_form_that_is_too_long_is_not_read(browser):
-    data = {"wanted": "x" * signin.LARGEST_FORM, "key": KEYS["ada"]}
+    data = {"wanted": "x" * signin.LARGEST_FORM_BYTES, "key": KEYS["ada"]}
     assert browser.post("/sign-in", data=data).status_code == 401
 
 

@@ -6,14 +6,14 @@ import random
 
 import pytest
 
+from sweepserver import search
+from sweepserver.errors import Unready
+from sweepserver.scheduling import trials as trials_module
+from sweepserver.search.past import MOST_BEST_TRIALS, MOST_NEWEST_TRIALS
+from sweepserver.search.points import Trial, at, same
+from sweepserver.store.database import Store
+from sweepserver.store.records import LIVE_STATES, Run
 from tests.server.world import World
-from workshop.server import search
-from workshop.server import trials as trials_module
-from workshop.server.errors import Unready
-from workshop.server.records import LIVE_STATES, Run
-from workshop.server.search.past import MOST_BEST, MOST_NEWEST
-from workshop.server.search.points import Trial, at, same
-from workshop.server.store import Store
 
 AXES = {"a": [1, 2, 3], "b": [{"x": 1}, {"x": 2}], "c": ["p", "q"]}
 METRIC = {"name": "loss", "goal": "minimize", "target": -5}
@@ -92,7 +92,7 @@ def test_the_past_that_is_kept_is_that_of_the_runs_whatever_happens_to_them(
     world: World, config: dict
 ):
     world.store.change(world.sweep, config=json.dumps(config))
-    trials, chance = world.controller.proposals.trials, Chance(world, random.Random(1))
+    trials, chance = world.lifecycle.proposals.trials, Chance(world, random.Random(1))
     config = world.sweep.settings
 
     def check() -> None:
@@ -124,12 +124,12 @@ def test_the_past_that_is_kept_is_that_of_the_runs_whatever_happens_to_them(
 
 
 def test_much_is_read_in_parts_before_others_have_to_wait_for_it(world: World, monkeypatch):
-    monkeypatch.setattr(trials_module, "PART", 300)
+    monkeypatch.setattr(trials_module, "PART_CHARACTERS", 300)
     chance = Chance(world, random.Random(1))
-    while len(chance.runs()) <= trials_module.MOST_AT_ONCE:
+    while len(chance.runs()) <= trials_module.MOST_RUNS_AT_ONCE:
         chance.step()
     world.restart()
-    trials = world.controller.proposals.trials
+    trials = world.lifecycle.proposals.trials
     with world.store.writing(), pytest.raises(Unready) as much:
         trials.of(world.sweep)
     parts, read = [], trials._read_part
@@ -146,21 +146,21 @@ def test_much_is_read_in_parts_before_others_have_to_wait_for_it(world: World, m
 
 def test_a_config_that_is_too_long_for_a_point_is_not_kept(world: World):
     """What the search picked is known besides."""
-    long = {"text": {"value": "x" * trials_module.LONGEST_POINT}, "lr": {"value": 0.2}}
-    world.controller.enqueue(world.sweep, {"lr": {"value": 0.1}}, "local")
+    long = {"text": {"value": "x" * trials_module.MOST_POINT_CHARACTERS}, "lr": {"value": 0.2}}
+    world.dispatcher.enqueue(world.sweep, {"lr": {"value": 0.1}}, "local")
     (run,) = world.store.all(Run)
     world.store.change(run, config=json.dumps(long))
-    assert world.controller.proposals.trials.of(world.sweep).remaining == 1
+    assert world.lifecycle.proposals.trials.of(world.sweep).remaining == 1
 
 
 def test_bayes_learns_from_the_best_and_the_newest_trials_and_knows_all_points():
     config = CONFIGS[-1] | {"parameters": {"a": {"min": 0.0, "max": 1.0}}}
-    losses = [(number * 7919) % 10007 for number in range(3 * MOST_NEWEST)]
+    losses = [(number * 7919) % 10007 for number in range(3 * MOST_NEWEST_TRIALS)]
     past = search.Past(config, [Trial({"a": loss}, loss, is_live=False) for loss in losses])
     learned = [trial.value for trial in past.learned()]
-    assert learned[-MOST_NEWEST:] == losses[-MOST_NEWEST:]
-    assert set(sorted(losses)[:MOST_BEST]) <= set(learned)
-    assert len(learned) <= MOST_NEWEST + MOST_BEST
+    assert learned[-MOST_NEWEST_TRIALS:] == losses[-MOST_NEWEST_TRIALS:]
+    assert set(sorted(losses)[:MOST_BEST_TRIALS]) <= set(learned)
+    assert len(learned) <= MOST_NEWEST_TRIALS + MOST_BEST_TRIALS
     assert all({"a": loss} in past for loss in losses)
     past.drop(0)
     assert {"a": losses[0]} not in past
@@ -176,7 +176,7 @@ def test_bayes_is_told_everything_before_it_repeats_a_point_that_it_has_forgotte
             asked.append(len(trials))
             return {"a": 1 if len(trials) == 1 else 3}
 
-    proposals = world.controller.proposals
+    proposals = world.lifecycle.proposals
     assert proposals.compute(world.sweep, trials[1:], trials, Process()).point == {"a": 3}
     assert asked == [1, 2]
 
@@ -194,7 +194,7 @@ def test_a_grid_too_large_to_list_is_searched_from_its_beginning():
 def test_a_store_tells_of_every_change_of_what_is_watched(store: Store, world: World):
     told = []
     store.watch(Run, ("sweep_id", "config"), lambda *change: told.append(change), lambda: None)
-    run = world.controller.enqueue(world.sweep, {}, "u")
+    run = world.dispatcher.enqueue(world.sweep, {}, "u")
     store.change(run, notes="x")
     store.change(run, config='{"a": 1}')
     store.execute("UPDATE runs SET sweep_id = NULL")

@@ -2,10 +2,11 @@
 
 import json
 
-from workshop.server import additions
-from workshop.server.controller import Controller
-from workshop.server.records import Agent, Project, Run, Sweep
-from workshop.server.store import Store
+from sweepserver.scheduling.dispatch import Dispatcher
+from sweepserver.scheduling.lifecycle import Lifecycle
+from sweepserver.store import additions
+from sweepserver.store.database import Store
+from sweepserver.store.records import Agent, Project, Run, Sweep
 
 CONFIG = """
 program: train.py
@@ -29,12 +30,12 @@ class Clock:
 
 
 class World:
-    """A sweep of two points and its controller."""
+    """A sweep of two points, and what decides for it."""
 
     def __init__(self, store: Store):
         self.store = store
         self.clock = Clock()
-        self.controller = Controller(store, self.clock, self.clock.elapsed)
+        self.restart()
         now = self.clock()
         project = store.add(Project, entity="local", name="p", created_at=now)
         self.sweep_id = store.add(
@@ -48,7 +49,8 @@ class World:
         ).id
 
     def restart(self) -> None:
-        self.controller = Controller(self.store, self.clock, self.clock.elapsed)
+        self.lifecycle = Lifecycle(self.store, self.clock, self.clock.elapsed)
+        self.dispatcher = Dispatcher(self.store, self.lifecycle)
 
     def agent(self, name: str = "a") -> int:
         now = self.clock()
@@ -66,19 +68,19 @@ class World:
         self.clock.seconds += after
         state = json.dumps(dict.fromkeys(alive, True))
         record = self.store.find(Agent, id=agent)
-        return json.loads(self.controller.heartbeat(record, state))
+        return json.loads(self.dispatcher.heartbeat(record, state))
 
     def wait(self, seconds: int) -> None:
         """Let time pass while the server is looking."""
         for _ in range(seconds):
             self.clock.seconds += 1
-            self.controller.tend()
+            self.lifecycle.reap_silent_runs()
 
     def run(self, name: str) -> Run:
         return self.store.find(Run, name=name)
 
     def post(self, name: str, **body) -> Run:
-        return self.controller.posted(self.run(name), body)
+        return self.lifecycle.posted(self.run(name), body)
 
     def log(self, name: str, **values: list) -> Run:
         """Let a run log rows, whose values by key are given."""
@@ -100,4 +102,4 @@ class World:
         return self.store.find(Sweep, id=self.sweep_id)
 
     def set_state(self, state: str) -> None:
-        self.controller.set_state(self.sweep, state)
+        self.lifecycle.set_state(self.sweep, state)

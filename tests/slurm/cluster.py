@@ -63,6 +63,8 @@ from tests import leftovers
 from tests.ports import free_ports
 from tests.slurm import configuration
 from tests.waiting import patience, wait_for
+from workshop.run_agents.rehearsal import processes
+from workshop.run_agents.rehearsal.configuration import POLLING, Configuration
 
 # What must be installed: a file or program of each of Debian's packages.
 NEEDED = {
@@ -166,8 +168,8 @@ class Cluster:
         return [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
 
     def end_soon(self, job: str) -> None:
-        """Set a running job's time limit to 2 s from now; SLURM notices within 30 s."""
-        self._checked("scontrol", "update", f"JobId={job}", "EndTime=now+2")
+        """Declare a running job's time over; SLURM notices within 30 s, with no warning before."""
+        self._checked("scontrol", "update", f"JobId={job}", "EndTime=now")
 
     def start_now(self, job: str) -> None:
         """Let a requeued job start again without the wait, unless it has started meanwhile."""
@@ -199,7 +201,7 @@ class Cluster:
         slurmd = self._daemons.pop(node)
         slurmd.kill()
         slurmd.wait()
-        leftovers.kill(SLURMD_NODENAME=node, SLURM_CONF=self.environment["SLURM_CONF"])
+        processes.kill(SLURMD_NODENAME=node, SLURM_CONF=self.environment["SLURM_CONF"])
 
     def boot_node(self, node: str) -> None:
         """Start slurmd on a node after `crash_node`; the jobs that it had end by NODE_FAIL."""
@@ -218,7 +220,7 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """Return the processes that belong to the cluster, its jobs included."""
-        return leftovers.processes(SLURM_CONF=self.environment["SLURM_CONF"])
+        return processes.find(SLURM_CONF=self.environment["SLURM_CONF"])
 
     def _start(self) -> None:
         # Jobs are in no process group of the cluster's, but all inherit its SLURM_CONF.
@@ -249,19 +251,25 @@ class Cluster:
             (folder / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
         ports = dict(zip(("controller", "accounting", *NODES), free_ports(4), strict=True))
-        settings = {
-            "folder": folder,
-            "host": host,
-            "memory": self._memory_limit(),
-            "controller_port": ports["controller"],
-            "accounting_port": ports["accounting"],
-            "nodes": "".join(
-                configuration.NODE.format(name=name, host=host, port=ports[name], cpus=cpus)
-                for name, cpus in NODES.items()
-            ),
-        }
+        settings = {"folder": folder, "accounting_port": ports["accounting"]}
+        slurm_conf = Configuration(
+            folder=folder,
+            runtime=folder,
+            host=host,
+            user="root",
+            controller_port=ports["controller"],
+            nodes={name: (ports[name], cpus) for name, cpus in NODES.items()},
+            memory=self._memory_limit(),
+            accounting=configuration.ACCOUNTING.format(**settings),
+            # No job is too large for a small machine.
+            node_memory=65536,
+            default_memory=4096,
+            grace_seconds=20,
+            short_minutes=1,
+            is_spread=False,
+        )
+        (folder / "slurm.conf").write_text(str(slurm_conf))
         for name, text in (
-            ("slurm.conf", configuration.SLURM_CONF),
             ("cgroup.conf", configuration.CGROUP_CONF),
             ("slurmdbd.conf", configuration.SLURMDBD_CONF),
             ("mariadb.cnf", configuration.MARIADB_CNF),
@@ -279,10 +287,10 @@ class Cluster:
         try:
             group.mkdir()
         except OSError:  # not there, or not ours to write
-            return configuration.MEMORY_BY_POLLING
+            return POLLING
         if not (group / "memory.memsw.limit_in_bytes").exists():  # swap would prolong a job's life
             group.rmdir()
-            return configuration.MEMORY_BY_POLLING
+            return POLLING
         # For SLURM the group of this cluster is the root of all, so that clusters do not meet.
         (self.folder / "cgroup").mkdir()
         (self.folder / "cgroup" / "memory").symlink_to(group)

@@ -1,81 +1,17 @@
-"""What the files of the test cluster's daemons say, as templates of their texts.
+"""What the test cluster's daemons read beside `slurm.conf`, as templates of their texts.
 
-The names in braces are filled in by `tests.slurm.cluster`.  A site's own configuration looks
-the same but for its ports, its users and its folder.
+`slurm.conf` is that of the rehearsal cluster (`workshop.run_agents.rehearsal.configuration`) with
+some lines of its own, which are here.  The names in braces are filled in by `tests.slurm.cluster`.
 """
 
-# In another folder than an installed cluster's, so that the two never meet.
-SLURM_CONF = """\
-ClusterName=workshop
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller_port}
-
-# The daemons run as the user who runs the tests: root, since slurmd starts jobs as their owners.
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=30
-
-# Nothing outside this folder is written but a control group of the cluster's own, so that an
-# installed cluster stays as it is.
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/%n.spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
-
-# Plugins that need no MPI, and control groups for memory alone.
-ProctrackType=proctrack/linuxproc
-MpiDefault=none
-SwitchType=switch/none
-
+ACCOUNTING = """\
 # Accounting: sacct answers, and an account must be one of the user's own.
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={accounting_port}
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageEnforce=associations
-
-# What a job uses is looked at each second; `memory` says what ends one that exceeds its --mem.
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=1
-{memory}
-# CPUs and memory are rationed.  The nodes pass for ones with more CPUs and memory than the machine
-# may have: no job is too large for a small one.
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU_Memory
-DefMemPerCPU=4096
-SlurmdParameters=config_overrides
-MaxArraySize=1001
-
-# A job starts at once if it can.  One of `main` drives out one of `low`, which gets the signal
-# that it asked for, has GraceTime to write its checkpoint, and is queued again.
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1,bf_interval=1
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-SlurmctldParameters=preempt_send_user_signal
-EnforcePartLimits=ALL
-
-# Short waits: for a job told to end, for a node that answers no more, and (cred_expire, above)
-# for a requeued job, which does not start again before its old credential has expired.  Shorter
-# than half a minute it expires before a busy machine has launched the job, which then fails.
-KillWait=5
-OverTimeLimit=0
-SlurmdTimeout=30
-ReturnToService=1
-
-NodeName=DEFAULT RealMemory=65536 State=UNKNOWN
-{nodes}
-PartitionName=DEFAULT Nodes=ALL State=UP
-PartitionName=main Default=YES MaxTime=01:00:00 PriorityTier=2 PreemptMode=OFF
-PartitionName=low MaxTime=01:00:00 PriorityTier=1 PreemptMode=REQUEUE GraceTime=20
-PartitionName=short MaxTime=00:01:00 PriorityTier=2 PreemptMode=OFF
 """
-
-NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n"
 
 # The kernel kills the largest process of a job when the job's memory is full.
 MEMORY_BY_CGROUP = "TaskPlugin=task/cgroup\n"
@@ -86,9 +22,6 @@ ConstrainRAMSpace=yes
 ConstrainSwapSpace=yes
 AllowedSwapSpace=0
 """
-
-# The slow way for machines without control groups: slurmstepd kills a job that it finds too large.
-MEMORY_BY_POLLING = "TaskPlugin=task/none\nJobAcctGatherParams=OverMemoryKill\n"
 
 # Read by root alone: on a real cluster it holds the database's password.
 SLURMDBD_CONF = """\

@@ -2,9 +2,9 @@
 
 import pytest
 
-from workshop.slurm.cause import KINDS, Facts, cause, last_words
-from workshop.slurm.notes import Start
-from workshop.slurm.starts import SlurmStart
+from workshop.run_agents.slurm.accounting import SlurmStart
+from workshop.run_agents.slurm.cause import KINDS, Facts, cause, last_words
+from workshop.run_agents.slurm.journal import Start
 
 TRACEBACK = """\
 Traceback (most recent call last):
@@ -49,29 +49,31 @@ CASES = {
     ),
     "a trial that exits in silence": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], "failed", True),
-        "code error: the program ended with an exit status that is not 0",
+        "code error: the program ended with a nonzero exit status",
     ),
     "memory, by cgroup": (
         Facts([slurm("OUT_OF_MEMORY", "0:125")], [ran(1)], "running", True),
-        "out of memory: the task's memory was used up: give it more (`memory` in the site profile)",
+        "out of memory: the task's memory was not enough: use a larger `memory` in the site "
+        "profile",
     ),
     "memory, by polling": (
         Facts(
             [slurm("FAILED", "0:9")], [Start(100, "node1")], "running", True,
             log="slurmstepd-node1: error: Exceeded job memory limit",
         ),
-        "out of memory: the task's memory was used up: give it more (`memory` in the site profile)",
+        "out of memory: the task's memory was not enough: use a larger `memory` in the site "
+        "profile",
     ),
     "the GPU's memory": (
         Facts(
             [slurm("FAILED", "1:0")], [ran(1)], "failed", True,
             log="torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
         ),
-        "out of memory: the GPU's memory was used up: give it more (a smaller batch_size)",
+        "out of memory: the GPU's memory was not enough: use a smaller batch_size",
     ),
     "the time limit": (
         Facts([slurm("TIMEOUT")], [Start(100, "node1")], "crashed", True),
-        "time limit: its time was over before its run ended",
+        "time limit: it reached its time limit before its run ended",
     ),
     "warned, and resumed": (
         Facts(
@@ -92,7 +94,7 @@ CASES = {
             [slurm("REQUEUED"), slurm("COMPLETED", began=220, over=300)],
             [ran(warned=True, requeued=True), ran(began=220)], "finished", True,
         ),
-        "preempted and resumed: it was asked to leave; finished in start 2",
+        "preempted and resumed: it was asked to stop; finished in start 2",
     ),
     "requeued by hand": (
         Facts(
@@ -121,15 +123,22 @@ CASES = {
     ),
     "cancelled": (
         Facts([slurm("CANCELLED")], [Start(100, "node1")], "crashed", True),
-        "cancelled: while it ran",
+        "cancelled: while it was running",
     ),
     "cancelled before": (
         Facts([slurm("CANCELLED", began=None)]),
         "cancelled: before it started",
     ),
     "cancelled by the breaker": (
-        Facts([slurm("CANCELLED", began=None)], cancellation="3 tasks in a row have failed; see"),
-        "cancelled: 3 tasks in a row have failed",
+        Facts([slurm("CANCELLED", began=None)], cancellation="3 tasks in a row failed; see"),
+        "cancelled: 3 tasks in a row failed",
+    ),
+    "the agent gave up although the runs finished": (
+        Facts(
+            [slurm("FAILED", "1:0")], [ran(1, gave_up="Detected 3 failed runs")], "finished", True,
+        ),
+        "code error: its program ended with an exit status that is not 0 after its run had "
+        "finished, and its agent gave up: Detected 3 failed runs",
     ),
     "surplus": (
         Facts([slurm("COMPLETED")], [ran(surplus="finished")]),
@@ -137,11 +146,11 @@ CASES = {
     ),
     "idle": (
         Facts([slurm("FAILED", "1:0")], [ran(1, idle=True)]),
-        "no run: its agent was given no run in time: is the sweep paused?",
+        "no run: its agent got no run in time: is the sweep paused?",
     ),
     "an agent that could not start": (
-        Facts([slurm("FAILED", "1:0")], [ran(1)], log="error: the server did not tell"),
-        "no run: error: the server did not tell",
+        Facts([slurm("FAILED", "1:0")], [ran(1)], log="error: the server could not be asked"),
+        "no run: error: the server could not be asked",
     ),
     "a script that could not start": (
         Facts([slurm("FAILED", "1:0")], log="ERROR: Unable to locate a modulefile for 'x'\n"),
@@ -153,20 +162,28 @@ CASES = {
     ),
     "a trial that was killed": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], "crashed", True),
-        "lost: its program was killed without a word (the run is crashed)",
+        "lost: its program was killed and left no error message (the run is crashed)",
     ),
     "a run that was stopped": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], "killed", True),
         "stopped: the server or a user stopped the run",
     ),
+    "a run that its sweep has stopped early": (
+        Facts([slurm("COMPLETED")], [ran(0)], "killed", True, stopped_early=True),
+        "stopped early: other runs of the sweep were better by then",
+    ),
+    "the same, as a task's exit status has it": (
+        Facts([slurm("FAILED", "1:0")], [ran(1)], "killed", True, stopped_early=True),
+        "stopped early: other runs of the sweep were better by then",
+    ),
     "no progress": (
         Facts([slurm("FAILED", "1:0")], [ran(1, warned=True)], "preempted", True),
-        "time limit: its time was over, and it was not put back into the queue",
+        "time limit: it reached its time limit, and was not put back into the queue",
     ),
     "its run went on elsewhere": (
         Facts([slurm("OUT_OF_MEMORY", "0:125")], [ran(1)], "finished", True, "17_4"),
-        "out of memory: the task's memory was used up: give it more (`memory` in the site "
-        "profile); its run went on in task 17_4",
+        "out of memory: the task's memory was not enough: use a larger `memory` in the site "
+        "profile; its run continued in task 17_4",
     ),
     "running": (
         Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "running", True),
@@ -178,7 +195,7 @@ CASES = {
     ),
     "waiting for its turn": (
         Facts([slurm("PENDING", reason="JobArrayTaskLimit", began=None)]),
-        "waiting: as many tasks of this array run as may run at once",
+        "waiting: as many tasks of this array are running as may run at once",
     ),
     "waiting at a limit": (
         Facts([slurm("PENDING", reason="QOSMaxJobsPerUserLimit", began=None)]),
@@ -191,14 +208,14 @@ CASES = {
     ),
     "running, and waits for the server": (
         Facts([slurm("RUNNING", over=None)], [Start(100, "node1", away=True, outage=True)]),
-        "running: on node1; it waits for the server, which does not answer",
+        "running: on node1; it is waiting for the server, which does not answer",
     ),
     "no server": (
         Facts(
             [slurm("FAILED", "2:0")], [ran(2, away=True, outage=True)],
-            log="error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
+            log="error: the W&B server at http://a did not answer within 600 s: once it is up\n",
         ),
-        "no run: error: the W&B server at http://a did not answer in time (600 s): once it is up",
+        "no run: error: the W&B server at http://a did not answer within 600 s: once it is up",
     ),
     "running, with a run that is finished": (
         Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "finished", True),
@@ -221,7 +238,7 @@ CASES = {
         Facts(
             [slurm("RUNNING", over=None)], [Start(100, "node1")], "crashed", True, is_past=True
         ),
-        "lost: its program was killed without a word (the run is crashed)",
+        "lost: its program was killed and left no error message (the run is crashed)",
     ),
     "running, with a run that the server has given up": (
         Facts([slurm("RUNNING", over=None)], [Start(100, "node1")], "crashed", True),
@@ -234,7 +251,7 @@ CASES = {
     ),
     "SLURM is silent, and the task was told to have ended": (
         Facts([slurm("TIMEOUT")], [Start(100, "node1")], "crashed", True, slurm_is_silent=True),
-        "time limit: its time was over before its run ended",
+        "time limit: it reached its time limit before its run ended",
     ),
     "argparse": (
         Facts(
@@ -252,13 +269,13 @@ CASES = {
     ),
     "a program that ends in silence before its run": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], "failed", True, has_begun=False),
-        "lost: its program ended without a word before its run began",
+        "lost: its program ended before its run began, without an error message",
     ),
     "its outage is not the program's error": (
         Facts(
             [slurm("FAILED", "1:0")], [ran(1, away=True, outage=True)], "failed", True,
             log=TRACEBACK + "0 - wandb.wandb_agent - INFO - Cleaning up finished run: k3m9p7qd\n"
-            "error: the W&B server at http://a did not answer in time (600 s): once it is up\n",
+            "error: the W&B server at http://a did not answer within 600 s: once it is up\n",
         ),
         "code error: ValueError: bad",
     ),
@@ -269,19 +286,19 @@ CASES = {
     ),
     "forgotten by SLURM, never started": (
         Facts(),
-        "cancelled: before it started, as it seems: it has no log, and SLURM has forgotten it",
+        "cancelled: probably before it started: it has no log, and SLURM has forgotten it",
     ),
     "forgotten by SLURM, killed": (
         Facts([], [Start(100, "node1")], "crashed", True),
-        "unknown: its script ended without a word, and SLURM has forgotten why",
+        "unknown: its script left no message when it ended, and SLURM has forgotten why",
     ),
     "forgotten by SLURM, over its time": (
         Facts([], [ran(143)], "crashed", True, log=epitaph(" DUE TO TIME LIMIT")),
-        "time limit: its time was over before its run ended",
+        "time limit: it reached its time limit before its run ended",
     ),
     "forgotten by SLURM, cancelled": (
         Facts([], [Start(100, "node1")], "crashed", True, log=epitaph()),
-        "cancelled: while it ran",
+        "cancelled: while it was running",
     ),
     "forgotten by SLURM, its node failed": (
         Facts(
@@ -295,7 +312,7 @@ CASES = {
             [], [ran(143), Start(220, "node1")], "crashed", True,
             log=epitaph(" DUE TO JOB REQUEUE") + "Array 17, task 3 on node1: an agent for 1\n",
         ),
-        "unknown: its script ended without a word, and SLURM has forgotten why",
+        "unknown: its script left no message when it ended, and SLURM has forgotten why",
     ),
     "forgotten by SLURM, interrupted": (
         Facts([], [ran(143), ran(began=220)], "finished", True),
@@ -310,12 +327,12 @@ CASES = {
     ),
     "forgotten by SLURM, failed, and its run went on elsewhere": (
         Facts([], [ran(1)], "failed", True, "18_4", TRACEBACK),
-        "code error: ValueError: bad; its run went on in task 18_4",
+        "code error: ValueError: bad; its run continued in task 18_4",
     ),
     "forgotten by SLURM, killed, and its run went on elsewhere": (
         Facts([], [Start(100, "node1")], "", True, "18_4"),
-        "unknown: its script ended without a word, and SLURM has forgotten why; "
-        "its run went on in task 18_4",
+        "unknown: its script left no message when it ended, and SLURM has forgotten why; "
+        "its run continued in task 18_4",
     ),
     "put itself back, and its run went on elsewhere": (
         Facts(
@@ -323,11 +340,11 @@ CASES = {
             [ran(143, warned=True, requeued=True, preempted=False), ran(surplus="running")],
             "preempted", True, "18_4",
         ),
-        "preempted and resumed: it was warned that its time was up; its run went on in task 18_4",
+        "preempted and resumed: it was warned that its time was up; its run continued in task 18_4",
     ),
     "nothing is left but the run": (
         Facts(run_state="crashed", has_run=True),
-        "unknown: its notes are gone, and SLURM has forgotten it",
+        "unknown: its journal is gone, and SLURM has forgotten it",
     ),
 }  # fmt: skip
 
@@ -341,9 +358,19 @@ def test_cause_in_words(facts, words):
 
 def test_last_words_are_those_of_the_last_failure_and_not_of_the_clients_clean_up():
     assert last_words(NOISE) == ""
-    assert last_words(TRACEBACK + NOISE) == "ValueError: bad"
+    assert last_words(TRACEBACK + NOISE) == last_words(NOISE + TRACEBACK) == "ValueError: bad"
     assert last_words("error: first\n" + TRACEBACK.replace("bad", "worse")) == "ValueError: worse"
     assert last_words(TRACEBACK + "error: last\n") == "error: last"
     assert last_words("usage: fit.py\nfit.py: error: no --lr\n") == "fit.py: error: no --lr"
     assert last_words("epoch 1: error: 0.25\nslurmstepd-node1: error: *** JOB 7 ***\n") == ""
     assert last_words("fine\n") == ""
+
+
+@pytest.mark.parametrize("line", range(NOISE.count("\n") + 1))
+def test_the_clients_clean_up_of_the_last_run_hides_no_word_of_a_program(line):
+    """The traceback comes from a thread of the agent: before, after or between the words."""
+    agent = "2026-11-29 16:40:56,532 - wandb.wandb_agent - INFO - Cleaning up finished run: ajz8\n"
+    noise, words = NOISE.splitlines(keepends=True), "python: can't open file 'nowhere.py'\n"
+    log = "".join([*noise[:line], words, *noise[line:], agent])
+    never_began = Facts([], [ran(status=1)], "failed", True, log=log, has_begun=False)
+    assert str(cause(never_began)) == f"code error: {words.strip()}"

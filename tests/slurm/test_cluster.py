@@ -138,7 +138,7 @@ def test_a_cluster_ends_even_if_its_owner_is_killed(tmp_path):
     folder, processes = done.stdout.split()
     assert int(processes) > DAEMONS
     wait_for(lambda: not Path(folder).exists())
-    assert module.leftovers.processes(SLURM_CONF=f"{folder}/slurm.conf") == []
+    assert module.processes.find(SLURM_CONF=f"{folder}/slurm.conf") == []
     assert not (module.MEMORY_GROUPS / Path(folder).name).exists()
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.waiting import wait_for
-from workshop import failures, slurm
+from workshop import failure_lab
+from workshop.run_agents import slurm
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("cluster 2")]
 
@@ -11,7 +12,7 @@ ENDING = ("crash", "agent_killed", "time_limit")  # the others let every task fi
 
 
 def test_ledger_names_the_failure(server, on_cluster):
-    paths = {failure: failures.register(failure, "failures-on-cluster") for failure in ENDING}
+    paths = {failure: failure_lab.register(failure, "failures-on-cluster") for failure in ENDING}
     for path in paths.values():
         submission = slurm.plan(path, site="test_cluster", at_once=2)
         slurm.submit(submission, patience=0, show=lambda line: None)

@@ -6,8 +6,8 @@ import pytest
 import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
 
-from workshop.slurm.handback import hand_back
-from workshop.slurm.repairing import gaps
+from workshop.run_agents.slurm.repairs import gaps
+from workshop.run_agents.slurm.requeue import hand_back
 
 
 @pytest.mark.parametrize("reaches_wandb", [False, True], ids=["no wandb.init", "has logged"])

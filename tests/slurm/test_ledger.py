@@ -14,12 +14,11 @@ import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
 
 from tests.waiting import patience, wait_for
-from workshop import slurm
 from workshop.errors import WorkshopError
-from workshop.slurm import commands, notes, repairing, table
-from workshop.slurm.points import Gaps
-from workshop.slurm.repairing import gaps
-from workshop.slurm.starts import SlurmStart, remembered, starts
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import commands, journal, repairs, task_ledger
+from workshop.run_agents.slurm.accounting import SlurmStart, remembered, starts
+from workshop.run_agents.slurm.repairs import Gaps, gaps
 
 GRID = {"method": "grid", "parameters": {"rate": {"values": [0.1, 0.2, 0.3]}}}
 
@@ -58,7 +57,7 @@ class Arrays:
         place = self.logs / job / number
         values = place / "wandb" / f"sweep-{self.sweep_id}"
         values.mkdir(parents=True, exist_ok=True)
-        notes.record(job, sweep=self.path, tasks=1, runs_per_task=len(runs) or 1)
+        journal.record(job, sweep=self.path, tasks=1, runs_per_task=len(runs) or 1)
         now = time.time()
         (place / "notes").write_text(f"{now - 200:.0f}\tstart\tnode1\n")
         (place / "started").touch()
@@ -77,14 +76,14 @@ class Arrays:
 
     def cause(self, task: str) -> str:
         """Return the cause that the ledger has for a task with one run."""
-        return table.ledger(self.path).set_index("task").loc[task, "cause"]
+        return task_ledger.ledger(self.path).set_index("task").loc[task, "cause"]
 
 
 @pytest.fixture
 def arrays(server, tmp_path, monkeypatch) -> Arrays:
-    monkeypatch.setattr(notes, "logs", lambda: tmp_path)
+    monkeypatch.setattr(journal, "logs", lambda: tmp_path)
     made = Arrays(tmp_path, server)
-    monkeypatch.setattr(table, "starts", lambda job: made.slurm.get(job, {}))
+    monkeypatch.setattr(task_ledger, "starts", lambda job: made.slurm.get(job, {}))
     return made
 
 
@@ -99,10 +98,10 @@ class TestATaskThatEndsWhileItIsAskedFor:
             run.finish()
             return arrays.slurm[job]
 
-        monkeypatch.setattr(table, "starts", starts)
+        monkeypatch.setattr(task_ledger, "starts", starts)
 
     def test_its_run_is_finished(self):
-        assert list(table.ledger(self.path)["cause"]) == ["finished"]
+        assert list(task_ledger.ledger(self.path)["cause"]) == ["finished"]
 
     def test_its_run_is_not_to_be_repeated(self):
         found = gaps(self.path)
@@ -138,7 +137,7 @@ class TestGaps:
             raise WorkshopError("SLURM's `scontrol` did not answer within 30 s")
 
         arrays.task("7_1", "RUNNING", arrays.take())
-        monkeypatch.setattr(table, "starts", starts)
+        monkeypatch.setattr(task_ledger, "starts", starts)
         assert (gaps(arrays.path).live, gaps(arrays.path).failed) == (1, [])
         assert arrays.cause("7_1") == "unknown: SLURM does not answer"
 
@@ -146,7 +145,7 @@ class TestGaps:
 class TestRepair:
     def test_a_second_one_waits_for_the_first(self, arrays, monkeypatch):
         nothing = Gaps(3, done=3, live=0, missing=0)
-        monkeypatch.setattr(repairing, "gaps", lambda path, only: nothing)
+        monkeypatch.setattr(repairs, "gaps", lambda path, only: nothing)
         said: list[str] = []
         with (arrays.logs / f"repair-{arrays.sweep_id}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,7 +154,7 @@ class TestRepair:
             )
             second.start()
             wait_for(lambda: said)
-            assert said == ["another repair of this sweep is going on: waiting for its end"]
+            assert said == ["another repair of this sweep is running: waiting for it to end"]
         second.join(patience(60))
         assert said[-1] == "nothing to repair"
 
@@ -167,13 +166,11 @@ class TestRepair:
             arrays.run(0)
         arrays.task("8_1", queue)
         records = {"8": [{"JobState": queue, "ArrayTaskId": "1"}]}
-        monkeypatch.setattr(commands, "queued", lambda job: records.get(job, []))
-        monkeypatch.setattr(repairing, "submit", None)
+        monkeypatch.setattr(commands, "queued", lambda job, _: records.get(job, []))
+        monkeypatch.setattr(repairs, "submit", None)
         said: list[str] = []
         assert slurm.repair(arrays.path, show=said.append) is None
-        assert said[-1] == (
-            "tasks for these 1 runs are waiting already, and were given the failed ones"
-        )
+        assert said[-1] == ("tasks for 1 run are already waiting, and will retry the failed ones")
         assert wandb.Api().run(f"{arrays.server.entity}/ledger/{run}").state == "preempted"
         assert wandb.Api().sweep(arrays.path).state == "RUNNING"
 
@@ -184,8 +181,8 @@ class TestMemory:
     @pytest.fixture(autouse=True)
     def controller(self, arrays, monkeypatch):
         self.records: list[dict[str, str]] = []
-        monkeypatch.setattr(commands, "has_accounting", lambda: False)
-        monkeypatch.setattr(commands, "queued", lambda job: self.records)
+        monkeypatch.setattr(commands, "accounted", lambda *_: None)
+        monkeypatch.setattr(commands, "queued", lambda job, _: self.records)
         (arrays.logs / "7").mkdir()
 
     def says(self, state: str, restarts: int = 0, code: str = "0:0") -> None:
@@ -227,14 +224,14 @@ class TestMemory:
         assert not (arrays.logs / "8").exists()
 
     def test_the_first_arrays_causes_outlive_a_repair(self, arrays, monkeypatch):
-        monkeypatch.setattr(table, "starts", starts)
+        monkeypatch.setattr(task_ledger, "starts", starts)
         run = arrays.run(1)
         place = arrays.task("7_1", "FAILED", run, note="run\t" + f"{run} failed 3")
         arrays.task("8_1", "COMPLETED", run, note="end\t0")
         place.with_suffix(".out").write_text(
             "Traceback (most recent call last):\nValueError: bad\n"
         )
-        assert arrays.cause("7_1") == ("code error: ValueError: bad; its run went on in task 8_1")
+        assert arrays.cause("7_1") == ("code error: ValueError: bad; its run continued in task 8_1")
 
 
 TORN = (b"", b'{"sweep": "a', b"\0\0\0", b"17\tsta", b"17\tend\t1\n17\tend\t\n")
@@ -249,14 +246,14 @@ def test_a_torn_file_ends_no_command(arrays, name):
     (values,) = place.glob("wandb/*/*.yaml")
     for text in TORN:
         (values if name == "values" else place.parent / name).write_bytes(text)
-        assert "8_1" in list(table.ledger(arrays.path)["task"])
+        assert "8_1" in list(task_ledger.ledger(arrays.path)["task"])
         assert [failed.id for failed in gaps(arrays.path).failed] == [run]
 
 
 def test_a_task_whose_folder_was_deleted_is_told_by_its_run(arrays):
     for name, code in (("9_1", 0), ("9_2", 1)):
         arrays.run(code, **{"Array Task": name})
-    frame = table.ledger(arrays.path)
+    frame = task_ledger.ledger(arrays.path)
     assert list(frame["task"]) == ["9_1", "9_2"]
     assert list(frame["kind"]) == ["finished", "code error"]
     assert list(frame["configuration"]) == ["rate 0.1", "rate 0.2"]
@@ -265,7 +262,7 @@ def test_a_task_whose_folder_was_deleted_is_told_by_its_run(arrays):
 def test_runs_that_a_task_has_behind_it_are_not_running(arrays):
     done, failed, current = arrays.run(0), arrays.run(1), arrays.take()
     arrays.task("7_1", "RUNNING", done, failed, current)
-    assert dict(table.ledger(arrays.path).set_index("run")["kind"]) == {
+    assert dict(task_ledger.ledger(arrays.path).set_index("run")["kind"]) == {
         done: "finished",
         failed: "code error",
         current: "running",
@@ -281,7 +278,7 @@ def test_nested_parameters_have_their_values_in_the_ledger(arrays):
     place = nested.task("7_1", "RUNNING", nested.take())
     (values,) = place.glob("wandb/*/*.yaml")
     values.write_text("o: {value: {rate: 0.2, b: 1}}\n")
-    assert list(table.ledger(nested.path)["configuration"]) == ["o.rate 0.2"]
+    assert list(task_ledger.ledger(nested.path)["configuration"]) == ["o.rate 0.2"]
 
 
 PROGRAM = """\
@@ -319,12 +316,12 @@ def test_a_program_that_ends_before_its_run_begins_says_why(arrays):
         agent.wait(patience(120))
         with (arrays.logs / job / "1" / "notes").open("a") as file:
             file.write(f"{time.time():.0f}\tend\t1\n")
-    *before, after = table.ledger(ledgers["7"].path)["cause"]
+    *before, after = task_ledger.ledger(ledgers["7"].path)["cause"]
     assert before == [
         "code error: fit.py: error: unrecognized arguments: --lr=0.1",
-        "lost: its program ended without a word before its run began",
+        "lost: its program ended before its run began, without an error message",
     ]
-    assert after.startswith("lost: its program was killed without a word (the run is ")
-    for cause in table.ledger(ledgers["8"].path)["cause"]:
+    assert after.startswith("lost: its program was killed and left no error message (the run is ")
+    for cause in task_ledger.ledger(ledgers["8"].path)["cause"]:
         assert cause.endswith("nowhere.py': [Errno 2] No such file or directory")
         assert cause.startswith("code error: ")

@@ -3,9 +3,10 @@
 import nbformat
 import pytest
 
-from workshop import sweep
-from workshop.analysis import fetch_runs
 from workshop.batch import start
+from workshop.define import definition
+from workshop.initialize import registration
+from workshop.initialize.run_tables import fetch_runs
 from workshop.paths import NOTEBOOKS
 
 RATES = [0.1, 0.001]
@@ -21,14 +22,14 @@ RATES = [0.1, 0.001]
 def test_notebook_runs_the_sweep(runner, server, request, tmp_path):
     if runner == "slurm_array":
         request.getfixturevalue("on_cluster")
-    config = sweep.load("configs/sweep_config.yaml")
+    config = definition.load("configs/sweep_config.yaml")
     tiny = {"model_name": "resnet18", "sample_ratio": 0.2, "num_epochs": 1, "scale": "smoke"}
     config["parameters"] = {name: {"value": value} for name, value in tiny.items()}
     config["parameters"] |= {
         "learning_rate": {"values": RATES},
         "optimizer": {"value": "adam"},
     }
-    path = sweep.register(config, "notebook")
+    path = registration.register(config, "notebook")
 
     parameters = {"sweep": path, "runner": runner, "site": "test_cluster"}
     start([NOTEBOOKS / "03_run_agents.ipynb"], parameters, tmp_path / "out")

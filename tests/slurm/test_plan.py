@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop import slurm, sweep
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 from workshop.paths import ROOT
+from workshop.run_agents import slurm
 
 PATH = "local/sweep-workshop/abcd1234"
 
@@ -49,7 +51,7 @@ class TestPlan:
     def test_the_time_that_the_script_asks_for_counts_as_well(self, monkeypatch, tmp_path):
         script = tmp_path / "short.slrm"
         script.write_text(slurm.SCRIPT.read_text().replace("--time=01:00:00", "--time=00:02:00"))
-        monkeypatch.setattr("workshop.slurm.submission.SCRIPT", script)
+        monkeypatch.setattr("workshop.run_agents.slurm.submission.SCRIPT", script)
         assert not [word for word in slurm.plan(PATH, 2).probe() if word.startswith("--time")]
 
     def test_tasks_get_what_the_profile_gives(self):
@@ -65,7 +67,7 @@ class TestPlan:
         secrets += ["JPY_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING"]
         secrets += ["GOOGLE_APPLICATION_CREDENTIALS", "hf_token", "PGPASSWORD", "MYSQL_PWD"]
         for name in [*foreign, *secrets]:
-            monkeypatch.setenv(name, "sentinel-3f9a")
+            monkeypatch.setenv(name, "7" if name == "WORKSHOP_AGENTS" else "sentinel-3f9a")
         for name in ("https_proxy", "DATABASE_URL"):
             monkeypatch.setenv(name, "http://me:sentinel-3f9a@somewhere:80/")
             secrets.append(name)
@@ -116,16 +118,20 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("path", "arguments", "message"),
         [
-            ("abcd1234", {"tasks": 1}, "'abcd1234' is no complete path.*entity/project/ID"),
-            (PATH, {"tasks": 0}, "tasks=0.*1 or more"),
-            (PATH, {"tasks": 1, "at_once": 0}, "at_once=0.*1 or more"),
-            (PATH, {"tasks": 1, "runs_per_task": 0}, "runs_per_task=0.*1 or more"),
+            ("abcd1234", {"tasks": 1}, "'abcd1234' is not the full path.*entity/project/ID"),
+            (PATH, {"tasks": 0}, "tasks must be at least 1, got 0"),
+            (PATH, {"tasks": 1, "at_once": 0}, "at_once must be at least 1, got 0"),
+            (PATH, {"tasks": 1, "runs_per_task": 0}, "runs_per_task must be at least 1, got 0"),
             (PATH, {"tasks": 1, "array": "1-3"}, "'array' is set by the plan"),
             (PATH, {"tasks": 1, "kill_on_invalid_dep": "no"}, "'kill-on-invalid-dep' is set by"),
             (PATH, {"tasks": 1, "export": "ALL"}, "'export' is set by the plan"),
             (PATH, {"tasks": 1, "outp": "x"}, "'outp' is set by the plan"),
-            (PATH, {"tasks": 1, "": "x"}, "'' is no option of sbatch: give its long name"),
-            (PATH, {"tasks": 1, "comment": "a\nb"}, "option comment is 'a.nb', but it must be of"),
+            (PATH, {"tasks": 1, "": "x"}, "sbatch has no option '': give a long name"),
+            (
+                PATH,
+                {"tasks": 1, "comment": "a\nb"},
+                "option comment must be one line, got 'a..?nb'",
+            ),
             (PATH, {"tasks": 1, "site": "nope"}, "there is no site profile 'nope'"),
         ],
     )
@@ -140,8 +146,8 @@ class TestSize:
     @pytest.fixture
     def register(self, server):
         def register(**changes):
-            config = sweep.load("configs/sweep_config.yaml") | changes
-            return sweep.register(config, "size")
+            config = definition.load("configs/sweep_config.yaml") | changes
+            return registration.register(config, "size")
 
         return register
 
@@ -155,12 +161,12 @@ class TestSize:
         self, register, monkeypatch, looks
     ):
         waiting = iter(looks)
-        monkeypatch.setattr("workshop.slurm.submission.claimed", lambda _: next(waiting))
+        monkeypatch.setattr("workshop.run_agents.slurm.submission.claimed", lambda _: next(waiting))
         assert slurm.plan(register()).tasks == 8
 
     def test_a_sweep_without_end_needs_a_number(self, register):
         path = register(method="random")
-        with pytest.raises(WorkshopError, match=r"has no end.*--tasks N.*run_cap"):
+        with pytest.raises(WorkshopError, match=r"never ends.*--tasks N.*run_cap"):
             slurm.plan(path)
         assert slurm.plan(path, tasks=3).tasks == 3
 
@@ -220,7 +226,7 @@ class TestKey:
             slurm.submit(slurm.plan(PATH, 2))
 
     def test_without_slurm_the_reason_is_said(self):
-        assert "SLURM is not installed here" in slurm.available()
+        assert "SLURM is not installed here" in slurm.available("generic").words
         self.write()
         with pytest.raises(WorkshopError, match="SLURM is not installed here"):
             slurm.submit(slurm.plan(PATH, 2))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.slurm.points import SweepRun, account, state_by_task
+from workshop.run_agents.slurm.repairs import SweepRun, account, state_by_task
 
 CONFIG = {
     "method": "grid",
@@ -97,7 +97,7 @@ def test_runs_that_are_no_point_of_the_grid_are_others():
     assert (gaps.done, gaps.missing, gaps.failed) == (1, 3, [])
     assert [other.id for other in gaps.others] == ["a", "b", "d"]
     assert [again.id for again in gaps.interrupted] == ["d"]
-    assert "3 others: their values are no point of the sweep" in str(gaps)
+    assert "3 other runs: values not from this sweep" in str(gaps)
 
 
 def test_a_quantised_range_and_nested_parameters_have_the_points_of_the_search():
@@ -120,7 +120,7 @@ def test_random_search_lacks_what_its_cap_allows():
     assert not gaps.duplicated
     endless = account({"method": "random", "parameters": {}}, runs)
     assert (endless.expected, endless.missing) == (None, 0)
-    assert "of a sweep without end" in str(endless)
+    assert "of a sweep that never ends" in str(endless)
 
 
 def test_a_capped_grid_lacks_no_more_than_its_cap_allows():
@@ -130,6 +130,6 @@ def test_a_capped_grid_lacks_no_more_than_its_cap_allows():
 
 def test_the_account_names_what_needs_work():
     text = str(account(CONFIG, [run("a", "failed", 32, 0.1), run("b", "finished", 32, 1)]))
-    assert "1 of 4 points are done, 0 are being worked on" in text
-    assert "2 missing: no run was given them\n  batch_size 64, learning_rate 0.1" in text
+    assert "1 of 4 points done, 0 in progress" in text
+    assert "2 missing: never handed out\n  batch_size 64, learning_rate 0.1" in text
     assert "batch_size 32, learning_rate 0.1, model_name resnet18: run a failed" in text

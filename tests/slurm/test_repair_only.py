@@ -7,8 +7,8 @@ import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
 
 from workshop import cli
-from workshop.slurm import notes, table
-from workshop.slurm.starts import SlurmStart
+from workshop.run_agents.slurm import journal, task_ledger
+from workshop.run_agents.slurm.accounting import SlurmStart
 
 ENDS = {
     1: ("FAILED", "Traceback (most recent call last):\nValueError: too large\n"),
@@ -20,7 +20,7 @@ ENDS = {
 @pytest.fixture
 def path(server, tmp_path, monkeypatch) -> str:
     """Return a sweep of four points: one finished, two failed in their ways, one is to be run."""
-    monkeypatch.setattr(notes, "logs", lambda: tmp_path)
+    monkeypatch.setattr(journal, "logs", lambda: tmp_path)
     config = {"method": "grid", "parameters": {"rate": {"values": [0.1, 0.2, 0.3, 0.4]}}}
     sweep_id = wandb.sweep(config, project="only")
     path = f"{server.entity}/only/{sweep_id}"
@@ -40,12 +40,12 @@ def path(server, tmp_path, monkeypatch) -> str:
         status = f"{began + 1}\tend\t1\n" if state == "FAILED" else ""
         note = f"{began}\tstart\tnode1\n{began}\tsweep\t{path}\n{status}"
         (tmp_path / "7" / str(task) / "notes").write_text(note)
-    notes.record("7", sweep=path, tasks=3)
+    journal.record("7", sweep=path, tasks=3)
     known = {
         task: [SlurmStart(task, state, "1:0", node="node1", began=began, over=began + 1)]
         for task, (state, _) in ENDS.items()
     }
-    monkeypatch.setattr(table, "starts", lambda job: known)
+    monkeypatch.setattr(task_ledger, "starts", lambda job: known)
     return path
 
 
@@ -63,9 +63,9 @@ def test_the_dry_run_says_what_is_repeated_and_what_is_left_out(
 ):
     assert cli.main(["repair", path, "--dry-run", *options]) == 0
     printed = capsys.readouterr().out
-    assert "1 missing: no run was given them\n  rate 0.4\n" in printed
-    assert below(printed, "failed: to be repeated") == repeated
-    assert below(printed, "failed otherwise: left out") == left_out
+    assert "1 missing: never handed out\n  rate 0.4\n" in printed
+    assert below(printed, "failed: to be retried") == repeated
+    assert below(printed, "failed for another cause: not to be retried") == left_out
 
 
 def below(text: str, words: str) -> list[str] | None:

@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from workshop import cli, slurm
+from workshop import cli
 from workshop.errors import WorkshopError
+from workshop.run_agents import slurm
 
 PATH = "local/p/abcd1234"
 KINDS = ["finished"] * 150 + ["code error"] * 3 + ["node failure"] + ["running"] * 6
@@ -33,8 +34,8 @@ def frame(kinds):
 
 @pytest.fixture(autouse=True)
 def of_two_hundred_tasks(monkeypatch):
-    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS))
-    monkeypatch.setattr("workshop.backend.connect", lambda: print("W&B: here"))
+    monkeypatch.setattr("workshop.run_agents.slurm.ledger", lambda _: frame(KINDS))
+    monkeypatch.setattr("workshop.connection.backend.connect", lambda: print("W&B: here"))
 
 
 def status(capsys, *options):
@@ -48,7 +49,7 @@ def test_counts_come_first_and_then_what_needs_a_look(capsys):
     assert counts == "150 finished, 3 code error, 1 node failure, 6 running, 40 waiting"
     assert head.split()[:2] == ["task", "run"]
     assert [row.split()[0] for row in rows] == ["17_151", "17_152", "17_153", "17_154"]
-    assert last == "196 more are not shown: `--all` shows them"
+    assert last == "196 more tasks are not shown: use `--all` to see all"
 
 
 @pytest.mark.parametrize(
@@ -66,12 +67,12 @@ def test_rows_are_chosen_by_cause_and_by_state(options, rows, capsys):
     _, counts, *shown = status(capsys, *options)
     assert counts.startswith("150 finished, ")
     if rows != 200:
-        assert shown.pop().endswith("more are not shown: `--all` shows them")
+        assert shown.pop().endswith("not shown: use `--all` to see all")
     assert len(shown) == rows + 1 if rows else shown == []
 
 
 def test_a_few_are_shown_whatever_became_of_them(monkeypatch, capsys):
-    monkeypatch.setattr("workshop.slurm.table.ledger", lambda _: frame(KINDS[140:160]))
+    monkeypatch.setattr("workshop.run_agents.slurm.ledger", lambda _: frame(KINDS[140:160]))
     assert len(status(capsys)) == 3 + 20
 
 
@@ -87,10 +88,10 @@ def test_a_program_reads_json_and_nothing_else(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--only", "code-eror"], "'code eror' is no cause (did you mean 'code error'?): choose"),
+        (["--only", "code-eror"], "cause 'code eror' is not known (did you mean 'code error'?): "),
         (
             ["--state", "FAILEDX"],
-            "none of these tasks is FAILEDX to SLURM (did you mean 'FAILED'?)",
+            "no task is in SLURM state FAILEDX (did you mean 'FAILED'?)",
         ),
     ],
 )
@@ -103,10 +104,10 @@ def test_slurms_silence_is_said_beside_the_counts():
     silent = frame(["finished"])
     silent.attrs["problem"] = "SLURM is away"
     assert slurm.describe(silent).splitlines()[:2] == [
-        "1 finished", "without what SLURM knows: SLURM is away",
+        "1 finished", "incomplete, because SLURM does not answer: SLURM is away",
     ]  # fmt: skip
 
 
 def test_repair_knows_the_same_causes():
-    with pytest.raises(WorkshopError, match="'lots' is no cause"):
+    with pytest.raises(WorkshopError, match="cause 'lots' is not known"):
         slurm.gaps(PATH, only=["lots"])

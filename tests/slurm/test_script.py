@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import patience, wait_for
-from workshop import slurm
 from workshop.paths import ROOT
-from workshop.slurm import notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import journal
 
 
 @pytest.fixture
@@ -31,13 +31,34 @@ def environment(tmp_path, monkeypatch) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize(
+    ("change", "status", "steps"),
+    [
+        ({}, 3, ["begin", "failed"]),
+        ({"WORKSHOP_SCRATCH": "/no/such/folder"}, 1, ["failed"]),
+    ],
+)
+def test_a_script_that_fails_ahead_of_its_agent_says_so_to_the_others(
+    change, status, steps, environment, tmp_path
+):
+    python = tmp_path / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$3" >>"$WORKSHOP_HOME/steps"\n[ "$3" = failed ] || exit 3')
+    done = subprocess.run(
+        ["bash", str(slurm.SCRIPT), "e/p/s"],
+        env=environment | change, cwd=ROOT, capture_output=True, timeout=patience(60), check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "steps").read_text().split() == steps
+    assert journal.read("17", 1).starts[-1].status == status
+
+
 def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
     log = (tmp_path / "log").open("wb")
     script = subprocess.Popen(
         ["bash", str(slurm.SCRIPT), "e/p/s"],
         env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
-    place = Path(notes.folder("17") / "1")
+    place = Path(journal.folder("17") / "1")
     try:
         wait_for((place / "agent").exists, (tmp_path / "log").read_text)
         script.send_signal(signal.SIGTERM)
@@ -51,4 +72,4 @@ def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
         ):
             os.kill(own, signal.SIGKILL)
         log.close()
-    assert notes.read("17", 1).starts[-1].status == 143
+    assert journal.read("17", 1).starts[-1].status == 143

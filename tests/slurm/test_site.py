@@ -3,7 +3,7 @@
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.slurm.site import FOLDER, Site, load
+from workshop.run_agents.slurm.site import FOLDER, Site, load
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
@@ -57,7 +57,7 @@ def test_other_generic_resources_are_asked_for_beside_gpus(tmp_path):
         ("time: two hours", "time is 'two hours', but it must be a time"),
         ("gpus: true", "gpus is True, but it must be a number of GPUs, or one with their type"),
         ("cpus: 0\ntime: soon", r"time is 'soon', .* \(and 1 more problem\)$"),
-        ("partion: gpu", r"partion is no key of a site profile \(did you mean 'partition'\?\)"),
+        ("partion: gpu", r"a site profile has no key partion \(did you mean 'partition'\?\)"),
         ("environment: {WANDB_API_KEY: abc}", "environment holds WANDB_API_KEY, which looks like"),
         ("environment: {HF_TOKEN: [abc]}", "environment.HF_TOKEN must be text of one line"),
         ("environment: {https_proxy: 'http://me:abc@p:1'}", "environment holds https_proxy, which"),
@@ -66,15 +66,15 @@ def test_other_generic_resources_are_asked_for_beside_gpus(tmp_path):
         ("environment: {'A=1; rm x': x}", "a name in environment is 'A=1; rm x', but it must be"),
         ("environment: {1: x}", "a name in environment is 1, but it must be letters"),
         (r'environment: {A: "a\nb"}', "environment.A must be text of one line"),
-        ("environment: {WORKSHOP_HOME: /x}", "environment holds WORKSHOP_HOME, but tasks have"),
+        ("environment: {WORKSHOP_HOME: /x}", "environment holds WORKSHOP_HOME, but tasks use"),
         ("environment: {WORKSHOP_BIN: /x}", "environment holds WORKSHOP_BIN, but tasks run"),
-        ("environment: {WORKSHOP_IDLE_SECONDS: 5}", "which the key idle_seconds says: use that"),
-        ("environment: {TMPDIR: /x}", "environment holds TMPDIR, which the key scratch says"),
+        ("environment: {WORKSHOP_IDLE_SECONDS: 5}", "which the key idle_seconds sets: use that"),
+        ("environment: {TMPDIR: /x}", "environment holds TMPDIR, which the key scratch sets"),
         ("inherit: [WANDB_API_KEY]", "inherit holds WANDB_API_KEY, but tasks read the key from"),
         ("inherit: [WANDB_SERVICE]", "inherit holds WANDB_SERVICE, which tasks must not inherit"),
-        ("options: {array: 1-3}", "options holds array, which is worked out from the sweep"),
-        ("options: {arr: 1-3}", "options holds arr, which is worked out from the sweep"),
-        ("options: {time: 2:00:00}", "options holds time, which the key time says: use that"),
+        ("options: {array: 1-3}", "options holds array, which follows from the sweep"),
+        ("options: {arr: 1-3}", "options holds arr, which follows from the sweep"),
+        ("options: {time: 2:00:00}", "options holds time, which the key time sets: use that"),
         ("options: {cpus_per_task: 2}", "a name in options is 'cpus_per_task', but it must be the"),
         (r'options: {comment: "a\nb"}', r"options.comment is 'a\\nb', but it must be text of one"),
         ("partition: 'gpu", "is not valid YAML"),

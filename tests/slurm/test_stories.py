@@ -22,10 +22,10 @@ from tests.slurm import trial
 from tests.slurm.cluster import Cluster
 from tests.slurm.trial import register
 from tests.waiting import patience, wait_for
-from workshop import slurm
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
-from workshop.slurm import commands, notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import commands, journal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("stories")]
 
@@ -33,7 +33,7 @@ PATIENCE = 600  # seconds for all stories together; a quiet machine needs about 
 TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 4, "scale": "smoke"}
 
 
-def rate_of(given: notes.Given) -> float:
+def rate_of(given: journal.Given) -> float:
     return yaml.safe_load(given.file.read_text())["learning_rate"]["value"]
 
 
@@ -82,9 +82,9 @@ class Story:
 
     def let_fates_come(self, cluster: Cluster) -> None:
         """Do to each trial that stands still what it waits for."""
-        for task in notes.tasks(self.job.job_id):
+        for task in journal.tasks(self.job.job_id):
             name = f"{self.job.job_id}_{task}"
-            for given in notes.given(notes.folder(self.job.job_id) / str(task), self.path):
+            for given in journal.given(journal.folder(self.job.job_id) / str(task), self.path):
                 rate = rate_of(given)
                 if rate not in self.met and self._stands_still(rate, given.run, name):
                     self.met[rate] = name
@@ -93,8 +93,8 @@ class Story:
                 cluster.command("scontrol", "update", f"JobId={name}", "TimeLimit=55")
                 self.met[-trial.WARNED] = self.met.pop(trial.WARNED)
 
-    def _start(self, name: str) -> notes.Start:
-        return notes.read(self.job.job_id, int(name.partition("_")[2])).starts[-1]
+    def _start(self, name: str) -> journal.Start:
+        return journal.read(self.job.job_id, int(name.partition("_")[2])).starts[-1]
 
     def _stands_still(self, rate: float, run: str, name: str) -> bool:
         if rate == trial.KILLED:
@@ -171,7 +171,7 @@ def submit_to_a_broken_gpu(path: str, cluster: Cluster) -> Story:
 def submit_from_a_job(path: str, folder: Path) -> Story:
     """Submit an array from inside a job."""
     program = (
-        "from workshop import slurm\n"
+        "from workshop.run_agents import slurm\n"
         f"submission = slurm.plan({path!r}, site='test_cluster', nodelist='node1',\n"
         "                        runs_per_task='all', at_once=1)\n"
         "print(submission)\n"
@@ -243,8 +243,7 @@ def stories(environment, cluster, tmp_path_factory) -> dict[str, Story]:
 
 def ledger_without_accounting(path: str) -> pd.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "has_accounting", lambda: False)
-        patch.setattr(commands, "accounted", None)
+        patch.setattr(commands, "accounted", lambda *_: None)
         return slurm.ledger(path)
 
 
@@ -287,9 +286,9 @@ class TestLedger:
         ("rate", "cause", "state"),
         [
             (trial.LIGHT, "finished", "COMPLETED"),
-            (trial.KILLED, "cancelled: while it ran", "CANCELLED"),
+            (trial.KILLED, "cancelled: while it was running", "CANCELLED"),
             (trial.RAISES, "code error: ValueError: this learning rate raises", "FAILED"),
-            (trial.HOGS, "out of memory: the task's memory was used up", None),
+            (trial.HOGS, "out of memory: the task's memory was not enough", None),
         ],
     )
     def test_a_task_that_ends(self, stories, rate, cause, state, cluster):
@@ -306,7 +305,7 @@ class TestLedger:
 
     def test_an_agent_that_gets_no_run_is_ended(self, stories):
         row = stories["idle"].first.iloc[0]
-        assert row["cause"].startswith("no run: its agent was given no run in time")
+        assert row["cause"].startswith("no run: its agent got no run in time")
         assert row["slurm"] == "FAILED"
         assert "no run within 8 s: is the sweep paused?" in stories["idle"].log(row["task"])
 
@@ -338,7 +337,7 @@ class TestBreaker:
     def test_it_cancels_what_is_left_and_says_so(self, stories):
         story = stories["broken"]
         assert list(story.first["kind"]) == ["lost", "code error", "cancelled", "cancelled"]
-        words = "2 tasks in a row have failed, so the 2 that had not started were cancelled"
+        words = "2 tasks in a row failed, so the 2 that had not started were cancelled"
         assert story.first["cause"].iloc[-1] == f"cancelled: {words}"
         assert words in story.log(story.first["task"].iloc[1])
 
@@ -368,7 +367,7 @@ class TestRuns:
 
     def test_submitting_inside_a_job_says_what_is_left_out(self, stories):
         story = stories["inside"]
-        removed = re.search("left out of it: (.*)", story.printed)[1]
+        removed = re.search("removed from it: (.*)", story.printed)[1]
         for name in ("SLURM_JOB_ID", "SLURM_MEM_PER_CPU", "SBATCH_PARTITION"):
             assert name in removed
         folder = home() / "logs" / story.job.job_id / "1"
@@ -400,14 +399,14 @@ class TestRepair:
         rows = story.table.set_index("task")
         for task in story.first.loc[story.first["kind"] == "out of memory", "task"]:
             assert re.search(
-                rf"out of memory: .*; its run went on in task {story.job.job_id}_\d",
+                rf"out of memory: .*; its run continued in task {story.job.job_id}_\d",
                 rows.loc[task, "cause"],
             )
 
     def test_a_complete_sweep_needs_no_repair(self, stories):
         said = []
         assert slurm.repair(stories["light"].path, show=said.append) is None
-        assert said[0].startswith("4 of 4 points are done")
+        assert said[0].startswith("4 of 4 points done")
         assert said[-1] == "nothing to repair"
         with pytest.raises(WorkshopError, match="nothing left to do"):
             slurm.plan(stories["light"].path)
@@ -416,7 +415,7 @@ class TestRepair:
 class TestCommands:
     def test_submit_prints_what_it_submits_and_that_the_server_is_reached(self, stories):
         printed = stories["several"].printed
-        assert "# a probe: does a node reach the server?" in printed
+        assert "# a probe: can a node reach the server?" in printed
         assert "with the key and the sweep" in printed
         assert stories["several"].job.tasks == 2
 
@@ -428,4 +427,4 @@ class TestCommands:
         assert head.split()[:3] == ["task", "run", "configuration"]
         assert len(rows) == 3
         assert workshop("repair", path).splitlines()[-1] == "nothing to repair"
-        assert "3 of 3 points are done" in workshop("repair", path, "--dry-run")
+        assert "3 of 3 points done" in workshop("repair", path, "--dry-run")

@@ -16,11 +16,14 @@ import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_for
-from workshop import cli, slurm, sweep
+from workshop import cli
+from workshop.define import definition
 from workshop.errors import WorkshopError
+from workshop.initialize import registration
 from workshop.paths import ROOT
 from workshop.preflight.cluster import findings as cluster_findings
-from workshop.slurm import commands, notes
+from workshop.run_agents import slurm
+from workshop.run_agents.slurm import commands, journal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
@@ -37,14 +40,14 @@ def empty_queue(server, on_cluster):
 
 @pytest.fixture(scope="module")
 def path(server):
-    config = sweep.load("configs/sweep_config.yaml")
-    return sweep.register(config, "submit")
+    config = definition.load("configs/sweep_config.yaml")
+    return registration.register(config, "submit")
 
 
 @pytest.fixture
 def alone(server):
     """A sweep that no other test submits."""
-    return sweep.register(sweep.load("configs/sweep_config.yaml"), "alone")
+    return registration.register(definition.load("configs/sweep_config.yaml"), "alone")
 
 
 def own_address() -> str | None:
@@ -63,7 +66,7 @@ def class_server(folder: Path, host: str, cluster: Cluster) -> Iterator[str]:
     """Run a server for ada and bob as a batch job, which listens on an address; yield its URL."""
     folder.mkdir()
     (folder / "people.csv").write_text("name\nada\nbob\n")
-    command = [sys.executable, "-m", "workshop.server", "--store", str(folder / "store")]
+    command = [sys.executable, "-m", "sweepserver", "--store", str(folder / "store")]
     command += ["--host", host, "--port", "0", "--roster", str(folder / "people.csv")]
     options = ["--mem=1G", f"--chdir={ROOT}", f"--output={folder / 'log'}"]
     job = cluster.command("sbatch", "--parsable", *options, "--wrap", shlex.join(command)).strip()
@@ -80,7 +83,7 @@ def test_the_preflight_asks_slurm_whether_it_takes_the_profile(tmp_path):
     findings = {finding.check: finding for finding in cluster_findings("test_cluster")}
     assert findings["SLURM"].found == "answers"
     assert findings["site profile test_cluster"].verdict == "ok"
-    assert findings["ended tasks are told by"].found == "sacct"
+    assert findings["records of ended tasks"].found == "sacct"
     assert findings["largest array (MaxArraySize)"].found == "1000 tasks"
     site = tmp_path / "site.yaml"
     site.write_text("account: closed\n")
@@ -89,8 +92,12 @@ def test_the_preflight_asks_slurm_whether_it_takes_the_profile(tmp_path):
     assert "Invalid account" in finding.found
 
 
-def test_it_is_available():
-    assert slurm.available() is None
+def test_the_slurm_that_answers_goes_before_the_rehearsal_cluster():
+    words = "SLURM arrays can run here, with the site profile "
+    assert slurm.available() == slurm.Availability("generic", False, f"{words}generic")
+    assert slurm.available("test_cluster") == slurm.Availability(
+        "test_cluster", True, f"{words}test_cluster"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_an_array_that_is_refused_takes_its_probe_with_it(path, monkeypatch):
 
 
 def test_an_array_that_is_too_large_is_refused(path):
-    with pytest.raises(WorkshopError, match=r"1001 tasks.*\(1000, from MaxArraySize\).*=2 "):
+    with pytest.raises(WorkshopError, match=r"1001 tasks.*allows 1000 \(MaxArraySize\).*=2 "):
         slurm.submit(slurm.plan(path, tasks=1001, site="test_cluster"))
 
 
@@ -157,7 +164,7 @@ def test_a_server_that_nodes_cannot_reach_is_said_by_the_probe(path, tmp_path):
     with pytest.raises(WorkshopError) as caught:
         slurm.submit(elsewhere)
     said = str(caught.value)
-    assert said.startswith("nothing was submitted, since the probe on node node")
+    assert said.startswith("nothing was submitted, because the probe on node node")
     assert f"the W&B server at {NOBODY} cannot be reached" in said
     assert "`workshop server --host`" in said
 
@@ -195,7 +202,7 @@ def test_secrets_are_named_and_kept_back(alone, on_cluster, monkeypatch):
     submission = slurm.plan(alone, site="test_cluster", begin="now+1hour")
     slurm.submit(submission, patience=0, show=lines.append)
     on_cluster.cancel_all()
-    assert lines[0].startswith("kept back from the tasks, since SLURM stores their variables")
+    assert lines[0].startswith("not passed on to the tasks, because they look like secrets")
     assert "AWS_SECRET_ACCESS_KEY" in lines[0]
     assert "sentinel-3f9a" not in str(lines)
 
@@ -223,10 +230,10 @@ def test_a_task_whose_run_would_not_reach_the_server_takes_none(alone, tmp_path,
     monkeypatch.setenv("WANDB_MODE", "offline")
     log = tmp_path / "log"
     row = ended(alone, log, slurm.plan(alone, site="test_cluster").environment)
-    assert "error: mode offline (set by WANDB_MODE) keeps what runs log" in log.read_text()
+    assert "error: mode offline (set by WANDB_MODE) keeps the runs' data" in log.read_text()
     assert (row.kind, row.slurm) == ("no run", "FAILED")
-    assert "mode offline (set by WANDB_MODE) keeps what runs log" in row.cause
-    assert sweep.states(alone).total() == 0
+    assert "mode offline (set by WANDB_MODE) keeps the runs' data" in row.cause
+    assert registration.states(alone).total() == 0
 
 
 def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
@@ -238,10 +245,12 @@ def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
         assert {state.reason for state in job.states()} <= {"Dependency", "None", "BeginTime"}
         table = slurm.ledger(path)
         assert set(table["kind"]) == {"waiting"}
-        with pytest.raises(WorkshopError, match=r"8 runs .* will be taken by tasks that are wait"):
+        with pytest.raises(
+            WorkshopError, match=r"has 8 runs left, and enough tasks are already waiting"
+        ):
             slurm.plan(path)
         assert slurm.repair(path, site="test_cluster", show=lines.append) is None
-        assert lines[-1] == "tasks for these 8 runs are waiting already"
+        assert lines[-1] == "tasks for 8 runs are already waiting"
     finally:
         on_cluster.cancel_all()
     assert set(slurm.ledger(path)["kind"]) == {"cancelled"}
@@ -261,14 +270,14 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
             keys = tmp_path / "class" / "store" / "keys" / f"{name}.netrc"
             monkeypatch.setenv("NETRC", str(keys))
             if name == "bob":
-                path = sweep.register(sweep.load("configs/sweep_config.yaml"), "class")
+                path = registration.register(definition.load("configs/sweep_config.yaml"), "class")
                 lines = []
                 job = slurm.submit(
                     slurm.plan(path, tasks=1, site="test_cluster", nice=100), show=lines.append
                 )
                 job.cancel()
                 assert lines[0].endswith(f"reaches {url}, with the key and the sweep")
-        with pytest.raises(WorkshopError, match=r"belongs to bob, and your key to ada, which may"):
+        with pytest.raises(WorkshopError, match=r"belongs to bob, but your key is for ada, which"):
             slurm.submit(slurm.plan(path, site="test_cluster"))
         slurm.wait(job, 30, 0.2, lambda line: None)
 
@@ -279,24 +288,24 @@ def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, c
     )
     options = ["--parsable", "--array=1-2", "--mem=1G", "--output=/dev/null", "--wrap"]
     running = on_cluster.command("sbatch", *options, "sleep 1000").strip()
-    notes.folder(running).mkdir()
-    notes.record(running, sweep=alone, tasks=2)
+    journal.folder(running).mkdir()
+    journal.record(running, sweep=alone, tasks=2)
     wait_for(lambda: "PENDING" not in on_cluster.command("squeue", "-h", "-j", running, "-o", "%T"))
     capsys.readouterr()
 
     assert cli.main(["cancel", alone]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-3:] == [
-        f"sweep {alone} is canceled: no agent gets another run, and those that run end",
+        f"sweep {alone} is canceled: agents get no more runs, and current runs are ended",
         f"array job {waiting.job_id} is cancelled, with 8 waiting tasks",
         f"array job {running} is cancelled, with 2 running tasks",
     ]
-    assert sweep.get(alone).state.upper() == "CANCELED"
+    assert registration.get(alone).state.upper() == "CANCELED"
     wait_for(lambda: not on_cluster.command("squeue", "-h"))
     assert cli.main(["cancel", alone]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        f"sweep {alone} is canceled already",
-        "no array that was submitted for it from here waits or runs",
+        f"sweep {alone} is already canceled",
+        "no array submitted from here for this sweep is waiting or running",
     ]
 
 
@@ -308,7 +317,7 @@ def test_arrays_end_though_the_server_does_not_answer(alone, on_cluster, monkeyp
     def refuse(_: str) -> None:
         raise WorkshopError("the server is away")
 
-    monkeypatch.setattr("workshop.sweep.get", refuse)
+    monkeypatch.setattr("workshop.initialize.registration.get", refuse)
     with pytest.raises(WorkshopError, match="the server is away"):
         slurm.cancel(alone, show=lines.append)
     assert [line.partition(", ")[2] for line in lines] == ["with 2 waiting tasks"]

@@ -8,22 +8,22 @@ import pytest
 import wandb
 
 from tests.slurm.trial import register
-from workshop import reach
+from workshop.connection import reachability
 from workshop.errors import WorkshopError
-from workshop.slurm import breaker, notes, task
-from workshop.slurm.notes import Start
-from workshop.slurm.starts import SlurmStart
-from workshop.slurm.task import REQUEUE, fruitless
+from workshop.run_agents.slurm import journal, task
+from workshop.run_agents.slurm.accounting import SlurmStart
+from workshop.run_agents.slurm.journal import Start
+from workshop.run_agents.slurm.task import REQUEUE, fruitless
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The folder of task 1 of array 17, started once."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    folder = notes.folder("17") / "1"
+    folder = journal.folder("17") / "1"
     folder.mkdir(parents=True)
     monkeypatch.setenv("WANDB_DIR", str(folder))
-    notes.write(folder, "start", "node1")
+    journal.write(folder, "start", "node1")
     (folder / "started").touch()
     return folder
 
@@ -57,18 +57,34 @@ class TestEnd:
 
     def test_no_run_means_that_the_task_was_surplus(self, capsys):
         assert task.end(self.path, 0, warned=False) == 0
-        assert f"no work left for this task: sweep {self.path}" in capsys.readouterr().out
-        assert notes.read("17", 1).starts[-1].surplus == "pending"
+        assert f"no work left for this task, because sweep {self.path}" in capsys.readouterr().out
+        assert journal.read("17", 1).starts[-1].surplus == "pending"
 
     def test_an_agent_that_failed_before_it_got_a_run_is_no_success(self, capsys):
         assert task.end(self.path, 143, warned=False) == 1
         assert "its agent ended with exit status 143" in capsys.readouterr().out
 
+    def test_an_agent_that_gave_up_is_no_success_although_its_runs_finished(self, capsys):
+        self.run(0)
+        log = self.place.with_suffix(".out")
+        journal.write(self.place, "log", str(log))
+        words = "Detected 3 failed runs in the first 60 seconds, shutting down"
+        start = "Array 17, task 1 on node1: an agent for all of the runs of e/p/s\n"
+        log.write_text(f"{start}x - wandb.wandb_agent - ERROR - {words}.\n")
+        assert task.end(self.path, 0, warned=False) == 1
+        assert f"the agent gave up, so its exit status 0 is no success: {words}" in (
+            capsys.readouterr().out
+        )
+        assert journal.read("17", 1).starts[-1].gave_up == words
+        with log.open("a") as file:
+            file.write(start)
+        assert task.end(self.path, 0, warned=False) == 0, "that was an earlier start"
+
     @pytest.mark.parametrize(("exit_code", "state"), [(0, "finished"), (1, "failed")])
     def test_the_exit_status_is_that_of_the_run(self, exit_code, state):
         run = self.run(exit_code)
         assert task.end(self.path, 0, warned=False) == exit_code
-        assert notes.read("17", 1).starts[-1].runs == {run: (state, 0)}
+        assert journal.read("17", 1).starts[-1].runs == {run: (state, 0)}
 
     def test_a_warned_task_goes_on_unless_its_work_is_done(self):
         assert task.end(self.path, 130, warned=True) == REQUEUE
@@ -77,18 +93,20 @@ class TestEnd:
 
     def test_a_task_whose_starts_bring_no_epoch_is_not_started_again(self, capsys):
         for _ in range(2):
-            notes.write(self.place, "start", "node1")
-            notes.write(self.place, "warned")
+            journal.write(self.place, "start", "node1")
+            journal.write(self.place, "warned")
         assert task.end(self.path, 130, warned=True) == 1
         assert "give it more time (`time` in the site profile)" in capsys.readouterr().out
 
     def test_a_run_that_the_server_does_not_know_is_no_success(self):
         self.give("k3m9")
-        with pytest.raises(WorkshopError, match=r"did not tell.*k3m9"):
+        with pytest.raises(WorkshopError, match=r"could not be asked.*k3m9"):
             task.end(self.path, 0, warned=False)
 
     def test_a_sweep_that_does_not_exist_is_no_success(self):
-        with pytest.raises(WorkshopError, match=r"did not tell.*slurm/nosweep is entity/project"):
+        with pytest.raises(
+            WorkshopError, match=r"could not be asked.*slurm/nosweep is entity/project"
+        ):
             task.end(self.path.rpartition("/")[0] + "/nosweep", 0, warned=False)
 
     def test_the_server_is_awaited_before_the_agent(self, capsys, monkeypatch):
@@ -98,24 +116,24 @@ class TestEnd:
             if not next(answers):
                 raise WorkshopError(f"the W&B server at {url} cannot be reached")
 
-        monkeypatch.setattr(reach, "check_reachable", check_reachable)
+        monkeypatch.setattr(reachability, "check_reachable", check_reachable)
         task.begin(self.path)
         said = capsys.readouterr().out
-        assert said.count("cannot be reached; waiting for it, up to 600 s more") == 1
-        assert "answers again" in said
-        last = notes.read("17", 1).starts[-1]
+        assert said.count("cannot be reached; trying again, for up to 600 s") == 1
+        assert "is back" in said
+        last = journal.read("17", 1).starts[-1]
         assert (last.outage, last.away) == (True, False)
 
     def test_waiting_for_the_server_has_an_end(self, capsys, monkeypatch):
         monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("WORKSHOP_IDLE_SECONDS", "0.1")
-        monkeypatch.setattr(reach, "PATIENCE", 0.1)
+        monkeypatch.setattr(reachability, "ANSWER_LIMIT_S", 0.1)
         for ask in (lambda: task.begin(self.path), lambda: task.end(self.path, 1, warned=False)):
             with pytest.raises(
-                WorkshopError, match=r"127.0.0.1:9 did not answer in time \(0.1 s\): once"
+                WorkshopError, match=r"127.0.0.1:9 did not answer within 0.1 s: once"
             ):
                 ask()
-        assert notes.read("17", 1).starts[-1].away
+        assert journal.read("17", 1).starts[-1].away
 
     def test_a_run_that_was_cut_off_goes_back_unless_another_task_has_it(self):
         run = self.run(1)
@@ -126,8 +144,8 @@ class TestEnd:
         open_run = wandb.init(entity=entity, project=project)
         (self.place / "wandb").rename(self.place / "old")
         self.give(open_run.id)
-        values = notes.given(self.place, self.path)[0].file
-        later = notes.folder("18") / "1" / values.relative_to(self.place)
+        values = journal.given(self.place, self.path)[0].file
+        later = journal.folder("18") / "1" / values.relative_to(self.place)
         later.parent.mkdir(parents=True)
         later.write_text("{}")
         os.utime(later, (time.time() + 60,) * 2)
@@ -158,7 +176,7 @@ def test_starts_that_brought_no_run_further_are_counted(starts, count):
 
 class TestBreaker:
     def outcome(self, number, *words):
-        place = notes.folder("17") / str(number)
+        place = journal.folder("17") / str(number)
         place.mkdir(exist_ok=True)
         with (place / "notes").open("w") as file:
             for second, word in enumerate(("start node1", *words)):
@@ -175,25 +193,25 @@ class TestBreaker:
         self.outcome(4)  # killed
         self.outcome(5, "warned", "requeue", "end 0")  # says nothing yet
         self.outcome(6)  # runs
-        assert breaker.failures_in_a_row("17", self.known(6, state="RUNNING")) == 2
-        assert breaker.failures_in_a_row("17", {}) == 3
+        assert task.failures_in_a_row("17", self.known(6, state="RUNNING")) == 2
+        assert task.failures_in_a_row("17", {}) == 3
 
     def test_it_does_not_ask_slurm_without_need(self, place, monkeypatch):
         monkeypatch.setenv("PATH", "/nowhere")
         self.outcome(1, "end 0")
         self.outcome(2)
-        assert breaker.trip("17", 2) is None
-        assert breaker.trip("17", 0) is None
+        assert task.trip_breaker("17", 2) is None
+        assert task.trip_breaker("17", 0) is None
         with pytest.raises(WorkshopError, match="SLURM is not installed"):
-            breaker.trip("17", 1)
+            task.trip_breaker("17", 1)
 
     def test_a_failure_counts_once_it_is_said_although_its_script_goes_on(self, place):
         for number in (1, 2, 3):
             self.outcome(number, "failed")
         running = self.known(1, 2, 3, state="RUNNING")
-        assert breaker.failures_in_a_row("17", running) == 3
+        assert task.failures_in_a_row("17", running) == 3
         self.outcome(4, "end 0")
-        assert breaker.failures_in_a_row("17", running) == 0
+        assert task.failures_in_a_row("17", running) == 0
 
     @pytest.mark.parametrize(
         ("state", "failures"),
@@ -203,11 +221,19 @@ class TestBreaker:
         self.outcome(1, "failed", "end 1")
         self.outcome(2, "failed", "end 1")
         self.outcome(3, "end 143")
-        assert breaker.failures_in_a_row("17", self.known(3, state=state)) == failures
+        assert task.failures_in_a_row("17", self.known(3, state=state)) == failures
+
+    def test_a_task_that_failed_before_its_agent_counts(self, place, monkeypatch):
+        self.outcome(2, "failed", "end 1")
+        monkeypatch.setenv("WORKSHOP_MAX_FAILURES", "2")
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(WorkshopError, match="SLURM is not installed"):  # it is asked what waits
+            task.main("failed", "e/p/s")
+        assert journal.read("17", 1).starts[-1].failed
 
     def test_an_outage_of_the_server_is_not_counted(self, place):
         self.outcome(1, "away", "failed", "end 2")
         self.outcome(2, "away", "back", "failed", "end 1")
-        assert breaker.failures_in_a_row("17", {}) == 0
+        assert task.failures_in_a_row("17", {}) == 0
         self.outcome(3, "away", "back", "run k3m9 failed 7", "failed", "end 1")
-        assert breaker.failures_in_a_row("17", {}) == 1, "the program has failed for itself"
+        assert task.failures_in_a_row("17", {}) == 1, "the program has failed for itself"

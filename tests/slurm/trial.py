@@ -63,7 +63,8 @@ def main() -> int:
 
 
 def trainer(rate: float) -> int:
-    from workshop import preemption, training, wandb_sweep
+    from workshop import wandb_sweep
+    from workshop.trainer import preemption, training
 
     train_epoch = training.train_epoch
     epochs = []

@@ -1,15 +1,16 @@
-"""Parameters of notebooks: what the tagged cells declare, and what the command line sets.
+"""Parameters of notebooks: those that tagged cells declare, and those from the command line.
 
-papermill alone takes any value for any name: it warns of an unknown one, and `at_once=two` fails
-in some cell, minutes later.
+They are checked here because papermill accepts any value for any name: it only warns about an
+unknown name, and `at_once=two` would fail in some cell, minutes later.
 """
 
 import ast
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, NamedTuple
 
 import papermill
@@ -17,16 +18,16 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from workshop.config import closest, expectation
-from workshop.errors import WorkshopError
-from workshop.server.search import numerals
+from sweepserver.search import numerals
+from sweepserver.search.values import closest
+from workshop.errors import WorkshopError, expectation
 
 Declared = dict[str, TypeAdapter]
 """The parameters of a notebook and the type of each."""
 
 
 class Assignment(NamedTuple):
-    """A parameter on the command line: its name, the value that YAML reads, and what was typed."""
+    """A parameter from the command line: its name, its value as YAML, and the typed text."""
 
     name: str
     value: Any
@@ -34,28 +35,57 @@ class Assignment(NamedTuple):
 
 
 def assignment(text: str) -> Assignment:
-    """Read `name=value`, whose value is YAML.
+    """Parse `name=value`, whose value is YAML.
 
     Raises:
-        WorkshopError: there is no value, or it is no YAML.
+        WorkshopError: there is no value, or it isn't YAML.
     """
     name, equals, value = text.partition("=")
     if not equals:
         raise WorkshopError(f"parameter {text!r} has no value: write it as name=value")
     try:
-        return Assignment(name, yaml.load(value, numerals.Loader), value)  # noqa: S506 (a safe loader)
+        return Assignment(name, numerals.load(value), value)
     except yaml.YAMLError:
         raise WorkshopError(
-            f"parameter {name!r} has the value {value!r}, which is no YAML: close its brackets "
-            "and quotes, or put all of it into quotes"
+            f"parameter {name!r} has the value {value!r}, which is not valid YAML: close its "
+            "brackets and quotes, or quote all of it"
         ) from None
 
 
-def declared(notebook: Path) -> Declared:
-    """Return what a notebook's tagged cell `parameters` declares.
+def collected(
+    assignments: Iterable[str], **options: str | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the parameters of a command line, and the typed text of those that are assignments.
 
-    A parameter has the type of its annotation (`rates: list[float] = []`), else that of its
-    default; the items of a list have that of the default's first item.
+    Args:
+        assignments: each `name=value`, from `-p`.
+        options: the parameters that have an option of their own, such as `--scale`; None if the
+            option isn't used.
+
+    Raises:
+        WorkshopError: an assignment can't be parsed, or a parameter is given twice.
+    """
+    parameters: dict[str, Any] = {}
+    typed: dict[str, str] = {}
+    for name, value, text in map(assignment, assignments):
+        if name in parameters:
+            raise WorkshopError(f"-p {name} is given more than once: keep one of them")
+        parameters[name], typed[name] = value, text
+    for name, value in options.items():
+        if value is not None:
+            if parameters.get(name, value) != value:
+                raise WorkshopError(
+                    f"--{name} {value} and -p {name}={typed[name]} contradict each other: give one"
+                )
+            parameters[name] = value
+    return parameters, typed
+
+
+def declared(notebook: Path) -> Declared:
+    """Return the parameters that a notebook's tagged cell `parameters` declares.
+
+    A parameter's type is its annotation (`rates: list[float] = []`), or else its default's type; a
+    list's items have the type of the default's first item.
     """
     return {
         name: _type(entry["inferred_type_name"], entry["default"])
@@ -68,12 +98,12 @@ def checked(
     types: Mapping[Path, Declared],
     typed: Mapping[str, str] | None = None,
 ) -> dict[Path, dict[str, Any]]:
-    """Return the values that each notebook gets: those of the parameters that it declares.
+    """Return the values for each notebook: those of the parameters that it declares.
 
     Args:
         values: the parameters.
-        types: what each notebook declares.
-        typed: for parameters from the command line, what was typed there.
+        types: the parameters that each notebook declares.
+        typed: the typed text of parameters from the command line.
 
     Raises:
         WorkshopError: no notebook declares one of the parameters, or a value has another type
@@ -84,7 +114,7 @@ def checked(
         if name not in known:
             raise WorkshopError(
                 f"no notebook has the parameter {name!r}{closest(name, known)}: "
-                f"there {'are ' + ', '.join(sorted(known)) if known else 'is none'}"
+                + (f"use one of {', '.join(sorted(known))}" if known else "they have none")
             )
     return {
         notebook: {
@@ -109,31 +139,32 @@ def _value(name: str, value: Any, kind: TypeAdapter, notebook: Path, text: str |
 
 
 def _advice(name: str, text: str, error: ErrorDetails) -> str:
-    """Return what to type instead, where brackets or quotes are all that is missing."""
+    """Return what to type instead, if only brackets or quotes are missing."""
     if error["type"] == "list_type":
         return f", in brackets: -p {name}={shlex.quote(f'[{text}]')}"
     if error["type"] != "string_type":
         return ""
-    # The items of a list as they were typed: to this loader, everything is text.
+    # The items of a list as they were typed: this loader reads everything as text.
     meant = yaml.load(text, yaml.BaseLoader) if error["loc"] else text  # noqa: S506
     quoted = json.dumps(meant, ensure_ascii=False)
-    return f", in quotes of its own: -p {name}={shlex.quote(quoted)}"
+    return f", in its own quotes: -p {name}={shlex.quote(quoted)}"
 
 
 def _type(annotation: str, default: str) -> TypeAdapter:
     strict = ConfigDict(strict=True)
+    kind: Any = annotation  # pydantic accepts the name of a type
     if annotation != "None":
         with suppress(SyntaxError):
-            kind = TypeAdapter(annotation, config=strict)
-            if kind.pydantic_complete:  # and no type that only the notebook knows
-                return kind
+            adapter: TypeAdapter = TypeAdapter(kind, config=strict)
+            if adapter.pydantic_complete:  # false for a type that only the notebook knows
+                return adapter
     try:
         value = ast.literal_eval(default)
     except (ValueError, SyntaxError):
-        return TypeAdapter(Any)  # what an expression gives is known to its kernel alone
+        return TypeAdapter(Any)  # only the kernel knows the value of an expression
     if value is None:
         return TypeAdapter(Any)
     kind = type(value)
     if isinstance(value, list | tuple):  # YAML has no tuples, and papermill would write text
-        kind = list[type(value[0])] if value else list
+        kind = GenericAlias(list, type(value[0])) if value else list
     return TypeAdapter(kind, config=strict)

@@ -1,14 +1,15 @@
-"""What an execution knows of itself: its notebooks, their parameters, and how far it is."""
+"""The record of an execution: its notebooks, their parameters, and their progress."""
 
-import fcntl
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from workshop import files
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, shown
 
@@ -17,12 +18,12 @@ RECORD = "execution.json"
 
 @dataclass
 class Result:
-    """What became of a notebook.
+    """The result of a notebook.
 
     Attributes:
-        notebook: the file, relative to the clone if it lies there.
+        notebook: the file, relative to the clone if it is in there.
         title: its first heading.
-        parameters: what it is executed with, in place of its own values.
+        parameters: the parameters that replace its own values.
         outcome: `pending`, `running`, `finished`, `failed` or `interrupted`.
         seconds: how long it took; None before it has ended.
         problem: why it failed: the cell, and its error.
@@ -42,7 +43,7 @@ class Result:
 
     @property
     def stem(self) -> str:
-        """The name of the executed notebook and of its page, without their endings."""
+        """The name of the executed notebook and of its page, without the suffix."""
         return self.source.stem
 
 
@@ -51,11 +52,11 @@ class Execution:
     """Notebooks that are executed one after the other into one folder.
 
     Attributes:
-        folder: where everything of the execution is.
-        parameters: what was asked for, and the project.
+        folder: the folder of the execution.
+        parameters: the given parameters, and the project.
         results: a result per notebook, in their order.
-        started: when it began, in seconds since 1970.
-        sweep: path and address of the sweep that the notebooks worked on; empty if none.
+        started: when it started, in seconds since 1970.
+        sweep: path and address of the sweep that the notebooks worked on; empty if there is none.
     """
 
     folder: Path
@@ -66,10 +67,10 @@ class Execution:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read the record of an execution that was begun.
+        """Load the record of an execution.
 
         Raises:
-            WorkshopError: the folder holds none, or one that cannot be read.
+            WorkshopError: the folder has no record, or one that can't be read.
         """
         try:
             content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -77,7 +78,7 @@ class Execution:
             return cls(folder=folder, **content)
         except FileNotFoundError:
             raise WorkshopError(
-                f"{shown(folder)} holds no execution: name the folder that `workshop run` printed"
+                f"{shown(folder)} has no execution: give the folder that `workshop run` printed"
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WorkshopError(
@@ -85,40 +86,46 @@ class Execution:
             ) from None
 
     def save(self) -> None:
-        """Write the record; a kill at any moment leaves the old one or the new one."""
+        """Write the record, atomically."""
         content = asdict(self)
         del content["folder"]
-        new = self.folder / f"{RECORD}.new"
-        new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        new.replace(self.folder / RECORD)
+        files.write(self.folder / RECORD, json.dumps(content, indent=1) + "\n", sole_writer=True)
 
     @property
     def outcome(self) -> str:
-        """What became of the whole: that of the first notebook which is not `finished`."""
+        """The outcome of the execution: that of the first notebook that isn't `finished`."""
         return next(
             (result.outcome for result in self.results if result.outcome != "finished"), "finished"
         )
 
     @property
     def seconds(self) -> float:
-        """How long the notebooks took together, as far as they have ended."""
+        """The total time of the notebooks that have ended."""
         return sum(result.seconds or 0 for result in self.results)
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep others from executing into a folder; a kill lets go of it.
+    """Hold the lock of an execution's folder; a kill releases it.
 
     Raises:
-        WorkshopError: somebody else is at it.
+        WorkshopError: another process holds it.
     """
-    with (folder / "execution.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkshopError(
-                f"the execution in {shown(folder)} is going on: wait for its end, or start another"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
+    try:
+        lock = files.lock(folder / "execution.lock", wait=False)
+    except BlockingIOError:
+        raise WorkshopError(
+            f"the execution in {shown(folder)} is still running: wait for its end, or start another"
+        ) from None
+    with lock:
         yield
+
+
+def iso(seconds: float) -> str:
+    """Return seconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(seconds: float) -> str:
+    """Return seconds since 1970 as `2026-11-23 18:24 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""Look at this machine before a sweep does: what was found, and what to do about it."""
+"""Preflight checks: is this machine ready for a sweep, and what to do if it isn't."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -13,12 +13,12 @@ __all__ = ["Finding", "as_json", "as_table", "as_text", "check_setup"]
 def check_setup(
     scale: str = "smoke", backend: str = "auto", site: str = "generic"
 ) -> list[Finding]:
-    """Return what was found about this machine.  Nothing is started and nothing left behind.
+    """Check this machine, and return the findings.  This starts nothing and leaves no files.
 
     Args:
-        scale: what a trial will train with; decides which data are looked for.
-        backend: which W&B is looked at, as `workshop.backend.connect` takes it.
-        site: the profile of the cluster, a file of `configs/sites`.
+        scale: the scale of the trials, which decides which data are checked.
+        backend: the W&B server to check, as in `workshop.connection.backend.connect`.
+        site: the profile of the cluster, a file in `configs/sites`.
     """
     return [
         *_looked_at("Python", "machine"),
@@ -30,8 +30,8 @@ def check_setup(
 
 
 def _looked_at(subject: str, module: str, *arguments: Any) -> Iterator[Finding]:
-    """Yield the findings of a module, and one that says so if it cannot look."""
+    """Yield the findings of a module, or one that says why it can't check."""
     try:
         yield from import_module(f"{__name__}.{module}").findings(*arguments)
-    except (ImportError, OSError) as error:  # OSError: a library that torch loads is not there
-        yield Finding(subject, f"cannot be looked at ({error})", "problem", REINSTALL)
+    except (ImportError, OSError) as error:  # OSError: a library that torch loads is missing
+        yield Finding(subject, f"cannot be checked ({error})", "problem", REINSTALL)

@@ -1,42 +1,58 @@
-"""SLURM, and whether it takes what a site profile asks for."""
+"""Check SLURM, and whether it accepts a site profile."""
 
 from collections.abc import Iterator
 
 from workshop.errors import WorkshopError
 from workshop.preflight.finding import Finding
-from workshop.slurm import commands, environment, site, submission
+from workshop.run_agents.slurm import (
+    availability,
+    commands,
+    site,
+    submission,
+    task_environment,
+)
+from workshop.wording import count
 
 
 def findings(name: str) -> Iterator[Finding]:
-    """Look at the cluster of a site profile; nothing is submitted."""
+    """Check the cluster of a site profile; nothing is submitted."""
     try:
         profile = site.load(name)
     except WorkshopError as error:
         profile = None
         yield Finding(
-            f"site profile {name}", str(error), "problem", "correct the profile, or name another"
+            f"site profile {name}", str(error), "problem", "correct the profile, or use another"
         )
-    if reason := commands.available():
-        yield Finding("SLURM", reason, "note", "without it, run agents as processes (notebook 03)")
+    try:
+        cluster = site.cluster_environment(name)
+        commands.ping(cluster)
+    except WorkshopError as error:
+        rehearsal = availability.available(site.REHEARSAL)
+        next_step = (
+            rehearsal.words
+            if rehearsal.site
+            else "without it, run agents as processes (notebook 03)"
+        )
+        yield Finding("SLURM", str(error), "note", next_step)
         return
     yield Finding("SLURM", "answers")
     if profile:
         yield _profile(name, profile)
-    accounting = "sacct" if commands.has_accounting() else "scontrol, which forgets after minutes"
-    yield Finding("ended tasks are told by", accounting)
-    yield Finding("largest array (MaxArraySize)", f"{commands.largest_array()} tasks")
+    accounting = commands.memory(cluster) or "scontrol, which forgets them after some minutes"
+    yield Finding("records of ended tasks", accounting)
+    yield Finding("largest array (MaxArraySize)", count(commands.largest_array(cluster), "task"))
 
 
 def _profile(name: str, profile: site.Site) -> Finding:
-    """Ask SLURM whether it would take a task with this profile."""
+    """Ask SLURM whether it would accept a task with this profile."""
     options = submission.words(profile.sbatch_options())
-    inherited = environment.scrubbed(profile.inherit).variables
+    inherited = task_environment.scrubbed(profile.inherit).variables | site.cluster_variables(name)
     try:
         commands.run(["sbatch", "--test-only", *options, str(submission.SCRIPT)], inherited)
     except WorkshopError as error:
         return Finding(
             f"site profile {name}", str(error), "problem",
-            "correct it, or name another (`sinfo` lists partitions, "
+            "correct it, or use another (`sinfo` lists partitions, "
             "`sacctmgr show associations user=$USER` your accounts)",
         )  # fmt: skip
-    return Finding(f"site profile {name}", "SLURM takes it")
+    return Finding(f"site profile {name}", "SLURM accepts it")

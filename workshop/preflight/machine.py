@@ -1,4 +1,4 @@
-"""Python, the notebook's kernel and server, the packages, the processors and the GPU."""
+"""Check Python, the packages, the widgets, the CPUs and the GPU."""
 
 import importlib.metadata
 import os
@@ -13,18 +13,18 @@ from packaging.specifiers import SpecifierSet
 
 from workshop.paths import ROOT
 from workshop.preflight.finding import REINSTALL, Finding
-from workshop.threads import available_cpus
+from workshop.trainer.cpus import available_cpus
 
-# Whose versions are told even if nothing is wrong with them.
+# Packages whose versions are always shown.
 PACKAGES = ("wandb", "torch", "torchvision", "jupyterlab", "papermill")
 KIT = "sweep-workshop"
 
-# What JupyterLab needs to show a widget; ipywidgets in the kernel says which version of it.
+# JupyterLab needs this package to show a widget; ipywidgets in the kernel requires its version.
 _WIDGET_MANAGER = "jupyterlab_widgets"
 
 
 def findings() -> Iterator[Finding]:
-    """Look at everything that does not depend on a server or a cluster."""
+    """Check everything that doesn't depend on a server or a cluster."""
     yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
     yield Finding("kit", str(ROOT / "workshop"))
     yield from _packages()
@@ -34,11 +34,11 @@ def findings() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Compare the packages of this environment with what the kit requires."""
+    """Compare this environment's packages with the kit's requirements."""
     required = {requirement.name: requirement.specifier for requirement in _requirements()}
     if not required:
         yield Finding(
-            "kit's requirements", f"not known: {KIT} is not installed in this environment", "note",
+            "kit's requirements", f"unknown: {KIT} is not installed in this environment", "note",
             REINSTALL,
         )  # fmt: skip
     unfit = 0
@@ -54,11 +54,11 @@ def _packages() -> Iterator[Finding]:
         elif package in PACKAGES:
             yield Finding(package, version)
     if required and not unfit:
-        yield Finding("kit's requirements", f"all {len(required)} packages are there and fit")
+        yield Finding("kit's requirements", f"all {len(required)} packages are installed")
 
 
 def _requirements() -> list[Requirement]:
-    """Return what the kit requires here, without extras; nothing if it is not installed."""
+    """Return the kit's requirements here, without extras; empty if it isn't installed."""
     try:
         found = map(Requirement, importlib.metadata.requires(KIT) or [])
     except importlib.metadata.PackageNotFoundError:
@@ -74,10 +74,10 @@ def _version(package: str) -> str | None:
 
 
 def _widgets() -> Finding:
-    """Compare the widgets of this kernel with those of the server that shows them.
+    """Check that this kernel's widgets and the Jupyter server's have matching versions.
 
-    They are two environments on most hubs; if they do not fit, a widget is the text `model not
-    found`.
+    On most hubs these are two environments.  If they don't match, a widget is shown as the text
+    `model not found`.
     """
     version = _version("ipywidgets")
     if version is None:
@@ -90,7 +90,7 @@ def _widgets() -> Finding:
     kernel = f"ipywidgets {version}"
     server = _server_python()
     if server is None:
-        return Finding("widgets", f"{kernel}; this is no notebook of JupyterLab")
+        return Finding("widgets", f"{kernel}; not in a JupyterLab notebook")
     program = f"import importlib.metadata as m; print(m.version({_WIDGET_MANAGER!r}))"
     try:
         done = subprocess.run(
@@ -105,13 +105,13 @@ def _widgets() -> Finding:
         "widgets",
         f"{kernel}, but {_WIDGET_MANAGER} {shown or 'is missing'} in JupyterLab",
         "note",
-        f"ask for {_WIDGET_MANAGER}{wanted} there; until then use the line of plain Python that "
-        "is given beside each widget",
+        f"have {_WIDGET_MANAGER}{wanted} installed there; until then, use the line of plain Python "
+        "next to each widget",
     )
 
 
 def _server_python() -> str | None:
-    """Return the interpreter of the Jupyter server that started this kernel, None without one."""
+    """Return the Python of the Jupyter server that started this kernel; None without one."""
     parent = os.environ.get("JPY_PARENT_PID")
     if parent is None:
         return None
@@ -122,7 +122,7 @@ def _server_python() -> str | None:
 def _gpu() -> Finding:
     try:
         import torch
-    except (ImportError, OSError) as error:  # OSError: a library that it loads is not there
+    except (ImportError, OSError) as error:  # OSError: a library that it loads is missing
         return Finding("GPU", f"PyTorch cannot be loaded ({error})", "problem", REINSTALL)
 
     driver = _driver()
@@ -133,15 +133,15 @@ def _gpu() -> Finding:
     if driver:
         return Finding(
             "GPU",
-            f"driver {driver} is there, but PyTorch (for CUDA {torch.version.cuda}) cannot use it",
+            f"driver {driver}, but PyTorch (for CUDA {torch.version.cuda}) cannot use it",
             "problem",
-            "ask for a newer driver, or install the PyTorch for this one (pytorch.org)",
+            "ask for a newer driver, or install a PyTorch build for this one (pytorch.org)",
         )
-    return Finding("GPU", "none", "note", "stay with scale tiny or smoke, or run on a GPU node")
+    return Finding("GPU", "none", "note", "use scale tiny or smoke, or run on a GPU node")
 
 
 def _driver() -> str:
-    """Return the version of NVIDIA's driver, empty if it does not answer."""
+    """Return the version of NVIDIA's driver; empty without one."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -1,4 +1,4 @@
-"""Findings for a notebook, a terminal, and an instructor who collects them."""
+"""Findings as a table, as text, and as JSON."""
 
 import getpass
 import json
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workshop.preflight.finding import Finding
+from workshop.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ def as_table(findings: Sequence[Finding]) -> "pd.DataFrame":
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return a line per finding, and the next step below it if there is one."""
+    """Return findings as text, a line each, with the next step below it if there is one."""
     width = max(len(finding.check) for finding in findings)
     lines = []
     for finding in findings:
@@ -37,12 +38,12 @@ def as_text(findings: Sequence[Finding]) -> str:
                 break_on_hyphens=False,
             )
     problems = sum(finding.verdict == "problem" for finding in findings)
-    lines.append(f"{problems} problem{'' if problems == 1 else 's'}")
+    lines.append(count(problems, "problem"))
     return "\n".join(lines)
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """Return findings with the machine and the user that they belong to, on one line."""
+    """Return findings as one line of JSON, with the machine and the user."""
     return json.dumps(
         {
             "host": platform.node(),

@@ -1,8 +1,8 @@
-"""What a class leaves in one folder for its instructor: everybody's own result of the preflight.
+"""Collect a class's preflight results in one folder for the instructor.
 
-All may write to that folder, so neither side trusts what is in it.  A result gets a name that
-nobody could have taken before, and is there as a whole or not at all.  Reading opens no link, waits
-for no pipe, and takes the owner of a file, which nobody can forge, for the person.
+Everybody may write to that folder, so neither side trusts its content.  A result gets an
+unpredictable name, and is written atomically.  The reader follows no links, doesn't wait for pipes,
+and identifies a person by the owner of a file, which can't be forged.
 """
 
 import errno
@@ -10,8 +10,8 @@ import json
 import os
 import platform
 import pwd
+import secrets
 import stat
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -19,22 +19,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
+from workshop import files
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.preflight.finding import Finding
 from workshop.preflight.report import as_json as findings_as_json
 
-LARGEST_BYTES = 1 << 20
-"""Of a result; an ordinary one has a few thousand."""
+LARGEST_RESULT_BYTES = 1 << 20
+"""The limit for a result; an ordinary one has a few thousand bytes."""
 
 
 @dataclass(frozen=True)
 class Seat:
-    """What one person has found on one machine.
+    """One person's result on one machine.
 
     Attributes:
         user: the owner of the file.
-        host: the machine's name, as the file says.
+        host: the machine's name, according to the file.
         problems: the checks that found a problem.
     """
 
@@ -45,11 +46,11 @@ class Seat:
 
 @dataclass(frozen=True)
 class Collected:
-    """What a folder holds.
+    """The results in a folder.
 
     Attributes:
         seats: the newest result of each person and machine, by name.
-        refused: why a file was left out, by its name and owner.
+        refused: why a file was left out, by its name.
     """
 
     seats: list[Seat] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Collected:
         return not self.refused and not any(seat.problems for seat in self.seats)
 
     def __str__(self) -> str:
-        """Return how many seats have answered, and a line for each that needs a look."""
+        """Return how many seats have answered, and a line for each that needs attention."""
         wrong = [seat for seat in self.seats if seat.problems]
         lines = [f"seats that have answered: {len(self.seats)}, with problems: {len(wrong)}"]
         if wrong:
@@ -73,51 +74,48 @@ class Collected:
         return "\n".join(lines)
 
     def as_json(self) -> str:
-        """Return the same on one line."""
+        """Return the results as one line of JSON."""
         return json.dumps(asdict(self))
 
 
 class _Record(BaseModel):
-    """What is read of a result."""
+    """The fields that are read from a result."""
 
     host: str = Field(max_length=255)
     problems: list[str] = Field(max_length=1000)
 
 
 class _RefusedError(Exception):
-    """A file that is no result of the preflight; says why."""
+    """The reason why a file isn't a preflight result."""
 
 
 def leave(findings: Sequence[Finding], folder: Path) -> Path:
-    """Write findings into a folder that others may write to as well; return the new file.
+    """Write findings to a new file in a shared folder; return the file.
 
     Raises:
-        WorkshopError: the folder is not there or cannot be written to, or others may replace what
-            is in it.
+        WorkshopError: the folder doesn't exist or can't be written to, or others could replace
+            files in it.
     """
     try:
         mode = folder.stat().st_mode
         if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
             raise WorkshopError(
-                f"in {shown(folder)} anybody may replace what others have written: its owner makes "
-                f"that impossible by `chmod +t {shown(folder)}`"
+                f"in {shown(folder)} anybody could replace other people's files: ask its owner to "
+                f"run `chmod +t {shown(folder)}`"
             )
-        with tempfile.NamedTemporaryFile(
-            "w", prefix=f".{platform.node()}-", dir=folder, delete=False
-        ) as file:
-            unfinished = Path(file.name)
-            os.fchmod(file.fileno(), 0o644)  # for whoever collects
-            file.write(findings_as_json(findings) + "\n")
-        return unfinished.rename(folder / f"{unfinished.name[1:]}.json")
+        result = folder / f"{platform.node()}-{secrets.token_hex(8)}.json"
+        # Others may read it, so that the instructor can collect it.
+        files.write(result, findings_as_json(findings) + "\n", mode=0o644)
+        return result
     except OSError as error:
         raise WorkshopError(
-            f"no file can be made in {shown(folder)} ({error.strerror}): name a folder that is "
-            "there and that you may write to"
+            f"no file can be created in {shown(folder)} ({error.strerror}): give an existing "
+            "folder that you can write to"
         ) from None
 
 
 def collect(folder: Path) -> Collected:
-    """Read what everybody has left in a folder.
+    """Read everybody's results in a folder.
 
     Raises:
         WorkshopError: there is no such folder, or this user may not list it.
@@ -126,15 +124,15 @@ def collect(folder: Path) -> Collected:
         place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise WorkshopError(
-            f"{shown(folder)} cannot be read ({error.strerror}): name the folder that seats were "
-            "told to write `--into`"
+            f"{shown(folder)} cannot be read ({error.strerror}): give the folder that was used "
+            "with `--into`"
         ) from None
     newest: dict[tuple[str, str], tuple[float, Seat]] = {}
     refused = {}
     try:
         for name in sorted(entry.name for entry in os.scandir(place)):
             if not name.endswith(".json"):
-                continue  # not a result, or not yet
+                continue  # not a result, or not complete yet
             try:
                 written, seat = _read(place, name)
             except _RefusedError as reason:
@@ -149,9 +147,9 @@ def collect(folder: Path) -> Collected:
 
 
 def _read(place: int, name: str) -> tuple[float, Seat]:
-    """Return when a file of a folder was written, and the result in it."""
+    """Return when a file in a folder was written, and the result in it."""
     try:
-        # Not to wait for somebody to write into a pipe.
+        # O_NONBLOCK, so that opening a pipe doesn't wait for a writer.
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
     except OSError as error:
         is_link = error.errno == errno.ELOOP
@@ -162,18 +160,18 @@ def _read(place: int, name: str) -> tuple[float, Seat]:
         facts = os.fstat(file)
         user = _name(facts.st_uid)
         if not stat.S_ISREG(facts.st_mode):
-            raise _RefusedError(f"of {user} is no ordinary file")
+            raise _RefusedError(f"of {user} is not a regular file")
         if facts.st_nlink != 1:
-            raise _RefusedError(f"of {user} has a second name, so it may be from elsewhere")
-        text = os.fdopen(file, "rb", closefd=False).read(LARGEST_BYTES + 1)
+            raise _RefusedError(f"of {user} has a second hard link, so it may be from elsewhere")
+        text = os.fdopen(file, "rb", closefd=False).read(LARGEST_RESULT_BYTES + 1)
     finally:
         os.close(file)
-    if len(text) > LARGEST_BYTES:
-        raise _RefusedError(f"of {user} is larger than {LARGEST_BYTES >> 20} MiB")
+    if len(text) > LARGEST_RESULT_BYTES:
+        raise _RefusedError(f"of {user} is larger than {LARGEST_RESULT_BYTES >> 20} MiB")
     try:
         record = _Record.model_validate_json(text)
     except ValidationError:
-        raise _RefusedError(f"of {user} is no result of `workshop check --into`") from None
+        raise _RefusedError(f"of {user} is not a result of `workshop check --into`") from None
     return facts.st_mtime, Seat(user, record.host, record.problems)
 
 
@@ -184,5 +182,5 @@ def _name(user: int) -> str:
 
 
 def _printable(line: str) -> str:
-    """Return a line without what would command a terminal, and not too long."""
+    """Return a line without terminal control characters, cut to a maximum length."""
     return "".join(letter if letter.isprintable() else "?" for letter in line[:500])

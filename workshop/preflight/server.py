@@ -1,24 +1,24 @@
-"""The W&B server: its address, its key, proxies on the way, and the client's variables."""
+"""Check the W&B server: its address, its key, proxies, and the client's variables."""
 
 import os
 import re
 import urllib.request
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from workshop import local_server, mode
-from workshop.config import closest
-from workshop.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
+from sweepserver.search.values import closest
+from workshop import _compat
+from workshop.connection import local_server, mode
+from workshop.connection.browser_links import is_this_machine
+from workshop.connection.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
+from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
-from workshop.links import is_this_machine
 from workshop.paths import ROOT, shown
 from workshop.preflight.finding import Finding
-from workshop.reach import check_reachable
 
 
 def findings(choice: str) -> Iterator[Finding]:
-    """Look at the W&B that a choice of backend means (`workshop.backend.connect`)."""
+    """Check the server of a backend choice (see `workshop.connection.backend.connect`)."""
     yield from _misspelt()
     yield from _mode()
     if choice == "auto":
@@ -50,7 +50,7 @@ def _local() -> Iterator[Finding]:
     yield proxy
     if proxy.verdict == "problem":
         yield Finding(
-            "W&B", "the local server; whether it runs is not seen past the proxy", "note",
+            "W&B", "the local server; the proxy hides whether it is running", "note",
             "correct the proxy first",
         )  # fmt: skip
     else:
@@ -71,49 +71,49 @@ def _server(url: str) -> Iterator[Finding]:
         if wrong and (key or not is_this_machine(url)):  # a local server brings its key
             yield wrong
         elif key:
-            yield Finding("key", f"in {key.place}, well formed; nobody could be asked whose it is")
+            yield Finding("key", f"in {key.place}, well formed, but not checked with the server")
         return
     yield Finding("W&B", f"{url} answers")
-    yield wrong or _accepted_key(url, key)
+    if wrong:
+        yield wrong
+    elif key:
+        yield _accepted_key(url, key)
 
 
 def _mode() -> Iterator[Finding]:
-    """Find a mode in which nothing reaches the server: from here, or from agents and tasks."""
+    """Find a client mode in which nothing reaches the server, here or in agents and tasks."""
     modes = (mode.here(), mode.find(folder=ROOT))
     if problem := next((found.problem for found in modes if found.problem), ""):
         meaning, _, step = problem.partition(": ")
-        yield Finding("mode of the client", meaning, "problem", step)
+        yield Finding("client mode", meaning, "problem", step)
 
 
 def _misspelt() -> Iterator[Finding]:
-    """Find variables that look like the client's, but that it does not know and ignores."""
-    import wandb
-    import wandb.env
-
-    known = {f"WANDB_{name.upper()}" for name in wandb.Settings.model_fields}
-    known |= set(re.findall(r'"(WANDB_\w+)"', Path(wandb.env.__file__).read_text()))
+    """Find variables that look like the client's, but that it doesn't know and ignores."""
+    known = _compat.client_variables()
     for name in sorted(os.environ):
         if name.startswith("WANDB_") and name not in known and not name.startswith("WANDB__"):
             yield Finding(
-                name, "is no variable of W&B's client, which ignores it", "note",
+                name, "unknown to W&B's client, which ignores it", "note",
                 f"remove or correct it{closest(name, known)}",
             )  # fmt: skip
 
 
 def _proxy(url: str) -> Finding:
     parts = urlsplit(url)
+    host = parts.hostname or ""
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy:
         return Finding("proxy", "none")
-    if urllib.request.proxy_bypass(parts.hostname):
-        return Finding("proxy", f"{_without_password(proxy)}, but not for {parts.hostname}")
+    if urllib.request.proxy_bypass(host):
+        return Finding("proxy", f"{_without_password(proxy)}, but not for {host}")
     if is_this_machine(url):
         return Finding(
             "proxy",
             f"{_without_password(proxy)}, also for this machine itself",
             "problem",
-            f"export {_exception(parts.hostname)}",
+            f"export {_exception(host)}",
         )
     return Finding(
         "proxy", _without_password(proxy), "note", "compute nodes need the same variables"
@@ -121,8 +121,8 @@ def _proxy(url: str) -> Finding:
 
 
 def _exception(host: str) -> str:
-    """Return the assignment that adds a host to those that no proxy is used for."""
-    variable = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"  # the former goes first
+    """Return the assignment that adds a host to `no_proxy`."""
+    variable = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"  # the former wins
     return f"{variable}={','.join(filter(None, [os.environ.get(variable), host, 'localhost']))}"
 
 
@@ -131,24 +131,22 @@ def _without_password(proxy: str) -> str:
 
 
 def _environment(url: str) -> Mapping[str, str]:
-    """Return what the client's environment will be once `connect` has chosen the server."""
+    """Return the client's environment as it will be after `connect`."""
     if local_server.serves(url):
         return {**os.environ, "NETRC": str(local_server.netrc_file()), API_KEY: ""}
     return os.environ
 
 
 def _wrong_key(url: str, key: Key | None) -> Finding | None:
-    """Return what is wrong with a key that no server needs to be asked about."""
-    from wandb.sdk.lib.wbauth.validation import check_api_key
-
+    """Return a problem of a key that can be found without asking the server."""
     if key is None:
         return Finding("key", f"none for {url}", "problem", f"run `wandb login --host {url}` once")
-    if problem := check_api_key(key.value):
+    if problem := _compat.key_problem(key.value):
         return Finding(
-            "key", f"the one in {key.place} is none: {problem}", "problem",
+            "key", f"the one in {key.place} is not valid: {problem}", "problem",
             f"copy it again: `wandb login --relogin --host {url}`",
         )  # fmt: skip
-    if key.is_open_to_others:
+    if key.file and key.is_open_to_others:
         return Finding(
             "key", f"{key.place} can be read by others", "problem",
             f"run `chmod 600 {shown(key.file)}`",
@@ -162,7 +160,7 @@ def _accepted_key(url: str, key: Key) -> Finding:
 
     try:
         entity = wandb.Api(overrides={"base_url": url}, api_key=key.value).default_entity
-    except (wandb.errors.Error, ValueError):
+    except _compat.client_errors():
         return Finding(
             "key", f"{url} refuses the one in {key.place}", "problem",
             f"run `wandb login --relogin --host {url}`",
@@ -170,7 +168,7 @@ def _accepted_key(url: str, key: Key) -> Finding:
     if key.file is None:
         file = shown(netrc_file(_environment(url)))
         return Finding(
-            "key", f"of {entity}, in {key.place}, a variable that SLURM's tasks do not get", "note",
+            "key", f"of {entity}, in {key.place}, a variable that SLURM tasks don't get", "note",
             f"for arrays run `wandb login --host {url}`, which stores it in {file}",
         )  # fmt: skip
     return Finding("key", f"of {entity}, in {key.place}")

@@ -1,4 +1,4 @@
-"""Where temporary files, checkpoints and the client's copies go."""
+"""Check the folders for temporary files, checkpoints and the client's copies."""
 
 import errno
 import os
@@ -7,28 +7,28 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from sweepserver.file_systems import file_system, is_network
 from workshop.paths import home, shown
 from workshop.preflight.finding import Finding
-from workshop.server.store_folder import file_system, is_network
 
 # Checkpoints, the store of the server and the client's files of a sweep at class scale.
-NEEDED_GIB = 5
+NEEDED_DISK_GIB = 5
 # A checkpoint of ResNet-50 with its optimizer, and the one that replaces it.
-RESERVED_MIB = 540
+CHECKPOINTS_MIB = 540
 
-# Where the client writes; without them it is below the kit's own folder.
+# The client's folders; by default they are in the kit's own folder.
 _FOLDERS = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
 
 
 def findings() -> Iterator[Finding]:
-    """Look whether each folder can be written, and once per disk whether there is room."""
+    """Check that each folder can be written, and that each disk has enough space."""
     yield _temporary()
-    disks = {}
+    disks: dict[int, str] = {}
     for name, folder in _places():
         check, existing = f"folder of {name}", _nearest(folder)
         if reason := refusal(folder):
             yield Finding(
-                check, f"no file can be made in {shown(existing)} ({reason})", "problem",
+                check, f"no file can be created in {shown(existing)} ({reason})", "problem",
                 f"set {name} to a folder of yours",
             )  # fmt: skip
             continue
@@ -40,20 +40,20 @@ def findings() -> Iterator[Finding]:
 
 
 def refusal(folder: Path) -> str:
-    """Return why no file can be made in a folder; empty if one can.
+    """Return why no file can be created in a folder; empty if one can.
 
-    If the folder is not there, the nearest one above it counts.  A file is really made, since
-    permissions do not tell what access lists, quotas and file servers forbid.
+    If the folder doesn't exist, its nearest existing parent counts.  A file is really created,
+    because permissions don't show what access lists, quotas and file servers forbid.
     """
     try:
         tempfile.TemporaryFile(dir=_nearest(folder)).close()
     except OSError as error:
-        return error.strerror
+        return error.strerror or str(error)
     return ""
 
 
 def _nearest(folder: Path) -> Path:
-    """Return a folder, or of the folders above it the nearest that is there."""
+    """Return a folder, or its nearest existing parent."""
     return next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
 
 
@@ -68,8 +68,8 @@ def _temporary() -> Finding:
     wanted, folder = os.environ.get("TMPDIR"), Path(tempfile.gettempdir())
     if wanted and (refusal(Path(wanted)) or not Path(wanted).is_dir()):
         return Finding(
-            "TMPDIR", f"{wanted} is no folder that can be written, so that Python takes {folder}",
-            "note", f"make that folder, or export TMPDIR={folder}",
+            "TMPDIR", f"{wanted} is not a writable folder, so Python uses {folder}",
+            "note", f"create that folder, or export TMPDIR={folder}",
         )  # fmt: skip
     folder = Path(wanted or folder)
     kind = file_system(folder)
@@ -82,30 +82,32 @@ def _temporary() -> Finding:
 
 
 def _room(check: str, name: str, folder: Path) -> Finding:
-    """Look whether there is room, and whether a quota lets this user have it."""
-    advice, existing = f"set {name} to a folder with more room", _nearest(folder)
+    """Check that there is enough free space, and that a quota lets this user have it."""
+    advice, existing = f"set {name} to a folder with more space", _nearest(folder)
     free = shutil.disk_usage(existing).free / 2**30
-    if free < NEEDED_GIB:
+    if free < NEEDED_DISK_GIB:
         return Finding(
             check, f"{free:.1f} GiB free in {shown(folder)}", "problem",
-            f"free {NEEDED_GIB} GiB, or {advice}",
+            f"free {NEEDED_DISK_GIB} GiB, or {advice}",
         )  # fmt: skip
     try:
-        # A quota is not in what the file system says is free.
+        # A file system's free space doesn't include quotas.
         with tempfile.TemporaryFile(dir=existing) as file:
-            os.posix_fallocate(file.fileno(), 0, RESERVED_MIB << 20)
+            os.posix_fallocate(file.fileno(), 0, CHECKPOINTS_MIB << 20)
     except OSError as error:
         if error.errno in (errno.EDQUOT, errno.ENOSPC, errno.EFBIG):
             return Finding(
                 check,
-                f"{shown(folder)}: {RESERVED_MIB} MiB are more than you may write "
+                f"{shown(folder)}: {CHECKPOINTS_MIB} MiB are more than you may write "
                 f"({error.strerror})",
                 "problem", f"`quota` shows what you have left; free some, or {advice}",
             )  # fmt: skip
         return Finding(
-            check, f"{shown(folder)}: room cannot be reserved to try it ({error.strerror})", "note",
-            "`quota` or the disk's own command says what you may write",
+            check, f"{shown(folder)}: space can't be reserved as a test ({error.strerror})", "note",
+            "check your quota with `quota` or the disk's own command",
         )  # fmt: skip
     return Finding(
-        check, f"{shown(folder)}: {NEEDED_GIB} GiB or more free, {RESERVED_MIB} MiB can be written"
+        check,
+        f"{shown(folder)}: {NEEDED_DISK_GIB} GiB or more free, "
+        f"{CHECKPOINTS_MIB} MiB can be written",
     )

@@ -1,26 +1,24 @@
-"""What a trial needs: its configuration, its data and its pretrained weights."""
+"""Check what a trial needs: its configuration, its data and its pretrained weights."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from workshop.config import TrainingConfig, resolve
-from workshop.data import missing
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.preflight.finding import Finding
 from workshop.preflight.storage import refusal
+from workshop.trainer.config import TrainingConfig, resolve
+from workshop.trainer.data import missing
 
 
 def findings(arguments: Mapping[str, Any]) -> Iterator[Finding]:
-    """Look at what a trial with these arguments (`workshop.config.resolve`) will read."""
+    """Check what a trial with these arguments (`workshop.trainer.config.resolve`) will read."""
     try:
         config = resolve(arguments)
     except WorkshopError as error:
-        yield Finding(
-            "configuration", str(error), "problem", "correct it where the sentence begins"
-        )
+        yield Finding("configuration", str(error), "problem", "correct it in the place named first")
         return
     yield Finding(
         "configuration",
@@ -33,7 +31,7 @@ def findings(arguments: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _data(config: TrainingConfig) -> Finding:
     if problem := missing(config):
-        return Finding(f"data ({config.dataset})", "not there", "problem", problem)
+        return Finding(f"data ({config.dataset})", "missing", "problem", problem)
     return Finding(f"data ({config.dataset})", "there")
 
 
@@ -47,10 +45,10 @@ def _weights(model_name: str) -> Finding:
         return Finding("pretrained weights", "there")
     if reason := refusal(folder):
         return Finding(
-            "pretrained weights", f"not there, and {shown(folder)} cannot be written ({reason})",
+            "pretrained weights", f"missing, and {shown(folder)} cannot be written ({reason})",
             "problem", "set TORCH_HOME to a folder with the weights, or to one of yours",
         )  # fmt: skip
     return Finding(
-        "pretrained weights", f"not there; the first run downloads {file.name} (100 MB)", "note",
-        "run one trial where there is internet, before others need it",
+        "pretrained weights", f"missing; the first run downloads {file.name} (100 MB)", "note",
+        "run one trial where there is internet access before others need them",
     )  # fmt: skip

@@ -1,14 +1,14 @@
-"""Widgets for notebooks over the functions of the other modules, each of which does without.
+"""Notebook widgets.  Each is optional: a plain function of another module does the same.
 
-| widget | plain twin |
+| widget | in plain Python |
 |---|---|
-| `sweep_form(config)`: build a sweep configuration | `sweep.load("configs/sweep_config.yaml")` |
-| `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `sweep.stop(path)` |
+| `sweep_form(config)`: build a sweep configuration | `define.load("configs/sweep_config.yaml")` |
+| `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `initialize.stop(path)` |
 | `pick_runs(...)`: see the curves of chosen runs | `plots.show(plots.learning_curves(...))` |
 | `live_ledger(path)`: follow the arrays of a sweep | `slurm.ledger(path)` |
 
-Where there are no widgets (GitHub, HTML, a JupyterLab without ipywidgets) each is shown as the
-text that it held when it was displayed.
+Where widgets can't be shown (GitHub, HTML, a JupyterLab without ipywidgets), the fallback is the
+text that the widget held when it was displayed.
 """
 
 from workshop.widgets.agents import watch

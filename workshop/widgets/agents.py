@@ -1,4 +1,4 @@
-"""A sweep while agents work on it, live, with a button that stops it."""
+"""A live view of a sweep while its agents work, with a button that stops the sweep."""
 
 import html
 import threading
@@ -6,10 +6,10 @@ import threading
 import ipywidgets
 import wandb
 
-from workshop import sweep
+from workshop.analyze.snapshot import Snapshot, look
 from workshop.errors import WorkshopError
-from workshop.look import Look, look
-from workshop.progress import ENDED
+from workshop.initialize import registration
+from workshop.initialize.run_states import ENDED
 from workshop.widgets.base import button, paragraph, table_html
 from workshop.widgets.live import LiveView, View
 
@@ -24,7 +24,7 @@ class _Agents(LiveView):
         self._api: wandb.Api | None = None
         self._stop_sweep = button(
             "Stop the sweep",
-            "Hand out no more runs; those that run go on to their end",
+            "Hand out no more runs; current runs continue to their end",
             self._begin_to_stop,
             icon="stop",
         )
@@ -34,21 +34,21 @@ class _Agents(LiveView):
         try:
             self._api = self._api or wandb.Api()
             seen = look(self._path, self._api)
-        except Exception:  # an agent in this process ends what its older clients speak through
+        except Exception:  # an agent in this process closes the connection of older clients
             self._api = None
             seen = look(self._path)
         self._stop_sweep.disabled = seen.closed or seen.complete
         return _view(seen)
 
     def _begin_to_stop(self, _: ipywidgets.Button) -> None:
-        # The command takes a second or two, in which the kernel is to do other things.
+        # The command takes a second or two, and must not block the kernel.
         threading.Thread(target=self._stop, daemon=True).start()
 
     def _stop(self) -> None:
         self._stop_sweep.disabled = True
         self._say("stopping the sweep …")
         try:
-            sweep.stop(self._path)
+            registration.stop(self._path)
         except WorkshopError as error:
             self._say(str(error))
             return
@@ -56,22 +56,22 @@ class _Agents(LiveView):
 
 
 def watch(path: str, every: float = 3.0) -> LiveView:
-    """Follow a sweep's runs, wherever its agents run: here, as processes, as a SLURM array.
+    """Watch a sweep's runs, wherever its agents are: in this process, others, or a SLURM array.
 
-    Shown are how many runs have ended, the best of them, and each run's state and epoch.  The
-    server is asked, nobody else, with one query every few seconds.
+    The view shows how many runs have ended, the best of them, and each run's state and epoch.  It
+    polls the server, with one query every few seconds.
 
-    *Stop the sweep* is `wandb sweep --stop`: no agent is given another run, those that run go on
-    to their end, then the agents end by themselves.  (To end runs at once, interrupt the cell or
-    cancel the job that runs the agents.)  It works while another cell runs where the notebook's
-    server knows kernel subshells, as JupyterLab 4.4 and newer do; elsewhere type the command in a
-    terminal.
+    *Stop the sweep* is `wandb sweep --stop`: agents get no more runs, current runs continue to
+    their end, and then the agents end by themselves.  (To end runs at once, interrupt the cell or
+    cancel the job that runs the agents.)  The button works while another cell runs if the
+    notebook's server supports kernel subshells, as JupyterLab 4.4 and newer do.  Otherwise use the
+    command in a terminal.
 
-    Its plain twins are `print(look(path))` and `sweep.stop(path)`.
+    In plain Python: `print(look(path))` and `initialize.stop(path)`.
 
     Args:
         path: the sweep, `entity/project/ID`.
-        every: seconds between two looks.
+        every: polling interval in seconds.
 
     Raises:
         WorkshopError: there is no such sweep, or the server does not answer.
@@ -79,7 +79,7 @@ def watch(path: str, every: float = 3.0) -> LiveView:
     return _Agents(path, every)
 
 
-def _view(seen: Look) -> View:
+def _view(seen: Snapshot) -> View:
     parts = [paragraph(seen.headline, "font-weight: bold")]
     if seen.expected:
         parts.append(
@@ -89,14 +89,12 @@ def _view(seen: Look) -> View:
     parts.append(paragraph(seen.best_so_far))
     table = seen.table()
     if len(table) > _MOST_ROWS:
-        # Those that still run, then the newest of the others.
+        # The runs that haven't ended, then the newest of the others.
         order = sorted(table.index, key=lambda row: (table["state"][row] in ENDED, -row))
-        parts.append(
-            paragraph(f"{_MOST_ROWS} of {len(table)} runs, the newest and those that run:")
-        )
+        parts.append(paragraph(f"{_MOST_ROWS} of {len(table)} runs, current ones and the newest:"))
         table = table.loc[sorted(order[:_MOST_ROWS])]
     if len(table):
         parts.append(table_html(table))
-    if seen.closed and not seen.complete:
-        parts.insert(1, paragraph("The sweep is stopped: runs that have begun go on to their end."))
+    if seen.closing:
+        parts.insert(1, paragraph(seen.closing))
     return View(str(seen), "".join(parts), seen.complete)

@@ -1,4 +1,4 @@
-"""A sweep configuration built by a form, with its YAML and its number of runs beside it."""
+"""A form for a sweep configuration, which shows the YAML and the number of runs."""
 
 import copy
 import html
@@ -10,19 +10,16 @@ from typing import Any
 import ipywidgets
 import yaml
 
-from workshop import sweep
-from workshop.config import METRICS
+from sweepserver.search import GOALS, METHODS
+from workshop.define import definition, schema
+from workshop.define.linter import lint
 from workshop.errors import WorkshopError
-from workshop.lint import lint
-from workshop.server.search import GOALS, METHODS
-from workshop.style import count
-from workshop.widgets.base import NO_WIDTH, SCROLLING, WRAPPING, Shown, button, paragraph
+from workshop.widgets.base import NO_WIDTH, SCROLLING, SECTION, Shown, button, paragraph, width
 from workshop.widgets.parameter import ParameterRow
+from workshop.wording import count
 
-_WIDE = {
-    "style": {"description_width": "initial"},
-    "layout": {"width": "17em", "max_width": "100%"},
-}
+_STYLE = {"description_width": "initial"}
+_WIDE = {"style": _STYLE, "layout": {"width": "17em", "max_width": "100%"}}
 _EDITED = ("method", "metric", "parameters", "run_cap", "early_terminate")
 
 
@@ -41,19 +38,21 @@ class SweepForm(Shown):
         metric = config.get("metric") or {}
         self._hyperband = dict(config.get("early_terminate") or {})
         self._method = _choice("Method", METHODS, config.get("method", "grid"))
-        self._metric = _choice("Metric", METRICS, metric.get("name", METRICS[-1]))
+        self._schema = schema.find(config)
+        self._metric = _metric(self._schema, metric.get("name"))
         self._goal = _choice("Goal", GOALS, metric.get("goal", "maximize"))
         self._run_cap = ipywidgets.Text(
-            description="At most this many runs", value=str(config.get("run_cap", "")),
+            description="Most runs (run_cap)", value=str(config.get("run_cap", "")),
             placeholder="no limit", **_WIDE,
         )  # fmt: skip
         spared = self._hyperband.get("min_iter", "" if self._hyperband else 3)
         self._stops = ipywidgets.Checkbox(
-            description="End hopeless runs early (hyperband)", value=bool(self._hyperband),
+            description="Stop poor runs early (hyperband)", value=bool(self._hyperband),
             indent=False, layout=NO_WIDTH,
         )  # fmt: skip
         self._spared = ipywidgets.Text(
-            description="but not before epoch", value=str(spared), **_WIDE,
+            description="but not before epoch", value=str(spared),
+            style=_STYLE, layout=width("13em"),
         )  # fmt: skip
         self._rows = ipywidgets.VBox()
         add = button(
@@ -64,8 +63,8 @@ class SweepForm(Shown):
         for control in (self._method, self._metric, self._goal, self._run_cap, self._spared):
             control.observe(lambda _: self._changed(), "value")
         self._stops.observe(lambda _: self._changed(), "value")
-        first = ipywidgets.Box([self._method, self._metric, self._goal], layout=WRAPPING)
-        last = ipywidgets.Box([self._run_cap, self._stops, self._spared], layout=WRAPPING)
+        first = ipywidgets.Box([self._method, self._metric, self._goal], layout=SECTION)
+        last = ipywidgets.Box([self._run_cap, self._stops, self._spared], layout=SECTION)
         super().__init__([first, self._rows, add, last, self._result])
         for name, specification in (config.get("parameters") or {}).items():
             self._rows.children += (self._row(name, specification),)
@@ -73,7 +72,7 @@ class SweepForm(Shown):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The sweep configuration as it is now, also while something is wrong with it."""
+        """The current sweep configuration, which may have problems."""
         config = copy.deepcopy(self._rest)
         config["method"] = self._method.value
         config["metric"] = {"name": self._metric.value, "goal": self._goal.value}
@@ -95,10 +94,10 @@ class SweepForm(Shown):
 
     @property
     def problems(self) -> list[str]:
-        """What `lint` finds, after parameters that have no name or stand in two rows."""
+        """The findings of `lint`, after parameters without a name or in several rows."""
         names = Counter(row.name for row in self._rows.children)
         found = [
-            f"parameter {name!r} stands in {times} rows: remove all but one"
+            f"parameter {name!r} is in {times} rows: remove all but one"
             for name, times in names.items()
             if name and times > 1
         ]
@@ -123,7 +122,8 @@ class SweepForm(Shown):
         return "".join(parts)
 
     def _row(self, name: str, specification: Mapping[str, Any]) -> ParameterRow:
-        return ParameterRow(name, specification, self._changed, self._remove)
+        known = self._schema.parameters if self._schema else ()
+        return ParameterRow(name, specification, self._changed, self._remove, known)
 
     def _add(self, name: str, specification: Mapping[str, Any]) -> None:
         self._rows.children += (self._row(name, specification),)
@@ -139,36 +139,36 @@ class SweepForm(Shown):
         self._renew_text()
 
     def _summary(self) -> str:
-        """Say how many runs the sweep consists of, or how many things are wrong."""
+        """Return the number of runs in the sweep, or of problems with it."""
         if problems := self.problems:
             return f"Not ready: {count(len(problems), 'problem')}"
         config = self.config
-        runs = sweep.combinations(config)
+        runs = definition.combinations(config)
         if runs is None:
-            return "Runs without end: give the largest number of runs, or stop the sweep yourself"
+            return "The sweep never ends: set the most runs, or stop it yourself"
         if config["method"] != "grid":
             return count(runs, "run")
-        sizes = {name: len(values) for name, values in sweep.grid(config).items()}
+        sizes = {name: len(values) for name, values in definition.grid(config).items()}
         factors = [f"{size} of {name}" for name, size in sizes.items() if size > 1]
         every = math.prod(sizes.values())
-        capped = f"; all would be {every}" if runs < every else ""
+        capped = f"; {every} without the cap" if runs < every else ""
         return count(runs, "run") + (f" ({' times '.join(factors)}{capped})" if factors else "")
 
 
 def sweep_form(config: Mapping[str, Any]) -> SweepForm:
-    """Change a sweep configuration by form and see its YAML and number of runs as you type.
+    """Edit a sweep configuration in a form that shows its YAML and number of runs as you type.
 
-    What is wrong is said in the sentences of `lint`.  The result is `form.config`, for
+    Problems are shown as `lint` words them.  The result is `form.config`, for
     `register(form.config, project)`, or `form.yaml`, for a file.
 
-    Its plain twin is `sweep.load("configs/sweep_config.yaml")`, with an editor for the file.
+    In plain Python: `define.load("configs/sweep_config.yaml")`, with an editor for the file.
 
     Args:
-        config: the configuration to begin with; sections that the form does not show, such as
-            `program`, stay as they are.
+        config: the initial configuration; sections that the form doesn't show, such as `program`,
+            are kept.
 
     Raises:
-        WorkshopError: a section has no form, for example `parameters` that are a list.
+        WorkshopError: a section can't be shown, for example `parameters` that are a list.
     """
     return SweepForm(config)
 
@@ -182,17 +182,26 @@ def _check_sections(config: Mapping[str, Any]) -> None:
 
 def _check_mapping(name: str, section: Any) -> None:
     if not isinstance(section, Mapping):
-        raise WorkshopError(f"{name} is {section!r}, but a form needs a mapping: write key: value")
+        raise WorkshopError(f"{name} must be a mapping, got {section!r}: write key: value")
 
 
 def _choice(description: str, known: Sequence[str], given: Any) -> ipywidgets.Dropdown:
-    """Return a dropdown; a value that is not known stays to be seen, for `lint` to name it."""
+    """Return a dropdown; an unknown value is kept, so that `lint` can report it."""
     options = [*known, *([] if given in known else [given])]
     return ipywidgets.Dropdown(description=description, options=options, value=given, **_WIDE)
 
 
+def _metric(known: schema.Schema | None, given: str | None) -> ipywidgets.ValueWidget:
+    """Return the control for the metric: a list, or a text field if the metrics are unknown."""
+    if known:
+        return _choice("Metric", known.metrics, given or known.metrics[-1])
+    return ipywidgets.Text(
+        description="Metric", value=given or "", placeholder="as the program logs it", **_WIDE
+    )
+
+
 def _whole(text: str) -> int | str:
-    """Read a whole number; what is none stays a text, for `lint` to name it."""
+    """Read a whole number; any other text is kept, so that `lint` can report it."""
     try:
         return int(text)
     except ValueError:

@@ -1,18 +1,18 @@
-"""The ledger of a sweep's arrays, live."""
+"""A live view of the ledger of a sweep's arrays."""
 
-from workshop.slurm import LIVE, counts, describe, ledger
+from workshop.run_agents.slurm import LIVE, counts, describe, ledger
 from workshop.widgets.base import paragraph, table_html
 from workshop.widgets.live import LiveView, View
 
 
 def live_ledger(sweep_path: str, every: float = 5.0) -> LiveView:
-    """Return the ledger of a sweep's arrays as a view that follows them.
+    """Return a live view of the ledger of a sweep's arrays.
 
-    Its plain twin is `slurm.ledger(sweep_path)`.
+    In plain Python: `slurm.ledger(sweep_path)`.
 
     Args:
         sweep_path: `entity/project/ID`.
-        every: seconds between two looks; each asks SLURM's controller, so be sparing.
+        every: polling interval in seconds; each poll is a query to SLURM's controller.
     """
 
     def look() -> View:

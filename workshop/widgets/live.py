@@ -1,4 +1,4 @@
-"""Views that follow something: they look again every few seconds, in a thread of their own."""
+"""Live views: widgets that poll something every few seconds, in a thread of their own."""
 
 import html
 import threading
@@ -12,17 +12,18 @@ import ipywidgets
 from workshop.errors import WorkshopError
 from workshop.widgets.base import WRAPPING, Shown, button
 
-_SHARE = 5  # a look that takes a second is followed by a pause of five, whatever was asked for
+# A poll that takes a second is followed by a pause of at least five.
+_PAUSE_PER_LOOK = 5
 
 
 @dataclass(frozen=True)
 class View:
-    """What one look has seen.
+    """The result of one poll.
 
     Attributes:
-        text: for readers without widgets.
-        html: the same for all others.
-        final: whether it will not change any more.
+        text: the view as plain text, for readers without widgets.
+        html: the view as HTML.
+        final: whether it won't change any more.
     """
 
     text: str
@@ -31,21 +32,21 @@ class View:
 
 
 class LiveView(Shown):
-    """Something that is looked at anew every few seconds, until it is final or is stopped.
+    """A view that polls every few seconds, until it is final or is stopped.
 
-    The cell that shows it ends at once, so that the next one may start what is followed.  The
-    kernel keeps looking when the page is closed, and a page that is opened again shows the
-    newest view.  There is one live view of a subject: a new one stops the one before it, so
-    that a cell which is run again does not ask the server twice as often.
+    The cell that shows it ends at once, so that the next one can start what is watched.  The
+    kernel keeps polling when the page is closed, and a reopened page shows the newest view.  There
+    is one live view per subject: a new one stops the previous one, so that a cell that is run again
+    doesn't double the polling.
 
     Args:
-        look: returns what there is to see now.
-        subject: what is looked at.
-        every: seconds between two looks; longer if the looks themselves take long.
+        look: polls once.
+        subject: a name for what is watched.
+        every: polling interval in seconds; it is longer if a poll itself takes long.
         controls: more controls, shown before the one that stops the updates.
 
     Raises:
-        WorkshopError: the first look fails.  A later one that fails is noted and repeated.
+        WorkshopError: the first poll fails.  A later failure is shown, and the poll retried.
     """
 
     _live: ClassVar[dict[str, "LiveView"]] = {}
@@ -60,7 +61,7 @@ class LiveView(Shown):
         self._look, self._every = look, every
         self._content = ipywidgets.HTML()
         self._note = ipywidgets.HTML()
-        self._button = button("Stop updating", "Leave this view as it is", lambda _: self.stop())
+        self._button = button("Stop updating", "Keep this view as it is", lambda _: self.stop())
         self._ended = threading.Event()
         self._due = threading.Event()
         row = ipywidgets.Box([*controls, self._button, self._note], layout=WRAPPING)
@@ -80,24 +81,24 @@ class LiveView(Shown):
         return self._view.html
 
     def refresh(self) -> None:
-        """Look again now."""
+        """Poll now."""
         self._due.set()
 
     def stop(self) -> None:
-        """Leave the view as it is."""
+        """Stop polling, and keep the view as it is."""
         self._ended.set()
         self._due.set()
         self._button.disabled = True
-        self._say("not updated any more" if not self._view.final else "complete")
+        self._say("nothing more will change" if self._view.final else "updates stopped")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the view is final or was stopped; say whether that was in time."""
+        """Wait until the view is final or stopped; return whether that was within the timeout."""
         return self._ended.wait(timeout)
 
     def _follow(self) -> None:
         took = 0.0
         while True:
-            self._due.wait(max(self._every, _SHARE * took))
+            self._due.wait(max(self._every, _PAUSE_PER_LOOK * took))
             self._due.clear()
             if self._ended.is_set():
                 return
@@ -105,9 +106,9 @@ class LiveView(Shown):
             try:
                 self._show()
             except WorkshopError as error:
-                self._say(f"{error}; looking again")
-            except Exception as error:  # whatever a client dies of, it may be back at the next look
-                self._say(f"no answer ({type(error).__name__}: {error}); looking again")
+                self._say(f"{error}; trying again")
+            except Exception as error:  # whatever the client raises, the next poll may succeed
+                self._say(f"no answer ({type(error).__name__}: {error}); trying again")
             took = time.monotonic() - start
 
     def _show(self) -> None:

@@ -1,15 +1,15 @@
-"""One parameter of a sweep configuration as a row of a form."""
+"""A row of the form: one parameter of a sweep configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import ipywidgets
 import yaml
 
-from workshop.config import TrainingConfig
-from workshop.server import search
-from workshop.server.search import numerals
-from workshop.widgets.base import WRAPPING, button
+from sweepserver import search
+from sweepserver.search import numerals
+from workshop.widgets.base import SECTION, button
+from workshop.widgets.base import width as _width
 
 VALUE, VALUES, RANGE = "one value", "a list of values", "a range"
 _KINDS = (VALUE, VALUES, RANGE, *search.DISTRIBUTIONS)
@@ -20,13 +20,14 @@ _WIDTHS = {"values": "19em", "value": "12em", "probabilities": "14em"}
 
 
 class ParameterRow(ipywidgets.Box):
-    """A row with a parameter's name, how its values are chosen, and from what.
+    """A row with a parameter's name, the kind of its values, and the values.
 
     Args:
         name: the parameter.
         specification: its part of the sweep configuration.
         changed: called after every change.
-        removed: called with the row when it is to go.
+        removed: called with the row when its button is clicked.
+        known: names to choose from; others can be typed as well.
     """
 
     def __init__(
@@ -35,10 +36,11 @@ class ParameterRow(ipywidgets.Box):
         specification: Mapping[str, Any],
         changed: Callable[[], None],
         removed: Callable[["ParameterRow"], None],
+        known: Collection[str],
     ):
         self._changed = changed
         self._name = ipywidgets.Combobox(
-            description="Parameter", value=name, options=list(TrainingConfig.model_fields),
+            description="Parameter", value=name, options=list(known),
             ensure_option=False, continuous_update=True, layout=_width("17em"), **_INITIAL,
         )  # fmt: skip
         kind = _kind(specification)
@@ -59,7 +61,7 @@ class ParameterRow(ipywidgets.Box):
         self._remove = button("Remove", "", lambda _: removed(self))
         self._name.observe(lambda _: self._renamed(), "value")
         self._kind.observe(lambda _: self._turned(), "value")
-        super().__init__(layout=WRAPPING)
+        super().__init__(layout=SECTION)
         self._lay_out()
 
     @property
@@ -69,7 +71,7 @@ class ParameterRow(ipywidgets.Box):
 
     @property
     def specification(self) -> dict[str, Any]:
-        """The parameter's part of a sweep configuration; fields left empty are left out."""
+        """The parameter's part of a sweep configuration, without empty fields."""
         kind = self._kind.value
         found = {} if kind in (VALUE, VALUES, RANGE) else {"distribution": kind}
         for key in self._keys():
@@ -81,7 +83,7 @@ class ParameterRow(ipywidgets.Box):
         return found | self._others
 
     def _keys(self) -> tuple[str, ...]:
-        """Return the fields that are shown; of a distribution that nobody knows, those given."""
+        """Return the fields that are shown; for an unknown distribution, those that were given."""
         kind = self._kind.value
         return _keys(kind) if kind in _KINDS else self._given
 
@@ -99,10 +101,6 @@ class ParameterRow(ipywidgets.Box):
         self.children = (self._name, self._kind, *fields, self._remove)
 
 
-def _width(width: str) -> dict[str, str]:
-    return {"width": width, "max_width": "100%"}
-
-
 def _kind(specification: Mapping[str, Any]) -> str:
     if "distribution" in specification:
         return specification["distribution"]
@@ -112,27 +110,27 @@ def _kind(specification: Mapping[str, Any]) -> str:
 
 
 def _keys(kind: str) -> tuple[str, ...]:
-    """Return the fields of a kind of choice."""
+    """Return the fields of a kind of values."""
     kind = {VALUE: "constant", VALUES: "categorical", RANGE: "uniform"}.get(kind, kind)
     needed, optional = search.keys_of(kind)
     return needed + optional
 
 
 def _written(value: Any) -> str:
-    """Return a value as a reader types it: as YAML, a list without its brackets."""
+    """Return a value as YAML to be edited, a list without its brackets."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n")
     return text.strip().removeprefix("[").removesuffix("]") if isinstance(value, list) else text
 
 
 def _read_list(text: str) -> Any:
-    """Read a list that was typed with or without its brackets; what is none stays a text."""
+    """Read a list that was typed with or without brackets; any other text is kept as it is."""
     read = _read(text if text.startswith("[") else f"[{text}]")
     return read if isinstance(read, list) else text
 
 
 def _read(text: str) -> Any:
-    """Read what was typed as YAML; what is none stays a text."""
+    """Read a typed value as YAML; any other text is kept as it is."""
     try:
-        return yaml.load(text, numerals.Loader)  # noqa: S506 (a safe loader)
+        return numerals.load(text)
     except yaml.YAMLError:
         return text

@@ -1,4 +1,4 @@
-"""Runs in a table with a box to tick each, and the learning curves of those that are ticked."""
+"""A table of runs with checkboxes, and the learning curves of the checked runs."""
 
 import html
 import json
@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 import ipywidgets
 import pandas as pd
 
-from workshop import plots
-from workshop.analysis import history
+from workshop.analyze import plots
+from workshop.analyze.plots.export import PLOTLY_JSON
+from workshop.analyze.plots.style import message
+from workshop.analyze.ranking import rank
+from workshop.analyze.snapshot import short
+from workshop.define.schema import find
 from workshop.errors import WorkshopError
-from workshop.export import PLOTLY_JSON
-from workshop.importance import rank
-from workshop.look import short
-from workshop.style import message
+from workshop.initialize.run_tables import history
 from workshop.widgets.base import NO_WIDTH, WRAPPING, Shown, button, paragraph, table_html
 
 _ROWS = 10
@@ -24,7 +25,7 @@ class RunPicker(Shown):
     """The widget of `pick_runs`.
 
     Attributes:
-        picked: the IDs of the ticked runs, in the order of the table.
+        picked: the IDs of the checked runs, in the order of the table.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class RunPicker(Shown):
         self._runs = pd.concat([ranked, others], ignore_index=True)
         self._labels = plots.run_labels(self._runs, self._parameters)
         self._columns = [*self._parameters, metric, "state"]
+        early = runs.get("stopped_early", pd.Series(False, runs.index))
+        self._stopped_early = set(runs["run"][early])
         self._histories: dict[str, pd.DataFrame] = {}
         self._ticked = set(ranked["run"][:first])
         self._page = 0
@@ -52,15 +55,15 @@ class RunPicker(Shown):
 
     @property
     def picked(self) -> list[str]:
-        """The IDs of the ticked runs, in the order of the table."""
+        """The IDs of the checked runs, in the order of the table."""
         return [run for run in self._runs["run"] if run in self._ticked]
 
     def as_text(self) -> str:
-        """Return the table, ticked runs with a cross, and what the figure says in words."""
+        """Return the table, checked runs with a cross, and the figure's alternative text."""
         return f"{self._table().to_string(index=False)}\n{self._alt}"
 
     def as_html(self) -> str:
-        """Return the table, ticked runs with a cross, and what the figure says in words."""
+        """Return the table, checked runs with a cross, and the figure's alternative text."""
         return table_html(self._table()) + paragraph(self._alt)
 
     def _build(self) -> None:
@@ -97,7 +100,7 @@ class RunPicker(Shown):
         )
 
     def _fill(self) -> None:
-        """Put the runs of the page into the rows."""
+        """Fill the rows with the runs of the current page."""
         begin = self._page * _ROWS
         shown = self._runs.iloc[begin : begin + _ROWS]
         self._filling = True
@@ -142,7 +145,7 @@ class RunPicker(Shown):
         self._where.value = f"{len(self._ticked)} ticked · {rows}" if len(self._runs) else "no runs"
 
     def _draw(self) -> None:
-        """Draw the curves of the ticked runs; each history is fetched once."""
+        """Draw the curves of the checked runs; each history is fetched once."""
         self._count()
         self._note.value = ""
         paths = self._runs.set_index("run")["path"]
@@ -154,13 +157,15 @@ class RunPicker(Shown):
                     self._note.value = html.escape(str(error))
         chosen = [self._histories[run] for run in self.picked if run in self._histories]
         if chosen:
-            figure = plots.learning_curves(pd.concat(chosen, ignore_index=True), self._labels)
+            curves = pd.concat(chosen, ignore_index=True)
+            curves.attrs = self._runs.attrs  # the definition, for the metrics' units
+            figure = plots.learning_curves(curves, self._labels, self._stopped_early)
         else:
             figure = message("Tick a run to see its curves.")
         self._alt = figure.layout.meta["alt"]
         data = {PLOTLY_JSON: json.loads(figure.to_json()), "text/plain": self._alt}
         self._renew_text()
-        # Set as a whole: what is displayed from a callback would end up in another cell.
+        # Assigned directly, because `display` in a callback would write to another cell.
         self._figure.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
     def _table(self) -> pd.DataFrame:
@@ -175,23 +180,27 @@ def pick_runs(
     parameters: Iterable[str],
     metric: str,
     goal: str = "maximize",
-    keys: Sequence[str] = ("Epoch", "Train Loss", "Validation Accuracy"),
+    keys: Sequence[str] | None = None,
     first: int = 3,
 ) -> RunPicker:
-    """Show runs in a table, the best first; tick some to see their learning curves beside it.
+    """Show runs in a table, the best first; check some to see their learning curves.
 
-    Its plain twin is `plots.show(plots.learning_curves(history(runs["path"][:3], keys)))`.
+    In plain Python: `plots.show(plots.learning_curves(history(runs["path"][:3], keys)))`.
 
     Args:
-        runs: as `analysis.fetch_runs` returns them.
-        parameters: the columns that tell the runs apart, as `analysis.hyperparameters` names
+        runs: as `analyze.fetch_runs` returns them.
+        parameters: the columns that tell the runs apart, as `analyze.hyperparameters` names
             them.
         metric: the column that ranks the runs.
         goal: `maximize` or `minimize`.
-        keys: what `analysis.history` fetches of each run that is ticked: a panel per metric.
-        first: how many of the best runs are ticked at the start.
+        keys: the keys that `analyze.history` fetches for each checked run, a panel per metric; by
+            default the metric, after the curves that the sweep's program is known to log.
+        first: how many of the best runs are checked at the start.
 
     Raises:
-        WorkshopError: the runs have no column of this metric, or the goal is none of the two.
+        WorkshopError: the runs have no column of this metric, or the goal is unknown.
     """
+    if keys is None:
+        schema = find(runs.attrs.get("definition") or {})
+        keys = list(dict.fromkeys([*(schema.curves if schema else ()), metric]))
     return RunPicker(runs, parameters, metric, goal, keys, first)

@@ -15,8 +15,8 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
+from sweepserver.api.graphql import SCHEMA
 from tests.server.strange.values import FLOATS, INTEGERS, JSON_VALUES, texts
-from workshop.server.graphql import SCHEMA
 
 MOST_FIELDS, MOST_LEVELS = 4, 5
 Known = dict[str, list[str]]

@@ -13,8 +13,8 @@ from graphql import (
     is_leaf_type,
 )
 
+from sweepserver.api.graphql import SCHEMA
 from tests.server.strange.documents import Known, plausible
-from workshop.server.graphql import SCHEMA
 
 VALUES = [
     None, True, -1, 2**31, 2**63 - 1, 2**63, -(10**30), 1.5, 1e300, float("nan"), "", "x", "\x00",

@@ -1,0 +1,1 @@
+"""What W&B clients ask by HTTP: GraphQL, and the posts and files of runs."""

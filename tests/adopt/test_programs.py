@@ -1,0 +1,193 @@
+"""Programs with and without faults, and what a try-out finds out about each.
+
+They need no PyTorch, so that a start takes as long as the client does.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workshop import cli
+from workshop.adopt import session
+from workshop.adopt.adoption import Adoption
+from workshop.adopt.source import Source
+from workshop.adopt.trials import Limits
+from workshop.define import program as programs
+from workshop.define.definition import load
+from workshop.define.linter import lint
+from workshop.errors import WorkshopError
+
+pytestmark = pytest.mark.scattered
+
+FOLDER = Path(__file__).parent / "programs"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is found out.
+
+    Attributes:
+        verdicts: by parameter.
+        words: what is said, in the order in which it is; those that begin with `!` are problems.
+        form: how the program takes its values.
+        given: two values of parameters that nothing tells.
+    """
+
+    verdicts: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    form: str = "${args}"
+    given: dict[str, list] = field(default_factory=dict)
+
+
+USED = {"lr": "used", "momentum": "used"}
+EXPECTED = {
+    "argument_parser": Expected(
+        USED | {"epochs": "used"},
+        ("logs 'val/loss' (4 times)", "judged by 'val/loss': minimize", "shows the failure"),
+    ),
+    "dictionary": Expected(USED, ("'val_acc' (4 times), 'train_loss'", "'val_acc': maximize")),
+    "nested": Expected(
+        {"optimizer.lr": "used", "optimizer.momentum": "used", "epochs": "used"},
+        ("judged by 'val.loss'",),
+    ),
+    "yaml_defaults": Expected(
+        {"lr": "ignored", "momentum": "used"},
+        (
+            "!ignores lr: with lr=0.05 in place of 0.1 only lr, which repeats it, has changed in "
+            'what was logged; line 12 reads it from elsewhere, `for loss in losses(lr=SETTINGS["',
+        ),
+    ),
+    "flags": Expected({"lr": "used", "fast": "used"}, form="${args_no_boolean_flags}"),
+    "without_wandb": Expected(
+        words=("!no run of it has reached the server: it does not use wandb. Four steps",)
+    ),
+    "crash": Expected(
+        words=("!fails with status 1 (RuntimeError: cannot decode image 217): corr",)
+    ),
+    "ignores_one": Expected(
+        {"lr": "used", "dropout": "ignored"},
+        ("!It ignores dropout: with dropout=0.1 in place of 0.2 only rate of dropout, which",),
+    ),
+    "needs_variable": Expected(
+        words=("!fails with status 1 (KeyError: 'MY_DATA_FOLDER'): it needs the environment var",)
+    ),
+    "hides_failure": Expected({"lr": "used"}, ("!ends with status 0, so a run that fails would",)),
+    "json_file": Expected(
+        {"lr": "used"}, ("'score': maximize",), "${args_json_file}", {"lr": [0.1, 0.2]}
+    ),
+    "assignments": Expected(
+        USED,
+        ("command: [${env}, --chdir=",),
+        "${args_no_hyphens}",
+        {"lr": [0.1, 0.2], "momentum": [0.5, 0.9]},
+    ),
+    "random_results": Expected({"momentum": "unclear"}, ("Give it a fixed seed",)),
+    "resumes": Expected(
+        {"lr": "used", "epochs": "used"},
+        ("(USR1) ends it with status 75: its run can resume later", "resumes after its old rows"),
+    ),
+}
+
+
+def tried(file: Path, **given: list) -> Adoption:
+    definition = session.definition(file)
+    program = programs.file(definition)
+    return session.in_project(
+        "adopt-tests", definition, Source(program), given, Limits(seconds=60, rows=1000)
+    )
+
+
+OFTEN = ("yaml_defaults", "flags", "without_wandb", "crash")
+"""The others, of which each takes a dozen starts of a program as well, are for `make test-all`."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in EXPECTED],
+)
+def test_what_is_found_out_about_a_program(name, server):
+    expected = EXPECTED[name]
+    found = tried(FOLDER / f"{name}.py", **expected.given)
+    said = [
+        f"{'!' * observation.is_problem}{observation.sentence}"
+        for observation in found.observations
+    ]
+    verdicts = {effect.parameter.name: effect.verdict for effect in found.effects}
+    assert verdicts.items() >= expected.verdicts.items(), said
+    for words in expected.words:
+        begins = "!" * words.startswith("!")
+        assert any(
+            words.removeprefix("!") in sentence and sentence.startswith(begins) for sentence in said
+        ), said
+    assert found.is_ready != any(words.startswith("!") for words in expected.words), said
+    if expected.verdicts:
+        assert expected.form in found.definition["command"]
+    assert bool(found.proposed) == bool(expected.verdicts)
+
+
+@pytest.mark.slow
+def test_nothing_is_found_in_the_kits_own_program(server, tmp_path):
+    config = load("configs/sweep_config.yaml")
+    config["parameters"] = {
+        "learning_rate": {"values": [0.01, 0.001]},
+        "optimizer": {"values": ["adam", "sgd"]},
+        "scale": {"value": "tiny"},
+        "model_name": {"value": "resnet18"},
+        "num_epochs": {"value": 8},  # it still trains when the warning comes
+    }
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(config))
+    found = tried(tmp_path / "sweep.yaml")
+    assert found.is_ready, found.observations
+    effects = {effect.parameter.name: effect for effect in found.effects}
+    assert effects["learning_rate"].effective == 0.001
+    assert effects["optimizer"].verdict == effects["learning_rate"].verdict == "used"
+    said = " ".join(observation.sentence for observation in found.observations)
+    assert "ends it with status 75" in said, found.observations
+    assert "resumes after its old rows" in said
+
+
+@pytest.mark.slow
+def test_the_metric_of_a_sweep_is_looked_for(server, tmp_path):
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "sweep.yaml").write_text(
+        "program: argument_parser.py\nmethod: grid\nmetric: {name: val_loss, goal: minimize}\n"
+        "parameters: {lr: {values: [0.1, 0.2]}, momentum: {value: 0.5}}\n"
+    )
+    found = tried(tmp_path / "sweep.yaml")
+    (problem,) = [
+        observation.sentence for observation in found.observations if observation.is_problem
+    ]
+    assert "judges by 'val_loss', which it never logged (did you mean 'val/loss'?)" in problem
+    assert [effect.verdict for effect in found.effects] == ["used", "not tried"]
+
+
+@pytest.mark.slow
+def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, capsys):
+    for name in ("argument_parser.py", "training.py"):
+        shutil.copy(FOLDER / name, tmp_path)
+    assert cli.main(["adopt", str(tmp_path / "argument_parser.py")]) == 0
+    said = capsys.readouterr().out
+    assert f"is started for real, in {tmp_path}:" in said
+    assert "An agent has done one run of it." in said
+    assert "-o time=0:05:00" in said
+    config = load(tmp_path / "sweep.yaml")
+    assert lint(config) == []
+    assert config["metric"] == {"name": "val/loss", "goal": "minimize"}
+    assert config["parameters"]["lr"]["distribution"] == "log_uniform_values"
+
+
+@pytest.mark.parametrize("text", ["lr", "lr=0.1", "=1,2", "lr=0.1,[", "lr=1,2,3"])
+def test_two_values_are_read_or_refused(text):
+    assert session.two_values("lr=0.1, 1e-3") == ("lr", [0.1, 0.001])
+    with pytest.raises(WorkshopError, match="must name a parameter and two values"):
+        session.two_values(text)
+
+
+def test_an_interpreter_and_a_folder_are_named_in_the_command(tmp_path):
+    (tmp_path / "train.py").write_text("")
+    found = session.definition(tmp_path / "train.py", "/opt/venv/bin/python", tmp_path.parent)
+    assert found["program"] == f"{tmp_path.name}/train.py"
+    assert found["command"][:3] == ["${env}", f"--chdir={tmp_path.parent}", "/opt/venv/bin/python"]

@@ -1,0 +1,21 @@
+"""A folder to begin with: its four files, and what a try-out says about them."""
+
+import pytest
+
+from workshop import cli
+from workshop.adopt import template
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_new_folder_passes_the_try_out(server, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    assert cli.main(["new", str(folder)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == sorted(template.FILES)
+    assert "workshop adopt" in capsys.readouterr().out
+    assert cli.main(["adopt", str(folder / "sweep_config.yaml")]) == 0
+    said = capsys.readouterr().out
+    assert "No problem was found." in said
+    assert "An agent has done one run of it." in said
+    assert cli.main(["new", str(folder)]) == 2
+    assert "has a file config.yaml already" in capsys.readouterr().err

@@ -1,0 +1,44 @@
+"""`wandb sweep-scheduler` as a process beside warm agents."""
+
+import pytest
+
+from tests.waiting import wait_for
+from workshop import define
+from workshop.analyze import fetch_runs
+from workshop.errors import WorkshopError
+from workshop.initialize import registration
+from workshop.run_agents import run_with_scheduler
+
+pytestmark = pytest.mark.scattered
+
+
+def register(engine: str, run_cap: int) -> str:
+    config = define.load("configs/sweep_config_optuna.yaml")
+    config |= {"scheduler": {"engine": engine}, "run_cap": run_cap}
+    config["parameters"] = {
+        "scale": {"value": "tiny"},
+        "num_epochs": {"value": 1},
+        "learning_rate": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1},
+    }
+    return registration.register(config, "scheduled")
+
+
+def test_scheduler_and_agents_bring_a_sweep_to_its_end(server, capsys):
+    path = register("optuna", run_cap=2)
+    scheduler, *agents = run_with_scheduler(path, at_once=1)
+    # What the scheduler enqueued beyond the cap is pending until the server ends it.
+    wait_for(lambda: set(fetch_runs(path)["state"]) <= {"finished", "killed"})
+    runs = fetch_runs(path)
+    assert list(runs["state"]).count("finished") == 2
+    assert runs["learning_rate"].nunique() == len(runs)
+    assert "the run cap was hit" in scheduler.read_text()
+    assert len(agents) == 1
+    assert " ended · 2 finished" in capsys.readouterr().out
+
+
+def test_scheduler_that_fails_ends_its_agents_and_is_quoted(server):
+    path = register("ax", run_cap=2)
+    with pytest.raises(WorkshopError, match=r"the scheduler ended with .*scheduler\.log ends with"):
+        run_with_scheduler(path, at_once=1)
+    assert fetch_runs(path).empty
+    assert registration.get(path).state != "FINISHED"

@@ -1,0 +1,1 @@
+"""What looks on from inside of a program that is tried, at the head of its PYTHONPATH."""

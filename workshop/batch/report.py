@@ -1,0 +1,85 @@
+"""The report of an execution: an HTML index of its results, and a summary of its sweep."""
+
+from pathlib import Path
+
+import yaml
+
+from sweepserver.search.metric import Metric
+from workshop import analyze, durations, files
+from workshop.analyze.page_templates import template
+from workshop.analyze.plots.style import result_text, value_text
+from workshop.analyze.snapshot import short
+from workshop.batch.record import Execution, iso, moment
+from workshop.connection.browser_links import is_proxied, is_this_machine
+from workshop.initialize import registration
+from workshop.paths import shown
+from workshop.wording import count
+
+INDEX = Path(__file__).with_name("index.html")
+REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"
+
+
+def write_index(execution: Execution) -> None:
+    """Write the current `index.html` of an execution."""
+    url = execution.sweep.get("url", "")
+    index = template(INDEX, moment=moment, span=durations.exact, iso=iso, given=_given)
+    page = index.render(
+        execution=execution,
+        name=execution.folder.name,
+        folder=shown(execution.folder),
+        is_local=is_this_machine(url) or is_proxied(url),
+        pages={path.stem for path in execution.folder.glob("*.html")},
+        notebooks={path.stem for path in execution.folder.glob("*.ipynb")},
+    )
+    files.write(execution.folder / "index.html", page, sole_writer=True)
+
+
+def _given(value: object) -> str:
+    """Return a parameter's value as it would be typed on the command line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def summary(path: str) -> str:
+    """Return a summary of a sweep: its finished runs as a table, and the best of them.
+
+    The best run is first, if the sweep has a metric.
+
+    Args:
+        path: the sweep, `entity/project/ID`.
+    """
+    definition = registration.get(path).config
+    runs = analyze.fetch_runs(path)
+    if not len(runs):
+        return f"Sweep: {path}, no runs yet"
+    lines = [f"Sweep: {path}, {count(len(runs), 'run')}"]
+    if "dataset" in runs:
+        lines.insert(0, f"Data: {', '.join(sorted(set(runs['dataset'].dropna())))}")
+
+    judged = Metric.of(definition)
+    metric = judged and judged.name
+    if judged:
+        finished = analyze.rank(runs, judged.name, judged.goal)
+    else:
+        finished = runs[runs["state"] == "finished"]
+    if finished.empty:
+        what = f" with a finite {metric}" if metric else ""
+        return "\n".join([*lines, f"No run has finished{what}."])
+
+    varied = analyze.hyperparameters(definition)
+    others = [name for name in varied if name != REQUESTED]
+    wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE, metric])
+    table = finished[[name for name in wanted if name in finished]].rename(
+        columns={REQUESTED: "requested learning rate", EFFECTIVE: "effective learning rate"}
+    )
+    nulls = {name: short for name, scale in varied.items() if scale.has_null}
+    lines += [
+        "", table.to_string(index=False, float_format="{:g}".format, formatters=nulls), ""
+    ]  # fmt: skip
+    if not metric:
+        return "\n".join([*lines, "The sweep has no metric, so there is no best run."])
+    best = finished.iloc[0]
+    found = result_text(metric, best[metric], definition)
+    if REQUESTED in finished:
+        found = f"learning rate {value_text(best[REQUESTED])}, {found}"
+    return "\n".join([*lines, f"Best run: {best['name']} with {found}"])

@@ -1,0 +1,1 @@
+"""Operations of a class: copies of the kit, kernels, results, JupyterHub."""

@@ -1,0 +1,5 @@
+from .backend import connect
+
+__all__ = [
+    "connect",
+]

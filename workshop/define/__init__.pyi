@@ -1,0 +1,10 @@
+from .definition import combinations, grid, load, preview
+from .linter import lint
+
+__all__ = [
+    "combinations",
+    "grid",
+    "lint",
+    "load",
+    "preview",
+]

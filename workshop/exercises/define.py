@@ -1,0 +1,174 @@
+"""The exercises of step 1: define the sweep."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workshop.define.definition import load
+from workshop.exercises.definition import (
+    EXAMPLE,
+    EXPONENTIAL,
+    LOGARITHMIC,
+    ends,
+    ends_after,
+    listed,
+    own_question,
+    sound,
+    unchanged,
+)
+from workshop.exercises.report import Judgement, judge, parts
+
+RATE = "learning_rate"
+RATES = (0.0001, 0.1)  # the range in 1.3 and 1.4
+MOST_RUNS = 24  # of a learner's own sweep
+
+
+@judge("1.1")
+def another_metric(definition: Any) -> Judgement:
+    """Judge runs by the lowest loss on images that they have not seen."""
+    if not (yield from sound(definition)):
+        return
+    metric = definition.get("metric") or {}
+    advice = {
+        "Train Loss": "Train Loss says how well a run remembers the images it trained on: take the "
+        "loss on images it hasn't seen",
+        "Validation Accuracy": "the sweep still judges by Validation Accuracy, which isn't a loss",
+    }
+    name = metric.get("name", "")
+    yield (
+        name == "Validation Loss",
+        "the metric is the loss on images the model wasn't trained on",
+        advice.get(name, "the section metric is missing"),
+    )
+    yield (
+        metric.get("goal") == "minimize",
+        "lower values are better",
+        "with goal maximize, the run with the highest loss would win",
+    )
+    yield from unchanged(definition, load(EXAMPLE), "metric")
+
+
+@judge("1.2")
+def count(runs: Any) -> Judgement:
+    """Count a grid of four learning rates, two optimizers and three batch sizes."""
+    if isinstance(runs, bool) or not isinstance(runs, int):
+        yield False, "", f"{runs!r} isn't an integer: answer with the number of runs"
+        return
+    advice = {
+        4 + 2 + 3: "you added the lengths of the lists, but each value of one list meets every "
+        "value of the others",
+        4 * 2: "that's the grid without the batch sizes",
+        4 * 3: "that's the grid without the optimizers",
+        2 * 3: "that's the grid without the learning rates",
+        4 * 2 * 4: "the new list has three values, not four",
+    }
+    yield (
+        runs == 4 * 2 * 3,
+        "every value of one list meets every value of the others",
+        advice.get(runs, "count the values of each list; how many combinations do they make?"),
+    )
+
+
+@judge("1.3")
+def random_search(definition: Any) -> Judgement:
+    """Draw ten runs, the learning rate on a logarithmic scale."""
+    if not (yield from sound(definition)):
+        return
+    method = definition["method"]
+    yield method == "random", "the method draws at random", f"the method is {method}"
+    yield from ends_after(definition, 10)
+    yield from _logarithmic(definition)
+    yield from unchanged(definition, load(EXAMPLE), "method", "run_cap", RATE)
+
+
+@judge("1.4")
+def repaired(definition: Any) -> Judgement:
+    """Repair a definition with faults that the linter finds, and three that it doesn't."""
+    if not (yield from sound(definition)):
+        return
+    method = definition["method"]
+    yield (
+        method == "bayes",
+        "the method learns from finished runs",
+        f"the method is now {method}, but the file meant the one that learns from its runs",
+    )
+    metric = definition.get("metric") or {"name": "nothing"}
+    yield (
+        metric["name"] == "Validation Accuracy",
+        "the metric is the accuracy",
+        f"the file meant the accuracy, not {metric['name']}",
+    )
+    if metric["name"] == "Validation Accuracy":
+        yield (
+            metric["goal"] == "maximize",
+            "the goal fits the metric",
+            "no linter can tell, but this goal looks for the worst accuracy",
+        )
+    yield from ends_after(definition, 20)
+    yield from _logarithmic(definition)
+    parameters = definition["parameters"]
+    yield (
+        set(listed(parameters.get("optimizer", {})) or []) == {"adam", "sgd"},
+        "it tries both optimizers",
+        "the file meant to compare the optimizers adam and sgd",
+    )
+    yield (
+        listed(parameters.get("num_epochs", {})) == [3],
+        "every run trains for three epochs",
+        "the file meant three epochs for every run",
+    )
+    # Program and command are those of the example, and the file had nothing else.
+    rest = {key: load(EXAMPLE)[key] for key in ("program", "command")}
+    yield from unchanged(
+        definition, rest, "method", "metric", "run_cap", RATE, "optimizer", "num_epochs"
+    )
+
+
+@judge("1.5")
+def own_sweep(answer: Any) -> Judgement:
+    """Design a sweep that answers a question of the learner's own."""
+    if not (yield from parts(answer, (str, "your question"), (Mapping, "your definition"))):
+        return
+    question, definition = answer
+    if not (yield from sound(definition)):
+        return
+    yield from own_question(question, definition)
+    yield "metric" in definition, "it names its metric", "say which metric decides, and its goal"
+    yield from ends(definition, MOST_RUNS)
+
+
+def _logarithmic(definition: Mapping) -> Judgement:
+    """Check that small learning rates of the example's range are drawn as often as large ones."""
+    rate = definition["parameters"].get(RATE, {})
+    if listed(rate):
+        yield False, "", "learning_rate still lists values, which override a range: remove them"
+        return
+    if not {"min", "max"} <= set(rate):
+        yield False, "", "learning_rate has no range: give min and max"
+        return
+    low, high = rate["min"], rate["max"]
+    distribution = rate.get("distribution", "uniform")
+    advice = (
+        f"the ends of {distribution} are exponents of e, not learning rates: use the distribution "
+        "that takes the values themselves"
+        if distribution in EXPONENTIAL
+        else f"no linter objects, but distribution {distribution} is not logarithmic: with a "
+        "uniform one, nine out of ten draws are above 0.01"
+    )
+    logarithmic = distribution in LOGARITHMIC
+    yield logarithmic, "the learning rate is drawn on a logarithmic scale", advice
+    if not logarithmic:
+        return
+    yield (
+        (low, high) == RATES,
+        "the range is the example's",
+        f"the learning rates go from {low} to {high}: they should go from the example's lowest "
+        "to its highest",
+    )
+    if distribution.startswith("q_"):
+        step = rate.get("q", 1)
+        yield (
+            step <= low,
+            "its steps are fine enough for the smallest learning rate",
+            f"it draws only multiples of {step}, which is too coarse for small learning rates: "
+            f"leave out q, or make it at most {low}",
+        )

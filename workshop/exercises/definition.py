@@ -1,0 +1,153 @@
+"""What several exercises ask of a sweep's definition."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sweepserver.search import SECTIONS, hyperparameters
+from workshop.define.definition import combinations, load
+from workshop.define.linter import lint
+from workshop.exercises.report import Condition, Judgement
+from workshop.wording import count
+
+EXAMPLE = "configs/sweep_config.yaml"  # where most exercises begin
+
+LOGARITHMIC = ("log_uniform_values", "inv_log_uniform_values", "q_log_uniform_values")
+"""The distributions on a logarithmic scale whose ends are values of the parameter."""
+
+EXPONENTIAL = ("log_uniform", "inv_log_uniform", "q_log_uniform")
+"""Those whose ends are exponents of e."""
+
+_LABELS = ("name", "description", "project", "entity")  # they change nothing in a run
+_COMPARED = [section for section in SECTIONS if section not in (*_LABELS, "parameters")]
+
+
+def sound(definition: Any) -> Condition:
+    """Check that this is a definition, and that the linter finds nothing."""
+    if not isinstance(definition, Mapping):
+        kind = type(definition).__name__
+        yield False, "", f"this is a {kind}, not a definition: give the dictionary from `load`"
+        return False
+    problems = lint(definition)
+    for problem in problems:
+        yield False, "", problem
+    if not problems:
+        yield True, "the linter finds nothing", ""
+    return not problems
+
+
+def ends(definition: Mapping, most: int) -> Condition:
+    """Check that a sweep ends, after a maximum number of runs."""
+    runs = combinations(definition)
+    if runs is None:
+        yield False, "", _endless(definition)
+        return False
+    yield (
+        runs <= most,
+        f"it ends after {count(runs, 'run')}",
+        f"it has {runs} runs, but there's only time for {most}: try fewer values",
+    )
+    return runs <= most
+
+
+def ends_after(definition: Mapping, wanted: int) -> Condition:
+    """Check that a sweep ends after an exact number of runs."""
+    runs = combinations(definition)
+    yield (
+        runs == wanted,
+        f"it ends after {count(wanted, 'run')}",
+        _endless(definition)
+        if runs is None
+        else f"it ends after {count(runs, 'run')}, not after {wanted}",
+    )
+    return runs == wanted
+
+
+def _endless(definition: Mapping) -> str:
+    return f"method {definition['method']} never ends by itself: say after how many runs it should"
+
+
+def repeats(definition: Mapping, runs: int) -> Judgement:
+    """Check that the search has more combinations than draws, so that it needn't repeat any."""
+    sizes = [len(listed(part) or []) for part in definition["parameters"].values()]
+    yield (
+        0 in sizes or runs <= math.prod(sizes),
+        "every run can try something different",
+        f"{runs} draws from {math.prod(sizes)} combinations will repeat some: draw from a range, "
+        "or end earlier",
+    )
+
+
+def unchanged(definition: Mapping, original: Mapping, *but: str) -> Condition:
+    """Check that only the given sections and parameters of a definition were changed.
+
+    The order of a list doesn't count, and neither do a sweep's name and description.
+    """
+    now, before = _parts(definition, but), _parts(original, but)
+    differences = [f"{name} is missing" for name in before if name not in now]
+    differences += [f"{name} was not asked for" for name in now if name not in before]
+    differences += [
+        f"{name} changed as well" for name in now if now[name] != before.get(name, now[name])
+    ]
+    yield (
+        not differences,
+        "everything else is as it was",
+        f"{', '.join(differences)}: start again from the definition you were given, and leave "
+        "the rest of it alone",
+    )
+    return not differences
+
+
+def own_question(question: str, definition: Mapping) -> Judgement:
+    """Check that a definition varies what its question asks, and not just what the example does."""
+    varied = list(hyperparameters(definition))
+    yield (
+        1 <= len(varied) <= 3,
+        f"it varies {' and '.join(varied)}",
+        "it varies nothing: give at least one parameter several values"
+        if not varied
+        else f"it varies {len(varied)} parameters: with more than three you can't read the result",
+    )
+    tried = load(EXAMPLE)["parameters"]
+    yield (
+        any(_is_new(definition["parameters"][name], tried.get(name, {})) for name in varied),
+        "it tries something the example doesn't",
+        "it tries only what the example tries: ask something of your own",
+    )
+    words = question.lower().replace("_", " ")
+    yield (
+        question.strip().endswith("?") and any(name.replace("_", " ") in words for name in varied),
+        "the question names what the sweep varies",
+        "write the question as a sentence with a question mark that names a parameter that you "
+        "vary, so you can tell whether the sweep answers it",
+    )
+
+
+def listed(specification: Mapping) -> list | None:
+    """Return the values that a parameter lists, which may be a single one; None for a range."""
+    if "value" in specification:
+        return [specification["value"]]
+    return specification.get("values")
+
+
+def _is_new(specification: Mapping, tried: Mapping) -> bool:
+    values = listed(specification)
+    return values is None or not set(values) <= set(listed(tried) or [])
+
+
+def _parts(definition: Mapping, but: tuple[str, ...]) -> dict[str, Any]:
+    """Return sections and parameters by name, in a form in which equal ones are equal."""
+    parameters = definition.get("parameters", {})
+    parts = {name: definition[name] for name in _COMPARED if name in definition}
+    parts |= {name: _comparable(specification) for name, specification in parameters.items()}
+    return {name: part for name, part in parts.items() if name not in but}
+
+
+def _comparable(specification: Mapping) -> Any:
+    values = listed(specification)
+    if values is None:
+        return specification  # a range
+    try:
+        return frozenset(values)
+    except TypeError:
+        return specification  # values that no program of ours takes

@@ -1,0 +1,66 @@
+"""Display tables, links and source files in a notebook."""
+
+import difflib
+
+import pandas as pd
+from IPython.display import Markdown
+from pandas.io.formats.style import Styler
+
+from workshop.analyze.snapshot import short
+from workshop.connection.browser_links import in_browser
+from workshop.define.search_space import hyperparameters
+from workshop.paths import ROOT
+
+_LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
+
+
+def table(frame: pd.DataFrame) -> Styler:
+    """Return a styled frame: four digits, left-aligned escaped text, and no row numbers.
+
+    In a parameter's column, a null that the sweep lists is shown as `null`.
+    """
+    numbers = frame.select_dtypes("float").columns
+    texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
+    left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
+    styler = frame.style.format("{:.4g}", subset=numbers)
+    styler.format(escape="html", na_rep="", subset=texts)
+    scales = hyperparameters(frame.attrs.get("definition") or {})
+    nulls = [name for name in frame if name in scales and scales[name].has_null]
+    styler.format(short, escape="html", subset=nulls)
+    for axis in ("index", "columns"):
+        styler.format_index(escape="html", axis=axis)
+    styler.set_table_styles(left)
+    return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
+
+
+def link(url: str) -> Markdown:
+    """Return a link to a server's page that works in the reader's browser.
+
+    Args:
+        url: the page's address on this machine.
+    """
+    address = in_browser(url)
+    return Markdown(f"[{address}]({address})")
+
+
+def source(path: str) -> Markdown:
+    """Return a file of the clone as Markdown, which JupyterLab, GitHub and nbconvert highlight.
+
+    Args:
+        path: relative to the clone, for example `configs/config.yaml`.
+    """
+    file = ROOT / path
+    return Markdown(f"```{_LANGUAGES[file.suffix]}\n{file.read_text().rstrip()}\n```")
+
+
+def difference(before: str, after: str) -> Markdown:
+    """Return what changes from one file of the clone to another, with a line above and below.
+
+    Args:
+        before: relative to the clone, for example `notebooks/own_program/plain.py`.
+        after: the same.
+    """
+    old, new = ((ROOT / path).read_text().splitlines() for path in (before, after))
+    _, _, *changes = difflib.unified_diff(old, new, n=1, lineterm="")
+    lines = ["…" if line.startswith("@@") else line for line in changes]
+    return Markdown("\n".join(["```diff", *lines[1:], "```"]))

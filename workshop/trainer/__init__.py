@@ -1,0 +1,1 @@
+"""The trainer: the configuration, the data and the network of one run, and its training."""

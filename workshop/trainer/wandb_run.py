@@ -1,0 +1,54 @@
+"""Start and finish a W&B run, and turn client errors into one-line messages."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import wandb
+
+from workshop.connection import mode
+from workshop.connection.reachability import check_reachable
+from workshop.errors import WorkshopError
+from workshop.trainer.preemption import Preempted
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Turn errors at the start of a run into a `WorkshopError`."""
+    settings = wandb.setup().settings
+    url = settings.base_url
+    if settings.mode in mode.SENT:
+        check_reachable(url)
+    try:
+        yield
+    except wandb.Error as error:
+        # For a refused key, the error is the server's whole reply.
+        wrong_key = "error 401" in str(error)
+        problem = "it does not know the API key" if wrong_key else str(error).splitlines()[0]
+        raise WorkshopError(
+            f"the W&B server at {url} did not accept the run ({problem}): correct WANDB_API_KEY "
+            f"or the netrc file, or log in with `wandb login --relogin --host={url}`"
+        ) from error
+
+
+@contextmanager
+def finishing(run: wandb.Run) -> Iterator[None]:
+    """Finish the run at the end of the block, with any error as the last line of its log.
+
+    `with wandb.init()` would do the same, but print a traceback.  A preempted run is handed back to
+    its sweep, which gives it to the next agent.
+    """
+    try:
+        yield
+    except Preempted as warning:
+        run.write_logs(str(warning))
+        run.mark_preempting()
+        run.finish(exit_code=os.EX_TEMPFAIL)
+        raise
+    except BaseException as error:
+        known = isinstance(error, WorkshopError)
+        run.write_logs(f"error: {error}" if known else traceback.format_exc())
+        run.finish(exit_code=1)
+        raise
+    run.finish()

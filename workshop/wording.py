@@ -1,0 +1,20 @@
+"""Numbers and lists in sentences."""
+
+from collections.abc import Iterable
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, such as `1 run` or `2 runs`.
+
+    Args:
+        number: how many there are.
+        noun: for one of them; a verb may follow, as in `run is`.
+        plural: for any other number; by default the noun with an s.
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
