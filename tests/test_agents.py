@@ -49,6 +49,9 @@ def test_agent_in_this_process_does_all_runs_and_leaves_the_environment_alone(
     assert sorted(runs["Effective Learning Rate"]) == [0.001, 0.1]
     assert set(runs["state"]) == {"finished"}
     assert "epoch 1/1" in capfd.readouterr().out
+    local.run_in_process(path)  # nothing is left to do
+    assert not wandb.setup().settings.silent
+    assert client_variables() == before
 
 
 def client_variables() -> dict[str, str]:

@@ -97,5 +97,6 @@ def test_the_pages_of_a_class_fit_a_phone(class_server, keys, page):
     page.keyboard.press("Enter")
     for title in ("Class", "Leaderboard"):
         page.wait_for_selector(f"h1 >> text={title}")
+        page.wait_for_load_state()  # with its style sheet
         assert page.evaluate("document.documentElement.scrollWidth") == 360, title
         page.click("text=Leaderboard")

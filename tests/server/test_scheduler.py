@@ -47,8 +47,8 @@ def test_momentum_is_there_with_sgd_alone(space, optimizer, has_momentum):
     assert values["learning_rate"] == 0.01
 
 
-def finished(server, path):
-    return [run for run in flows.look(server, path)["runs"] if run["state"] == "finished"]
+def states(server, path) -> list[str]:
+    return [run["state"] for run in flows.look(server, path)["runs"]]
 
 
 @pytest.mark.slow
@@ -63,11 +63,11 @@ def test_killed_scheduler_that_starts_again_loses_and_repeats_nothing(local_serv
 
     first = server.popen("wandb", "sweep-scheduler", *OPTIONS, path)
     agent = server.popen("wandb", "agent", path)
-    wait_for(lambda: len(flows.look(server, path)["runs"]) > len(finished(server, path)) > 1)
+    wait_for(lambda: len(seen := states(server, path)) > seen.count("finished") > 1)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     # What was proposed is run without the scheduler, and its agent then waits for more.
-    wait_for(lambda: len(flows.look(server, path)["runs"]) == len(finished(server, path)))
+    wait_for(lambda: set(states(server, path)) == {"finished"})
     before = server.python(READ, path)
     assert 1 < len(before) < RUNS
     assert flows.look(server, path)["state"] == "RUNNING"
@@ -78,12 +78,13 @@ def test_killed_scheduler_that_starts_again_loses_and_repeats_nothing(local_serv
     agent.communicate(timeout=patience(120))
     assert again.returncode == 0, printed
     assert "the run cap was hit" in printed
-    runs = server.python(READ, path)
     assert flows.look(server, path)["state"] == "FINISHED"
-    # The scheduler keeps two runs in flight until the cap is reached; those beyond it never begin.
-    states = [state for _, state, _, _ in runs]
-    assert states.count("finished") == RUNS
-    assert set(states) <= {"finished", "killed"}
+    # The scheduler keeps two runs in flight until the cap is reached; those beyond it never begin,
+    # and the server ends them once it finds that their agent is gone.
+    wait_for(lambda: "pending" not in states(server, path))
+    assert set(states(server, path)) <= {"finished", "killed"}
+    assert states(server, path).count("finished") == RUNS
+    runs = server.python(READ, path)
     assert all(run in runs for run in before)
     points = [tuple(sorted(config.items())) for _, _, config, _ in runs]
     assert len(set(points)) == len(runs)

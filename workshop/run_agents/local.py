@@ -232,6 +232,8 @@ def await_end(process: subprocess.Popen) -> None:
 @contextmanager
 def _agent_in_this_process() -> Iterator[None]:
     """Keep the client from changing this process, and from cluttering the trial's output."""
+    import wandb
+
     hook = threading.excepthook
     threading.excepthook = lambda failure: _is_harmless(failure) or hook(failure)
     try:
@@ -239,6 +241,7 @@ def _agent_in_this_process() -> Iterator[None]:
             os.environ["WANDB_SILENT"] = "true"
             yield
     finally:
+        wandb.teardown()  # what uses the client next starts it with the variables restored
         threading.excepthook = hook
 
 
