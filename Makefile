@@ -33,7 +33,7 @@ test: $(INSTALLED) ## run the tests, several at a time
 	@$(BIN)/pytest -n auto $(PYTEST)
 
 test-all: $(INSTALLED) ## run the slow tests as well: hub, Open OnDemand, long stories, campaigns
-	@$(BIN)/pytest -n auto --runslow --cov $(PYTEST)
+	@$(BIN)/python -m slipcover -m pytest -n auto --runslow $(PYTEST)
 
 timings: $(INSTALLED) ## run all tests and write down where the time goes
 	@$(BIN)/pytest -n auto --runslow --timings $(PYTEST)
