@@ -4,14 +4,54 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from workshop.define import definition
+from workshop.define import definition, save
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 
 GRID = definition.load("configs/sweep_config.yaml")
 TINY = GRID | {"parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
+
+
+class TestSave:
+    @pytest.mark.parametrize("name", ["", "_bayes", "_hyperband", "_optuna", "_random"])
+    def test_what_is_saved_is_loaded(self, name, tmp_path):
+        config = definition.load(f"configs/sweep_config{name}.yaml")
+        file = save(config, tmp_path / "mine.yaml")
+        assert definition.load(file) == config
+
+    def test_only_what_it_wrote_is_overwritten(self, tmp_path):
+        file = save(GRID, tmp_path / "mine.yaml")
+        assert save(TINY, file) == file
+        assert definition.load(file) == TINY
+        for edited in (file.read_text() + "# mine\n", "", "name: mine\n"):
+            file.write_text(edited)
+            with pytest.raises(
+                WorkshopError, match=r"mine\.yaml was edited, or written by somethi"
+            ):
+                save(GRID, file)
+            assert file.read_text() == edited
+        assert definition.load(save(GRID, file, overwrite=True)) == GRID
+
+    def test_a_relative_path_is_one_in_the_clone(self):
+        with pytest.raises(WorkshopError, match=r"^missing/a\.yaml cannot be written"):
+            save(GRID, "missing/a.yaml")
+
+    @pytest.mark.parametrize(
+        ("config", "path", "said"),
+        [
+            (GRID | {"method": "gird"}, "a.yaml", "the sweep configuration: .*'gird'"),
+            (GRID | {"name": np.str_("a")}, "a.yaml", "cannot be written as YAML"),
+            (GRID, "", "is a folder: name a file in it"),
+            (GRID, "missing/a.yaml", r"cannot be written \(No such file or directory\)"),
+        ],
+    )
+    def test_what_cannot_be_saved_is_a_sentence(self, config, path, said, tmp_path):
+        with pytest.raises(WorkshopError, match=said):
+            save(config, tmp_path / path)
+        assert not list(tmp_path.iterdir())
 
 
 def test_grid_has_the_product_of_its_lists():

@@ -16,6 +16,7 @@ from tests.waiting import patience
 from workshop.errors import WorkshopError
 from workshop.paths import home
 from workshop.trainer import preemption, training
+from workshop.trainer.best_epoch import BestEpoch
 from workshop.trainer.config import resolve
 from workshop.trainer.cpu_convolution import ProductConv2d
 from workshop.trainer.data import Images, load
@@ -296,6 +297,19 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(own_home, capsys)
     assert cut.results() + rest.results() == whole.results()
     assert rest.summary == whole.summary
     assert not list((own_home / "checkpoints").iterdir()), "a finished run needs no checkpoint"
+
+
+def test_a_resumed_run_still_has_its_best_epoch(monkeypatch):
+    accuracies = iter([50.0, 90.0, 20.0, 20.0, 30.0])  # the third epoch is trained twice
+    monkeypatch.setattr(training, "evaluate", lambda *_: (1.0, next(accuracies)))
+    logged = []
+    monkeypatch.setattr(BestEpoch, "log", lambda best, run: logged.append(best.state_dict()))
+    swept = {"log_model": True, "num_epochs": 4}
+    with pytest.raises(KeyboardInterrupt):
+        trained(swept, Recorder(epochs=2))
+    assert logged == []
+    trained(swept, Recorder(step=3))
+    assert [(best["Epoch"], best["Validation Accuracy"]) for best in logged] == [(2, 90)]
 
 
 def test_what_a_killed_process_had_not_sent_is_logged_again():

@@ -52,8 +52,8 @@ def finished(monkeypatch):
     return runs
 
 
-def test_the_runs_config_is_what_was_used(offline, finished):
-    main([*TINY, "--learning_rate=1e-2", "--optimizer=sgd"])
+def test_the_runs_config_is_what_was_used(offline, finished, capsys):
+    main([*TINY, "--learning_rate=1e-2", "--optimizer=sgd", "--log_model=true"])
     ((config, summary, exit_code),) = finished
     assert not exit_code
     assert set(config) == set(TrainingConfig.model_fields)
@@ -61,6 +61,8 @@ def test_the_runs_config_is_what_was_used(offline, finished):
     assert config["optimizer"] == "sgd"
     assert config["dataset"] == "digits", "from the scale"
     assert summary["Epoch"] == 1
+    assert config["log_model"] is True
+    assert "logged the weights of epoch 1 as model-" in capsys.readouterr().out
 
 
 def test_swept_values_win_and_are_locked(offline, finished, tmp_path, monkeypatch, capsys):

@@ -363,6 +363,29 @@ class TestForm:
         assert form.config == GRID | change
         assert form.problems == lint(GRID | change)
 
+    def test_it_is_saved_in_a_file_for_load(self, tmp_path):
+        form = sweep_form(GRID)
+        controls(form, "values")[0].value = "0.3, 0.03"
+        file = tmp_path / "my_sweep.yaml"
+        controls(form, "File")[0].value = str(file)
+        (save,) = controls(form, "Save")
+        save.click()
+        assert html.escape(f'Saved. Use it with load("{file}").') in form._saved.value
+        assert definition.load(file) == form.config
+        controls(form, "values")[0].value = "0.2"
+        assert form._saved.value == ""
+        save.click()
+        assert definition.load(file)["parameters"]["learning_rate"] == {"values": [0.2]}
+
+        edited = "# mine\n" + file.read_text()
+        file.write_text(edited)
+        save.click()
+        assert f"Not saved: {file} was edited, or written by something else" in form._saved.value
+        controls(form, "Add a parameter")[0].click()
+        save.click()
+        assert "Not saved: the sweep is not ready: a row has no parameter" in form._saved.value
+        assert file.read_text() == edited
+
     @pytest.mark.parametrize("step", ["0", "-1", "a", "true", ""])
     def test_a_step_as_it_is_typed_breaks_nothing(self, step):
         given = {"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}

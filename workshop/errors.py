@@ -48,7 +48,7 @@ def expected(error: "ErrorDetails") -> str:
     return error["msg"].removeprefix("Input should be ")
 
 
-def and_more(errors: "Sequence[ErrorDetails]") -> str:
-    """Return the number of pydantic's errors after the first, as the end of a sentence."""
+def and_more(errors: Sequence[object]) -> str:
+    """Return the number of errors after the first, as the end of a sentence about that one."""
     more = len(errors) - 1
     return f" (and {count(more, 'more problem')})" if more else ""

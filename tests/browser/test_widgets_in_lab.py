@@ -16,6 +16,7 @@ from tests.server.poster import Poster
 from tests.waiting import patience, wait_for, wait_for_text
 from workshop.analyze.snapshot import look
 from workshop.connection import local_server
+from workshop.define import load
 from workshop.paths import ROOT
 
 pytestmark = pytest.mark.browser
@@ -96,7 +97,7 @@ def run(lab, page, client, request):
     return run
 
 
-def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
+def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page, lab):
     run(FORM)
     page.wait_for_selector(".jupyter-widgets >> text=8 runs (4 of learning_rate")
     values = page.get_by_label("values", exact=True).first
@@ -109,6 +110,13 @@ def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page):
     page.keyboard.type("2")
     page.wait_for_selector(".jupyter-widgets >> text=10 runs (5 of learning_rate times 2")
     page.wait_for_selector(".jupyter-widgets >> text=[0.1, 0.01, 0.001, 0.0001, 0.2]")
+    file = lab[0] / "my_sweep.yaml"
+    page.get_by_label("File", exact=True).fill(str(file))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Save
+    page.wait_for_selector(f'.jupyter-widgets >> text=Saved. Use it with load("{file}")')
+    assert load(file)["parameters"]["learning_rate"]["values"][-1] == 0.2
+    values.focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # Remove
     page.wait_for_selector(".jupyter-widgets >> text=2 runs (2 of optimizer)")

@@ -24,6 +24,7 @@ FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|yaml|md|ipynb|slrm|toml|lock|gr
 MADE_BY_USE = {
     "executed/", ".venv/", ".workshop/", "files/", "artifacts/", "keys/", "server.lock",
     "newest/report.md", "dist/", "site/html/", "sweep.yaml",
+    "configs/my_sweep.yaml",
 }  # fmt: skip
 ATTRIBUTES = {"form.yaml"}
 

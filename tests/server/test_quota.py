@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 
@@ -221,6 +222,8 @@ def test_what_is_still_coming_in_counts(store):
 
 CLIENT = """
 import json, os, urllib.request, wandb
+from torch.nn import Linear
+from workshop.trainer.best_epoch import BestEpoch
 
 key, url = os.environ["WANDB_API_KEY"], os.environ["WANDB_BASE_URL"]
 
@@ -238,22 +241,30 @@ def refusal(function, *arguments, **options):
     except Exception as error:
         return str(error)
 
+def log_model(run, model):
+    best = BestEpoch(run.id, model)
+    best.update({"Epoch": 1, "Validation Accuracy": 9.5, "Validation Loss": 1.5})
+    best.log(run)
+
 artifact = wandb.Artifact("small", "dataset")
 with artifact.new_file("small.txt") as file:
     file.write("x" * 1000)
 long = wandb.init(project="p", id="long", reinit="create_new")
 with wandb.init(project="p", id="first", reinit="create_new") as run:
+    log_model(run, Linear(1000, 300))  # larger than the quota
     used = ask('{ entity(name: "ada") { storageBytes } }')["entity"]["storageBytes"]
     files = ask('mutation { createRunFiles(input: {projectName: "p", runName: "first", '
                 'files: ["rest"]}) { files { uploadUrl } } }')["createRunFiles"]["files"]
     # Less than the room for a new run is left, but some for what the two bring meanwhile.
     send(files[0]["uploadUrl"].removeprefix(url), bytes(LIMIT - used - 5000), "PUT")
     shown = [refusal(lambda: run.log_artifact(artifact).wait())]
+    log_model(run, Linear(9, 9))
     run.log({"x": 1})
 long.log({"x": "y" * 50_000})
 long.finish()
 shown.append(refusal(wandb.init, project="p", id="second"))
 shown.append([wandb.Api().run(f"p/{name}").state for name in ("first", "long")])
+shown.append(wandb.Api().artifact_exists("p/model-first:best"))
 with open("shown.json", "w") as file:
     json.dump(shown, file)
 """
@@ -266,8 +277,14 @@ def test_the_client_shows_why(start_server, tmp_path):
     code = CLIENT.replace("LIMIT", str(2**20))
     status, output = server.run(sys.executable, "-c", code, WANDB_API_KEY=key)
     assert status == 0, output
-    for_artifact, for_run, states = json.loads((server.home / "shown.json").read_text())
+    for_artifact, for_run, states, has_model = json.loads((server.home / "shown.json").read_text())
     assert "delete runs, files or artifacts" in for_artifact
     assert "delete runs, files or artifacts" in for_run
     assert states == ["finished", "failed"]
     assert "Fatal error while uploading data" in output
+    # Neither a model whose upload is refused nor one that can't even begin to be logged fails its
+    # run, which has ended its training.
+    (too_large, no_room) = re.findall(r"the model is not logged \((.*)\), but the run", output)
+    assert "uploads (1/1) have failed" in too_large
+    assert "delete runs, files or artifacts" in no_room
+    assert not has_model

@@ -6,6 +6,7 @@ the other functions need no server.  Figures are in `workshop.analyze.plots`.
 
 from workshop.analyze.checks import overhead, requested_and_effective
 from workshop.analyze.confirmation import confirm
+from workshop.analyze.models import best_model, load_model
 from workshop.analyze.parameter_importance import chance_correlation, importance
 from workshop.analyze.pareto import rank_fronts
 from workshop.analyze.ranking import left_out, rank
@@ -17,6 +18,7 @@ from workshop.initialize.run_tables import SUMMARY, fetch_runs, history
 
 __all__ = [
     "SUMMARY",
+    "best_model",
     "best_so_far",
     "chance_correlation",
     "confirm",
@@ -25,6 +27,7 @@ __all__ = [
     "hyperparameters",
     "importance",
     "left_out",
+    "load_model",
     "look",
     "overhead",
     "rank",

@@ -1,5 +1,6 @@
 from .definition import combinations, grid, load, preview
 from .linter import lint
+from .saving import save
 
 __all__ = [
     "combinations",
@@ -7,4 +8,5 @@ __all__ = [
     "lint",
     "load",
     "preview",
+    "save",
 ]

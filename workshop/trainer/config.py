@@ -98,6 +98,8 @@ class TrainingConfig(BaseModel):
         description="a mode of torch.compile"
     )
 
+    log_model: Bool = Field(description="log the weights of the best epoch as an artifact")
+
     @model_validator(mode="after")
     def _finetuning_needs_weights(self) -> Self:
         if self.finetune and not self.pretrained:

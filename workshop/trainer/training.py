@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from workshop._compat import compiler_errors
 from workshop.errors import WorkshopError
 from workshop.trainer import preemption
+from workshop.trainer.best_epoch import BestEpoch
 from workshop.trainer.checkpoint import Checkpoint
 from workshop.trainer.config import TrainingConfig
 from workshop.trainer.cpus import fair_share
@@ -47,13 +48,17 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     A run whose loss is no longer finite ends early but normally: a learning rate that is too high
     is a result of the sweep, not a failure of the program.
 
+    With `log_model`, the weights of the best epoch are logged as an artifact at the end, once.  A
+    preempted run does so after it was resumed; a run that its sweep stops does not, because the
+    agent kills it, and others were better.
+
     Raises:
         WorkshopError: The data or the pretrained weights are missing, the disk is full, or the
             network cannot be compiled.
         Preempted: There was a warning.
     """
     torch.set_num_threads(fair_share())
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = available_device()
     training, validation = load(config, device)
 
     torch.manual_seed(config.seed)
@@ -64,6 +69,9 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     schedule = LambdaLR(optimizer, lambda step: SCHEDULES[config.scheduler](step / steps))
 
     checkpoint = Checkpoint(run.id, config, model, optimizer, schedule)
+    best = BestEpoch(run.id, model) if config.log_model else None
+    if best:
+        checkpoint.parts["best"] = best
     done = checkpoint.restore()
     network = accelerated(model, config)
     # A process that was killed may not have sent its last epochs to the server.
@@ -97,11 +105,15 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
         # commit sends the row now instead of with the next one.
         run.log(metrics, step=epoch, commit=True)
         print(_progress(metrics, config.num_epochs), flush=True)
+        if best:
+            best.update(metrics)
         if not math.isfinite(train_loss):
             print(f"diverged: learning_rate {config.learning_rate} may be too high", flush=True)
             break
         if epoch < config.num_epochs:
             checkpoint.save(metrics)
+    if best:
+        best.log(run)
     checkpoint.remove()
 
 
@@ -143,6 +155,11 @@ def evaluate(
         correct += (outputs.argmax(dim=1) == labels).sum()
         count += len(labels)
     return float(total) / count, 100 * float(correct) / count
+
+
+def available_device() -> torch.device:
+    """Return the device that this process computes on: the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def accelerated(model: torch.nn.Module, config: TrainingConfig) -> Callable[[Tensor], Tensor]:

@@ -3,6 +3,7 @@
 | widget | in plain Python |
 |---|---|
 | `sweep_form(config)`: build a sweep configuration | `define.load("configs/sweep_config.yaml")` |
+| its button **Save** | `define.save(config, "configs/my_sweep.yaml")` |
 | `watch(path)`: follow agents, stop their sweep | `print(look(path))`, `initialize.stop(path)` |
 | `pick_runs(...)`: see the curves of chosen runs | `plots.show(plots.learning_curves(...))` |
 | `live_ledger(path)`: follow the arrays of a sweep | `slurm.ledger(path)` |

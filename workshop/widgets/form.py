@@ -1,25 +1,37 @@
-"""A form for a sweep configuration, which shows the YAML and the number of runs."""
+"""A form for a sweep configuration, which shows the YAML and the number of runs, and saves it."""
 
 import copy
 import html
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import yaml
 
 from sweepserver.search import GOALS, METHODS
-from workshop.define import definition, schema
+from workshop.define import definition, saving, schema
 from workshop.define.linter import lint
-from workshop.errors import WorkshopError
-from workshop.widgets.base import NO_WIDTH, SCROLLING, SECTION, Shown, button, paragraph, width
+from workshop.errors import WorkshopError, and_more
+from workshop.paths import shown
+from workshop.widgets.base import (
+    NO_WIDTH,
+    SCROLLING,
+    SECTION,
+    WRAPPING,
+    Shown,
+    button,
+    paragraph,
+    width,
+)
 from workshop.widgets.parameter import ParameterRow
 from workshop.wording import count
 
 _STYLE = {"description_width": "initial"}
 _WIDE = {"style": _STYLE, "layout": {"width": "17em", "max_width": "100%"}}
+FILE = "configs/my_sweep.yaml"
+"""Where the form saves a configuration unless another file is named; in the clone."""
 _EDITED = ("method", "metric", "parameters", "run_cap", "early_terminate")
 
 
@@ -59,13 +71,17 @@ class SweepForm(Shown):
             "Add a parameter", "Add a row", lambda _: self._add("", {"values": []}), icon="plus"
         )
         add.layout.align_self = "flex-start"
-        self._result = ipywidgets.HTML(layout={"flex": "1 1 22em", "min_width": "0"})
+        self._result = ipywidgets.HTML(layout={"min_width": "0"})
+        self._file = ipywidgets.Text(description="File", value=FILE, **_WIDE)
+        save = button("Save", "Save the YAML in this file", lambda _: self._save(), icon="save")
+        self._saved = ipywidgets.HTML(layout={"flex": "1 1 15em", "min_width": "0"})
         for control in (self._method, self._metric, self._goal, self._run_cap, self._spared):
             control.observe(lambda _: self._changed(), "value")
         self._stops.observe(lambda _: self._changed(), "value")
         first = ipywidgets.Box([self._method, self._metric, self._goal], layout=SECTION)
         last = ipywidgets.Box([self._run_cap, self._stops, self._spared], layout=SECTION)
-        super().__init__([first, self._rows, add, last, self._result])
+        end = ipywidgets.Box([self._file, save, self._saved], layout=WRAPPING)
+        super().__init__([first, self._rows, add, last, self._result, end])
         for name, specification in (config.get("parameters") or {}).items():
             self._rows.children += (self._row(name, specification),)
         self._changed()
@@ -90,7 +106,7 @@ class SweepForm(Shown):
     @property
     def yaml(self) -> str:
         """The configuration as the text of a file such as `configs/sweep_config.yaml`."""
-        return yaml.safe_dump(self.config, sort_keys=False, default_flow_style=None, width=90)
+        return saving.as_yaml(self.config)
 
     @property
     def problems(self) -> list[str]:
@@ -106,6 +122,17 @@ class SweepForm(Shown):
         config = self.config
         config["parameters"].pop("", None)
         return found + lint(config)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Save the configuration in a file, as `define.save` does; the button calls this.
+
+        Raises:
+            WorkshopError: the form has problems, the file would be overwritten, or it can't be
+                written.
+        """
+        if problems := self.problems:
+            raise WorkshopError(f"the sweep is not ready: {problems[0]}{and_more(problems)}")
+        return saving.save(self.config, path, overwrite)
 
     def as_text(self) -> str:
         """Return the YAML, the number of runs and the problems."""
@@ -133,7 +160,17 @@ class SweepForm(Shown):
         self._rows.children = tuple(other for other in self._rows.children if other is not row)
         self._changed()
 
+    def _save(self) -> None:
+        """Save in the file that is named, and say so, or why not."""
+        try:
+            name = shown(self.save(self._file.value.strip()))
+            said = f'Saved. Use it with load("{name}").'
+        except WorkshopError as error:
+            said = f"Not saved: {error}"
+        self._saved.value = paragraph(said, "margin: 0")
+
     def _changed(self) -> None:
+        self._saved.value = ""  # it was about another configuration
         self._spared.layout.display = None if self._stops.value else "none"
         self._result.value = self.as_html()
         self._renew_text()
@@ -159,9 +196,11 @@ def sweep_form(config: Mapping[str, Any]) -> SweepForm:
     """Edit a sweep configuration in a form that shows its YAML and number of runs as you type.
 
     Problems are shown as `lint` words them.  The result is `form.config`, for
-    `register(form.config, project)`, or `form.yaml`, for a file.
+    `register(form.config, project)`.  The button saves it in a file, for `load`; so does
+    `form.save(path)`, and `form.yaml` is the text.
 
-    In plain Python: `define.load("configs/sweep_config.yaml")`, with an editor for the file.
+    In plain Python: `config = define.load("configs/sweep_config.yaml")`, change its sections, and
+    `define.save(config, "configs/my_sweep.yaml")`.
 
     Args:
         config: the initial configuration; sections that the form doesn't show, such as `program`,
