@@ -24,6 +24,9 @@ def test_a_run_comes_out_again(server, capfd):
     environment = os.environ | {"WANDB_PROJECT": "again", "WANDB_RUN_ID": "original"}
     command = [sys.executable, "-m", "workshop.wandb_sweep", *TINY]
     subprocess.run(command, cwd=ROOT, env=environment, timeout=patience(300), check=True)
+    original = wandb.Api().run("local/again/original")
+    del original.config["log_model"]  # as an older version of the kit would have left it
+    original.update()
     assert cli.main(["reproduce", "local/again/original"]) == 0
     said = capfd.readouterr().out
     assert "Run local/again/original, again as local/again/" in said
@@ -31,7 +34,8 @@ def test_a_run_comes_out_again(server, capfd):
     assert "hardware are the same" in said
     runs = {run.id: run for run in wandb.Api().runs("local/again")}
     new = runs.pop(next(name for name in runs if name != "original"))
-    assert new.config == runs["original"].config
+    assert "log_model" not in runs["original"].config
+    assert new.config == runs["original"].config | {"log_model": False}
     assert new.state == "finished"
     assert new.notes == "Reproduces local/again/original"
 

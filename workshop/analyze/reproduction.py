@@ -22,7 +22,7 @@ from workshop.analyze.plots.style import value_text
 from workshop.analyze.report.environment import of_run
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
-from workshop.trainer.config import TrainingConfig, resolve
+from workshop.trainer.config import TrainingConfig, resolve, stored
 from workshop.trainer.metrics import METRICS
 from workshop.wording import listed
 
@@ -137,13 +137,14 @@ def _run(path: str) -> "wandb.apis.public.Run":
 
 def _configuration(run: "wandb.apis.public.Run") -> dict[str, Any]:
     """Return the configuration of a run of the kit's program."""
-    missing = [name for name in TrainingConfig.model_fields if name not in run.config]
+    found = stored(run.config)
+    missing = [name for name in TrainingConfig.model_fields if name not in found]
     if missing:
         raise WorkshopError(
             f"run {'/'.join(run.path)} lacks part of the configuration of workshop/wandb_sweep.py "
             f"({missing[0]}): only runs of this version's program can be reproduced"
         )
-    values = {name: run.config[name] for name in TrainingConfig.model_fields}
+    values = {name: found[name] for name in TrainingConfig.model_fields}
     resolve(swept=values)
     return values
 

@@ -6,7 +6,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from workshop import files
 from workshop.errors import WorkshopError
 from workshop.paths import home, shown
-from workshop.trainer.config import TrainingConfig
+from workshop.trainer.config import TrainingConfig, stored
 
 
 class Checkpoint:
@@ -57,7 +57,8 @@ class Checkpoint:
         if not self.file.exists():
             return 0
         state = torch.load(self.file, map_location="cpu", weights_only=True)
-        if changed := [key for key in self.config if state["config"].get(key) != self.config[key]]:
+        then = stored(state["config"])
+        if changed := [key for key in self.config if then.get(key) != self.config[key]]:
             print(
                 f"ignored the checkpoint {shown(self.file)}, because this run's config has another "
                 f"{', '.join(changed)}"

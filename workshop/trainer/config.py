@@ -121,6 +121,14 @@ class TrainingConfig(BaseModel):
         return from_root(self.data_path)
 
 
+def stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run has stored of its configuration, as this version of the kit would have.
+
+    Older runs lack the parameters that were added since.
+    """
+    return {"log_model": False} | dict(values)
+
+
 def resolve(
     arguments: Mapping[str, Any] | None = None, swept: Mapping[str, Any] | None = None
 ) -> TrainingConfig:
