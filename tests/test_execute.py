@@ -2,6 +2,7 @@ import nbformat
 import pytest
 
 from tests.notebooks import write_notebook
+from workshop import cli
 from workshop.batch.execution import execute, numbered_notebooks, store_outputs, tutorial_notebooks
 from workshop.errors import WorkshopError
 
@@ -55,6 +56,15 @@ def test_outputs_are_stored_without_times(tmp_path):
     cell = nbformat.read(notebook, as_version=4).cells[-1]
     assert cell.outputs[0].text == "rate 1\n"
     assert "execution" not in cell.metadata
+
+
+def test_the_command_stores_the_outputs_of_the_notebooks_that_are_named(tmp_path):
+    named, other = (
+        write_notebook(tmp_path / f"{name}.ipynb", "1 + 1") for name in ("00_named", "01_other")
+    )
+    assert cli.main(["notebooks", str(named)]) == 0
+    assert nbformat.read(named, as_version=4).cells[-1].outputs
+    assert not nbformat.read(other, as_version=4).cells[-1].outputs
 
 
 def test_notebook_that_fails_is_left_as_it_was(tmp_path):

@@ -70,18 +70,21 @@ class TestRankFronts:
         table = analyze.rank_fronts(self.FRAME, GOALS)
         assert list(table["run"]) == ["r1", "r4", "r0", "r2", "r3"]
         assert list(table["front"]) == [1, 1, 1, 1, 2]
+        assert table.equals(analyze.rank_fronts(self.FRAME, SECTIONS)), "as a definition has them"
         least = analyze.rank_fronts(self.FRAME, [Metric(ACCURACY), GOALS[1]])
         assert list(least["run"][least["front"] == 1]) == ["r2"]
 
     def test_one_goal_and_unknown_ones_are_refused(self):
         with pytest.raises(WorkshopError, match="at least two goals, got 1"):
             analyze.rank_fronts(self.FRAME, GOALS[:1])
+        with pytest.raises(WorkshopError, match=r"a goal must name its metric, got \{'goal'"):
+            analyze.rank_fronts(self.FRAME, [*GOALS, {"goal": "minimize"}])
         with pytest.raises(WorkshopError, match="no column 'loss'"):
             analyze.rank_fronts(self.FRAME, [*GOALS, Metric("loss")])
 
     def test_figure_joins_the_front(self):
         table = analyze.rank_fronts(self.FRAME, GOALS)
-        figure = plots.pareto_front(table, GOALS)
+        figure = plots.pareto_front(table, SECTIONS)
         line, others, front = figure.data
         assert list(line.x) == [2, 5, 9, 9]
         assert list(line.y) == [80, 90, 95, 95]

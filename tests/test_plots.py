@@ -366,32 +366,6 @@ class TestTaskTimeline:
         assert "No run" in alt(plots.task_timeline(frame[:0]))
 
 
-def test_names_and_values_are_shown_letter_by_letter(frame, history):
-    """Plotly takes a little HTML, and fills values into the texts under the pointer."""
-    evil = "<b>x</b><a href='https://evil.example'>y</a>%{y}"
-    frame = frame.rename(columns={"optimizer": evil, METRIC: f"{evil} m"})
-    frame["name"] = frame["host"] = evil
-    frame[evil] = [f"{evil}{number % 2}" for number in range(8)]
-    scales = {evil: Scale("category")}
-    numbers = frame.assign(**{evil: frame["learning_rate"]})
-    figures = [
-        plots.parallel_coordinates(frame, scales, f"{evil} m"),
-        plots.importance_bars(analyze.importance(frame, f"{evil} m", scales), f"{evil} m"),
-        plots.learning_curves(history.rename(columns={METRIC: evil}), dict.fromkeys(RUNS, evil)),
-        plots.task_timeline(frame),
-        plots.best_so_far(analyze.best_so_far(frame, f"{evil} m"), f"{evil} m"),
-        plots.parallel_coordinates(frame[3:4], scales, f"{evil} m"),
-        plots.slices(frame, scales, f"{evil} m"),
-        plots.scatter(frame, f"{evil} m"),
-        plots.contour(numbers, evil, "seconds", dict.fromkeys(numbers, Scale("log")), f"{evil} m"),
-        plots.point_intervals(analyze.rank_points(frame, f"{evil} m", scales), f"{evil} m", scales),
-    ]
-    for figure in figures:
-        figure.layout.meta = None  # the alternative text is no HTML
-        assert "<a href" not in figure.to_json().replace("\\u003c", "<")
-        assert "%{y}<" not in figure.to_json()
-
-
 class TestShow:
     @pytest.fixture
     def shown(self, monkeypatch):

@@ -366,6 +366,15 @@ class TestCluster:
         assert finding.verdict == "note"
         assert "not installed" in finding.found
 
+    def test_without_slurm_a_profile_is_read_all_the_same(self, monkeypatch):
+        monkeypatch.setenv("PATH", "/nowhere")
+        finding = found(cluster.findings("example"), "site profile example")
+        assert finding.verdict == "note"
+        assert finding.found.startswith("its keys and values are right")
+        assert finding.next_step == "run `workshop check --site example` on the cluster"
+        for nothing_to_check in ("generic", "rehearsal"):
+            assert [one.check for one in cluster.findings(nothing_to_check)] == ["SLURM"]
+
     def test_a_profile_that_is_not_there(self):
         finding = found(cluster.findings("exampel"), "site profile exampel")
         assert finding.verdict == "problem"

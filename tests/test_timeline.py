@@ -70,15 +70,6 @@ def test_the_share_of_runs_is_said_if_no_task_was_interrupted():
     assert "50 % of their time was spent on runs" in whole.layout.meta["alt"]
 
 
-def test_names_are_shown_letter_by_letter():
-    figure = array_timeline(
-        starts(("17_1", 1, "<b>node</b>", 0.0, 1.0, "finished")),
-        runs(("<i>name</i>", "17_1", 0.0, 1.0)),
-    )
-    shown = [text for trace in figure.data for text in trace.customdata]
-    assert not [text for text in shown if "<" in text]
-
-
 def test_without_a_start_it_says_so():
     figure = array_timeline(starts(), runs())
     assert "No array task of this sweep has started" in figure.layout.meta["alt"]

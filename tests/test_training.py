@@ -136,6 +136,16 @@ def test_the_scheduler_sees_the_whole_training(learning_rates):
     assert run.summary["Effective Learning Rate"] == 1.0
 
 
+@pytest.mark.parametrize("scheduler", SCHEDULES)
+def test_a_schedule_is_a_share_of_the_highest_learning_rate(scheduler, learning_rates):
+    course = [SCHEDULES[scheduler](step / 100) for step in range(101)]
+    assert 0 <= min(course) <= max(course) == pytest.approx(1)
+    trained({"learning_rate": 0.01, "scheduler": scheduler, "num_epochs": 1})
+    steps = len(learning_rates)
+    shares = [SCHEDULES[scheduler](step / steps) for step in range(steps)]
+    assert learning_rates == pytest.approx([0.01 * share for share in shares])
+
+
 def test_courses_of_the_learning_rate():
     assert [SCHEDULES["cosine"](elapsed) for elapsed in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
     assert {SCHEDULES["none"](elapsed / 10) for elapsed in range(11)} == {1.0}

@@ -83,14 +83,14 @@ def run(
         batch.resume(resume)
 
 
-def notebooks() -> None:
-    """Execute the notebooks and store their outputs in them."""
-    from workshop.batch.execution import numbered_notebooks, store_outputs
+def notebooks(notebook: list[str]) -> None:
+    """Execute the notebooks (all unless you name some) and store their outputs in them."""
+    from workshop.batch.execution import find, numbered_notebooks, store_outputs
     from workshop.connection import backend
     from workshop.run_agents import rehearsal
 
     with backend.session("local"), rehearsal.session():
-        store_outputs(numbered_notebooks())
+        store_outputs(find(notebook) if notebook else numbered_notebooks())
 
 
 def exercises() -> None:
@@ -297,14 +297,17 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
+    which: dict[str, Any] = {
+        "nargs": "*",
+        "metavar": "NOTEBOOK",
+        "help": "a number, a name or a file",
+    }
     command = add(run)
     command.epilog = (
         "Each execution gets its own project, unless -p project=NAME names one. "
         "After a failure, --resume FOLDER executes the notebooks that haven't finished."
     )
-    command.add_argument(
-        "notebook", nargs="*", metavar="NOTEBOOK", help="a number, a name or a file"
-    )
+    command.add_argument("notebook", **which)
     command.add_argument("--scale", metavar="NAME", help="smoke (default), class, full or tiny")
     command.add_argument(
         "--backend", metavar="W&B", help="local (default), wandb for an account, or a server's URL"
@@ -318,7 +321,7 @@ def _parser() -> argparse.ArgumentParser:
         "--folder", type=Path, help="a new folder for the results (default: executed/TIME)"
     )
     command.add_argument("--resume", type=Path, metavar="FOLDER", help="continue an execution")
-    add(notebooks)
+    add(notebooks).add_argument("notebook", **which)
     add(exercises)
     add(copy).add_argument(
         "folder", type=Path, nargs="?", default=Path("~/sweep-workshop"), metavar="FOLDER",

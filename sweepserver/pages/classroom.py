@@ -2,7 +2,7 @@
 
 from sweepserver.errors import ForbiddenError, NotFoundError
 from sweepserver.pages import formats, tables
-from sweepserver.pages.listing import searched
+from sweepserver.pages.listing import parameter_cell, searched
 from sweepserver.pages.rendering import Visit
 from sweepserver.pages.tables import Cell, Column, Order, Table
 from sweepserver.people.leaderboard import Entry
@@ -77,12 +77,14 @@ def picked(store: Store, numbers: list[int]) -> dict[int, str]:
                 continue
             sweep = store.get(Sweep, run.sweep_id)
             scales, _ = searched([sweep])
-            config = RunFacts(run, sweep.name).config
-            values = {name: lookup(config, name, MISSING) for name in scales}
+            facts = RunFacts(run, sweep.name)
+            cells = {
+                name: parameter_cell(facts, name, scale)
+                for name, scale in scales.items()
+                if lookup(facts.config, name, MISSING) is not MISSING
+            }
             found[run.id] = ", ".join(
-                f"{name} {formats.shown(value)}"
-                for name, value in values.items()
-                if value is not MISSING
+                f"{name} {cell.title or cell.text}" for name, cell in cells.items()
             )
     return found
 

@@ -1,12 +1,17 @@
 """The notebooks are complete, and show nothing that a reader should not see."""
 
+import inspect
 import re
 from itertools import pairwise
 
 import nbformat
 import papermill
+import plotly.graph_objects as go
 import pytest
 
+import workshop
+from workshop import notebook_display
+from workshop.analyze import plots
 from workshop.analyze.plots.export import PLOTLY_JSON
 from workshop.analyze.plots.presentation import in_words
 from workshop.batch.execution import numbered_notebooks
@@ -84,6 +89,59 @@ def test_every_picture_has_an_alternative_text(path):
             assert in_words(output.metadata["image/png"]["alt"]) in read_aloud
         elif "image/png" in data:
             assert output.metadata["image/png"]["alt"]
+
+
+def shown_files(path):
+    """Yield what each cell that shows files holds, and what it would show now."""
+    names = {name: getattr(notebook_display, name) for name in ("source", "difference")}
+    for cell in read(path).cells:
+        *lines, last = cell.source.splitlines()
+        if cell.cell_type == "code" and re.match(r"(source|difference)\(", last):
+            exec("\n".join(lines), names)
+            yield cell.outputs[0].data["text/markdown"], eval(last, names).data
+
+
+@every_notebook
+def test_files_are_shown_as_they_are(path):
+    for stored, now in shown_files(path):
+        assert stored == now, f"run `workshop notebooks {path.name[:2]}` to show the file as it is"
+
+
+def test_some_notebooks_show_files():
+    assert sum(len(list(shown_files(path))) for path in NOTEBOOK_FILES) >= 13
+
+
+TEXTS = {
+    path.name[:2]: "\n".join(cell.source for cell in read(path).cells) for path in NOTEBOOK_FILES
+}
+
+
+def test_every_figure_is_in_a_notebook():
+    figures = {
+        name
+        for name in plots.__all__
+        if inspect.signature(getattr(plots, name)).return_annotation is go.Figure
+    }
+    shown = set(re.findall(r"plots\.(\w+)\(", "\n".join(TEXTS.values())))
+    assert figures - shown == set(), "show it, or add it to the table in notebook 04"
+
+
+def imported(text):
+    """Return the packages that a notebook's cells import from `workshop`."""
+    found = re.findall(r"^ *from workshop(?:\.(\w+)[\w.]*)? import (\w+)", text, re.MULTILINE)
+    return {package or name for package, name in found}
+
+
+def test_the_package_says_where_each_notebook_s_code_is():
+    rows = re.findall(r"^\| (every|\d\d) [^|]*\| (.*) \|$", workshop.__doc__, re.MULTILINE)
+    said = {number: set(re.findall(r"`(\w+)[\w.]*`", words)) for number, words in rows}
+    known = said.pop("every")
+    assert said.keys() == TEXTS.keys()
+    for number, text in TEXTS.items():
+        known |= said[number]
+        assert imported(text) <= known, f"workshop/__init__.py doesn't say so of notebook {number}"
+        assert "sweepserver" not in re.sub("`.*?`", "", text), "notebooks need only the kit"
+    assert len(set().union(*map(imported, TEXTS.values()))) <= 11, "too many to find one's way"
 
 
 def test_some_outputs_are_compared():

@@ -13,8 +13,10 @@ from sweepserver.people.keys import key_file, provide_key
 from tests.printing import pages_of
 from tests.repository.documents import documents, markdown
 from workshop.connection.credentials import is_open_to_others
+from workshop.exercises import JUDGES
 from workshop.paths import CONFIGS, ROOT
 from workshop.trainer.config import TrainingConfig
+from workshop.trainer.optim import TAKEN, takers
 
 every_document = pytest.mark.parametrize(
     "document", documents(), ids=lambda path: str(path.relative_to(ROOT))
@@ -95,6 +97,12 @@ def test_config_names_every_choice():
     assert {"compile", "scheduler", "optimizer", "model_name"} <= listed.keys()
 
 
+@pytest.mark.parametrize("field", sorted({field for fields in TAKEN.values() for field in fields}))
+def test_config_names_the_optimizers_that_take_a_field(field):
+    (words,) = re.findall(rf"^{field}: .*# (.*)$", (CONFIGS / "config.yaml").read_text(), re.M)
+    assert words.startswith(f"of {takers(field)}"), f"{field} is of {takers(field)}"
+
+
 GUIDE = ROOT / "docs" / "instructor_guide.md"
 
 
@@ -110,6 +118,16 @@ def test_guide_gives_the_notebooks_own_times():
             opening.partition("\n## ")[0],
         )
         assert told.partition(",")[0] == own, notebook
+
+
+def test_guide_names_every_exercise():
+    ranges = re.findall(r"\b(\d)\.(\d)(?: to \1\.(\d))?", GUIDE.read_text())
+    named = {
+        f"{step}.{number}"
+        for step, first, last in ranges
+        for number in range(int(first), int(last or first) + 1)
+    }
+    assert set(JUDGES) <= named
 
 
 def test_a_key_is_handed_out_beside_those_that_are_there(tmp_path):

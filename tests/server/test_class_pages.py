@@ -201,6 +201,21 @@ def test_the_leaderboard_has_the_best_run_of_each(make_class):
     assert "No run has logged nothing yet" in everybody.page("cyd", "/leaderboard?metric=nothing")
 
 
+def test_the_leaderboard_says_what_a_sweep_picked_as_the_table_of_its_runs_does(make_class):
+    everybody = make_class("ada")
+    varied = {"dropout": [None, 0.5], "lr": [0.001, 0.1], "depth": [1, 2], "name": ["a", "b"]}
+    parameters = {name: {"values": values} for name, values in varied.items()}
+    sweep = everybody.sweep("ada", json.dumps({"method": "grid", "parameters": parameters}))
+    point = {"dropout": None, "lr": "1e-3", "name": "x" * 70}  # and no depth
+    config = json.dumps({name: {"value": value} for name, value in point.items()})
+    everybody.run("ada", "r1", {"Validation Accuracy": 70}, sweep=sweep, config=config)
+    page = everybody.page("ada", "/leaderboard")
+    assert rows(page)["1. ada (you)"][1].startswith("dropout null, lr 0.001, name xxx")
+    assert f'title="dropout null, lr 0.001, name {"x" * 70}"' in page
+    runs = rows(everybody.page("ada", "/ada/p"))
+    assert runs["run r1"][2:6] == ["null", "0.001", "—", f"{'x' * 59}…"]
+
+
 def test_many_runs_of_one_keep_nobody_from_the_leaderboard(make_class, monkeypatch):
     monkeypatch.setattr(leaderboard, "MOST_ENTITY_CHARACTERS", 300)
     everybody = make_class("ada", "bob")

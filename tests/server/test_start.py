@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,8 +13,8 @@ from sweepserver.file_systems import file_system
 from sweepserver.serving import listen
 from sweepserver.store.database import Store
 from sweepserver.store.folder import journal_mode
-from sweepserver.store.migrations import VERSION
-from sweepserver.store.records import Project, Run, Sweep
+from sweepserver.store.migrations import OLDEST, VERSION
+from sweepserver.store.records import Project, Run
 from tests.fixtures.server import attempt
 
 
@@ -113,36 +114,70 @@ def test_a_database_that_is_not_ours_is_refused(tmp_path, prepare, expected):
     assert len(error.splitlines()) == 1
 
 
-def test_a_database_of_the_format_before_is_brought_to_this_one(tmp_path):
-    folder = tmp_path / "store"
-    store = Store(folder)
-    with store.writing():
-        project = store.add(Project, entity="ada", name="p", created_at=0)
-        sweep = store.add(
-            Sweep, project_id=project.id, name="s", config="{}", state="RUNNING", created_at=10,
-            updated_at=10,
-        )  # fmt: skip
-        for name, made in (("before", 5), ("after", 15)):
-            run = store.add(
-                Run, project_id=project.id, name=name, sweep_id=sweep.id, user="ada",
-                display_name=name, state="finished", created_at=made, heartbeat_at=made,
-            )  # fmt: skip
-            store.execute("INSERT INTO console VALUES (?, 0, 'a line')", run.id)
-        known = store.get(Project, project.id).bytes
-    store.close()
-    old = sqlite3.connect(folder / "store.sqlite")
-    old.executescript(
-        "ALTER TABLE projects DROP COLUMN bytes; ALTER TABLE runs DROP COLUMN is_prior; "
-        "PRAGMA user_version = 4"
+OLD_SCHEMA = (Path(__file__).parent / f"format_{OLDEST}.sql").read_text()
+
+
+def old_database(folder):
+    """Write a store of the oldest format that this server reads, and return its connection."""
+    folder.mkdir()
+    db = sqlite3.connect(folder / "store.sqlite")
+    db.executescript(f"{OLD_SCHEMA}; PRAGMA user_version = {OLDEST}")
+    return db
+
+
+def columns(folder):
+    """Return the columns of a store's tables, and its indexes."""
+    db = sqlite3.connect(folder / "store.sqlite")
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    found = {
+        (table, *column[1:])
+        for (table,) in tables
+        for column in db.execute(f"PRAGMA table_info({table})")
+    }
+    indexes = db.execute("SELECT name FROM sqlite_schema WHERE type = 'index'").fetchall()
+    db.close()
+    return found, set(indexes)
+
+
+def test_a_database_of_the_oldest_format_gets_all_that_a_new_one_has(tmp_path):
+    old_database(tmp_path / "old").close()
+    for name in ("old", "new"):
+        Store(tmp_path / name).close()
+    assert columns(tmp_path / "old") == columns(tmp_path / "new"), (
+        "raise VERSION in sweepserver/store/migrations.py, and add a step to STEPS"
     )
+
+
+ROWS = (
+    "INSERT INTO projects (entity, name, created_at) VALUES ('ada', 'p', 0)",
+    """INSERT INTO sweeps (project_id, name, config, state, created_at, updated_at)
+       VALUES (1, 's', '{}', 'RUNNING', 10, 10)""",
+    """INSERT INTO runs
+       (project_id, name, sweep_id, user, display_name, state, created_at, heartbeat_at)
+       VALUES (1, 'before', 1, 'ada', 'before', 'finished', 5, 5),
+              (1, 'after', 1, 'ada', 'after', 'finished', 15, 15)""",
+    "INSERT INTO console VALUES (1, 0, 'a line'), (2, 0, 'a line')",
+)
+
+
+def test_a_database_of_the_oldest_format_is_brought_to_this_one(tmp_path):
+    folder = tmp_path / "store"
+    old = old_database(folder)
+    for statement in ROWS:
+        old.execute(statement)
+    old.commit()
     before = list(old.iterdump())
     old.close()
-    store = Store(folder)
-    with store.reading():
-        assert store.get(Project, project.id).bytes == known > 12
+    store, new = Store(folder), Store(tmp_path / "new")
+    with new.writing():
+        for statement in ROWS:
+            new.execute(statement)
+    with store.reading(), new.reading():
+        assert store.get(Project, 1).bytes == new.get(Project, 1).bytes > 12
         assert [run.is_prior for run in store.all(Run)] == [1, 0]
+    new.close()
     store.close()
-    copy = folder / "store.format-4.sqlite"
+    copy = folder / f"store.format-{OLDEST}.sqlite"
     assert copy.stat().st_mode & 0o777 == 0o600
     kept = sqlite3.connect(copy)
     assert list(kept.iterdump()) == before

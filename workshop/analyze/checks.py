@@ -7,6 +7,7 @@ import pandas as pd
 
 from sweepserver.search import Scale
 from workshop.define.parameter_values import numbers
+from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE
 
 
 def requested_and_effective(frame: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +26,7 @@ def requested_and_effective(frame: pd.DataFrame) -> pd.DataFrame:
     """
     missing = pd.Series(math.nan, frame.index)
     requested = numbers(frame.get("learning_rate", missing), Scale("linear"))
-    effective = frame.get("Effective Learning Rate", missing)
+    effective = frame.get(EFFECTIVE_LEARNING_RATE, missing)
     if len(frame) and effective.isna().all():
         print(
             "None of these runs has logged its optimizer's learning rate as 'Effective Learning "

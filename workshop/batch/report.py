@@ -13,10 +13,11 @@ from workshop.batch.record import Execution, iso, moment
 from workshop.connection.browser_links import is_proxied, is_this_machine
 from workshop.initialize import registration
 from workshop.paths import shown
+from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE
 from workshop.wording import count
 
 INDEX = Path(__file__).with_name("index.html")
-REQUESTED, EFFECTIVE = "learning_rate", "Effective Learning Rate"
+REQUESTED = "learning_rate"
 
 
 def write_index(execution: Execution) -> None:
@@ -68,9 +69,12 @@ def summary(path: str) -> str:
 
     varied = analyze.hyperparameters(definition)
     others = [name for name in varied if name != REQUESTED]
-    wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE, metric])
+    wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE_LEARNING_RATE, metric])
     table = finished[[name for name in wanted if name in finished]].rename(
-        columns={REQUESTED: "requested learning rate", EFFECTIVE: "effective learning rate"}
+        columns={
+            REQUESTED: "requested learning rate",
+            EFFECTIVE_LEARNING_RATE: "effective learning rate",
+        }
     )
     nulls = {name: short for name, scale in varied.items() if scale.has_null}
     lines += [

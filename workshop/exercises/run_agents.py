@@ -10,6 +10,7 @@ from workshop.exercises.report import Condition, Judgement, judge, parts
 from workshop.initialize import registration
 from workshop.initialize.run_tables import fetch_runs
 from workshop.run_agents import slurm
+from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE
 from workshop.wording import count
 
 RUNS_PER_TASK = 2  # in 3.2's array
@@ -100,9 +101,9 @@ def complete(path: Any) -> Judgement:
     )
     if runs.empty or "learning_rate" not in runs:
         return
-    used = runs.dropna(subset="Effective Learning Rate")
+    used = runs.dropna(subset=EFFECTIVE_LEARNING_RATE)
     yield (
-        used["learning_rate"].eq(used["Effective Learning Rate"]).all(),
+        used["learning_rate"].eq(used[EFFECTIVE_LEARNING_RATE]).all(),
         "every optimizer got the learning rate that the sweep picked",
         "some optimizers got a different learning rate than the sweep picked: compare the columns",
     )

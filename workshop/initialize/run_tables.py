@@ -15,12 +15,12 @@ from workshop.define.search_space import hyperparameters
 from workshop.errors import WorkshopError
 from workshop.initialize.cache import CachedApi
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
-from workshop.trainer.metrics import METRICS
+from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE, METRICS
 
 if TYPE_CHECKING:
     import wandb
 
-SUMMARY = (*METRICS, "Effective Learning Rate")
+SUMMARY = (*METRICS, EFFECTIVE_LEARNING_RATE)
 """The trainer's entries in a run's summary."""
 
 

@@ -34,6 +34,13 @@ def findings(name: str) -> Iterator[Finding]:
             else "without it, run agents as processes (notebook 03)"
         )
         yield Finding("SLURM", str(error), "note", next_step)
+        if profile and profile.model_fields_set and not site.is_rehearsal(name):
+            yield Finding(
+                f"site profile {name}",
+                "its keys and values are right; only the cluster's SLURM can say whether it "
+                "accepts them",
+                "note", f"run `workshop check --site {name}` on the cluster",
+            )  # fmt: skip
         return
     yield Finding("SLURM", "answers")
     if profile:

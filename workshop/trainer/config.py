@@ -23,7 +23,7 @@ from sweepserver.search.values import closest
 from workshop.errors import WorkshopError, and_more, expectation
 from workshop.files import from_root, read_mapping
 from workshop.paths import CONFIGS, shown
-from workshop.trainer.optim import OPTIMIZERS, SCHEDULES
+from workshop.trainer.optim import OPTIMIZERS, SCHEDULES, takers
 
 POINT = "point"
 """The parameter of a sweep whose values are mappings of other parameters: whole points."""
@@ -86,7 +86,7 @@ class TrainingConfig(BaseModel):
     optimizer: Literal[*OPTIMIZERS] = Field(  # type: ignore[valid-type]
         description="one of torch.optim"
     )
-    momentum: Float = Field(ge=0, lt=1, description="of sgd")
+    momentum: Float = Field(ge=0, lt=1, description=f"of {takers('momentum')}")
     weight_decay: Float = Field(ge=0, description="of every optimizer")
     scheduler: Literal[*SCHEDULES] = Field(  # type: ignore[valid-type]
         description="course of the learning rate"

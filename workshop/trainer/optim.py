@@ -7,6 +7,8 @@ import inspect
 import math
 from typing import TYPE_CHECKING
 
+from workshop.wording import listed
+
 if TYPE_CHECKING:
     import torch
 
@@ -17,6 +19,11 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 TAKEN = {"sgd": ("momentum",)}
 """The fields of the configuration that only some optimizers take."""
+
+
+def takers(field: str) -> str:
+    """Return the optimizers that take a field of the configuration, in words."""
+    return listed([name for name, fields in TAKEN.items() if field in fields])
 
 
 def one_cycle(elapsed: float) -> float:

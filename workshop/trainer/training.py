@@ -22,6 +22,7 @@ from workshop.trainer.config import TrainingConfig
 from workshop.trainer.cpus import fair_share
 from workshop.trainer.data import Images, load
 from workshop.trainer.metrics import (
+    EFFECTIVE_LEARNING_RATE,
     EPOCH,
     EPOCH_SECONDS,
     IMAGES_PER_SECOND,
@@ -64,7 +65,7 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     torch.manual_seed(config.seed)
     model = build(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(config, model)
-    run.summary.update({"Effective Learning Rate": optimizer.param_groups[0]["lr"]} | _place())
+    run.summary.update({EFFECTIVE_LEARNING_RATE: optimizer.param_groups[0]["lr"]} | _place())
     steps = config.num_epochs * training.steps(config.batch_size)
     schedule = LambdaLR(optimizer, lambda step: SCHEDULES[config.scheduler](step / steps))
 

@@ -191,6 +191,8 @@ def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
         table: what `search_methods.compare` returned.
         metric: the metric that was searched by, to be maximized.
     """
+    if table.empty:
+        return message("No search method has been tried yet.")
     methods = dict(iter(table.groupby("method", sort=False)))
     colours = dict(zip(methods, LIGHT.colours, strict=False))
     runs, top = table["runs"].max(), table["high"].max()
@@ -202,16 +204,16 @@ def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
             if chosen["searches"].iloc[0] > 1:
                 _add_band(figure, chosen, colours[method], row=1, col=column)
         for (method, chosen), dash in zip(methods.items(), DASHES, strict=False):
-            searches = chosen["searches"].iloc[0]
+            searches, shown = chosen["searches"].iloc[0], label(method)
             figure.add_scatter(
                 x=chosen["runs"],
                 y=chosen["middle"],
                 mode="lines",
                 line={"color": colours[method], "width": 2.5, "dash": dash},
-                name=method if searches == 1 else f"{method}, {searches} searches",
-                legendgroup=method,
+                name=shown if searches == 1 else f"{shown}, {searches} searches",
+                legendgroup=shown,
                 showlegend=column == 1,
-                hovertemplate=f"{method}, %{{x}} runs: %{{y:.4g}}<extra></extra>",
+                hovertemplate=f"{shown}, %{{x}} runs: %{{y:.4g}}<extra></extra>",
                 row=1,
                 col=column,
             )

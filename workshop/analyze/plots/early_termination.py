@@ -101,5 +101,5 @@ def _lines(parts: Iterable[tuple[Any, Sequence[float], int]]) -> dict[str, list]
     for run, values, first in parts:
         line["x"] += [*range(first, len(values) + 1), None]
         line["y"] += [*values[first - 1 :], None]
-        line["text"] += [str(run)] * (len(values) - first + 1) + [None]
+        line["text"] += [escaped(run)] * (len(values) - first + 1) + [None]
     return line

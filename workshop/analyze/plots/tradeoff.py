@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweepserver.search.metric import Metric
+from workshop.analyze.pareto import Goal, metrics
 from workshop.analyze.plots.style import (
     GREY,
     LIGHT,
@@ -24,7 +24,7 @@ from workshop.wording import count
 
 def pareto_front(
     table: pd.DataFrame,
-    goals: Sequence[Metric],
+    goals: Sequence[Goal],
     parameters: Iterable[str] = (),
     theme: Theme = LIGHT,
 ) -> go.Figure:
@@ -40,13 +40,13 @@ def pareto_front(
         theme: the theme of the figure.
 
     Raises:
-        WorkshopError: there aren't exactly two goals.
+        WorkshopError: there aren't exactly two goals, or one of them has no name.
     """
     if len(goals) != 2:
         raise WorkshopError(f"this figure needs two goals, got {len(goals)}: choose two of them")
     if table.empty:
         return message("No run has finished with both goals yet.")
-    up, along = goals
+    up, along = metrics(goals)
     front = table[table["front"] == 1].sort_values([along.name, up.name])
     others = table[table["front"] > 1]
     parameters = list(parameters)
