@@ -34,8 +34,8 @@ def is_alive(process: int) -> bool:
 @pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["one process", "workers"])
 def test_a_run_that_is_killed_ends_what_it_started(tmp_path, options):
     (tmp_path / "test_dying.py").write_text(DIES)
-    own = ("PYTEST_XDIST_WORKER", "SLIPCOVER_", leftovers.RUN)
-    environment = {name: os.environ[name] for name in os.environ if not name.startswith(own)}
+    own = ("PYTEST_XDIST_WORKER", leftovers.RUN)
+    environment = {name: value for name, value in os.environ.items() if name not in own}
     environment |= {"WORD": str(tmp_path / "word"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "-p", "tests.fixtures.run", "-c", os.devnull]
     done = subprocess.run(

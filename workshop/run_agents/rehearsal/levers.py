@@ -45,10 +45,11 @@ def boot(node: str, show: Show = print) -> None:
     _end_slowness(node)
     launched, alive = 0, {}
     if not daemons.find(node):
-        # The controller accepts a reboot (-b) only a second or more after the last answer.
-        time.sleep(1)
+        # Else the controller learns of the failure from the reboot, and does not always believe it:
+        # then it takes the node's jobs for ones that never began, and does not requeue them.
+        command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=crashed")
         launched = int(time.time())
-        alive[node] = daemons.launch_node(node, programs.find(), "-b")
+        alive[node] = daemons.launch_node(node, programs.find())
 
     def is_back() -> bool:
         _resume(node)  # the controller marks a rebooted node as down
