@@ -12,7 +12,7 @@ Judgement = Generator[tuple[bool, str, str], None, None]
 Condition = Generator[tuple[bool, str, str], None, bool]
 """The same, and at its end whether it makes sense to look further."""
 
-SEVERAL = (list, tuple, Set, np.ndarray, pd.Index, pd.Series)
+SEVERAL = (list, tuple, Set, np.ndarray, pd.api.extensions.ExtensionArray, pd.Index, pd.Series)
 """The types of what counts as a list: people give a table's column, or a set, as well."""
 
 JUDGES: dict[str, Callable[[Any], Judgement]] = {}
