@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -108,6 +109,7 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
             repaired(metric={"name": "Validation Accuracy", "goal": "minimize"}),
             "looks for the worst accuracy",
         ),
+        ("1.4", repaired(metric={"name": "Validation Accuracy"}), "looks for the worst accuracy"),
         ("1.4", repaired(run_cap=None), "never ends by itself"),
         ("1.4", repaired(run_cap=500), "ends after 500 runs, not after 20"),
         ("1.4", repaired(run_cap=3), "ends after 3 runs, not after 20"),
@@ -177,7 +179,10 @@ def test_likely_wrong_answer_gets_its_own_sentence(number, answer, words):
     ("number", "answer"),
     [
         ("1.1", example(metric=LOSS, description="The loss instead.")),
+        ("1.1", example(metric={"name": "Validation Loss"})),
+        ("1.2", np.int64(24)),
         ("1.3", drawn(LOG)),
+        ("1.3", drawn({"distribution": "log_uniform", "min": -9.21, "max": -2.303})),
         ("1.3", drawn(LOG | {"distribution": "inv_log_uniform_values"})),
         ("1.3", drawn(COARSE | {"q": 0.0001})),
         ("1.3", drawn(LOG, {"optimizer": {"values": ["sgd", "adam"]}})),
@@ -190,6 +195,14 @@ def test_likely_wrong_answer_gets_its_own_sentence(number, answer, words):
             (
                 "Is the learning rate 0.3 too high?",
                 example(parameters={"learning_rate": {"values": [0.1, 0.3]}}),
+            ),
+        ),
+        ("1.5", ("AdamW or SGD?", example(parameters={"optimizer": {"values": ["adamw", "sgd"]}}))),
+        (
+            "1.5",
+            (
+                "Is one epoch enough? I think not.",
+                example(parameters={"point": {"values": [{"num_epochs": 1}, {"num_epochs": 2}]}}),
             ),
         ),
     ],

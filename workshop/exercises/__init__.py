@@ -61,4 +61,6 @@ def remarks(number: str, answer: Any) -> list[Remark]:
 
 def _is_open(part: Any) -> bool:
     """Return whether an answer still has the dots of the starter."""
-    return part is ... or (isinstance(part, Mapping) and any(map(_is_open, part.values())))
+    if isinstance(part, Mapping):
+        return any(map(_is_open, part.values()))
+    return part is ... or (isinstance(part, (list, tuple)) and any(map(_is_open, part)))

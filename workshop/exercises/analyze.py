@@ -1,5 +1,6 @@
 """The exercises of step 4: analyze runs."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from workshop.analyze.parameter_importance import chance_correlation, importance
 from workshop.analyze.ranking import rank
 from workshop.define.definition import grid, preview
 from workshop.exercises.definition import ends, sound
-from workshop.exercises.report import Condition, Judgement, judge, parts
+from workshop.exercises.report import SEVERAL, Condition, Judgement, given, judge, parts
 from workshop.trainer.metrics import VALIDATION_ACCURACY, VALIDATION_LOSS
 from workshop.wording import count
 
@@ -18,6 +19,7 @@ METRIC = VALIDATION_ACCURACY
 LOSS = VALIDATION_LOSS
 RATE = "learning_rate"
 MOST_RUNS = 8  # of the sweep that 4.5 designs
+KEYS = ("run", "name")  # columns that say which run a row is of
 COLUMNS = {"run", "name", "state", RATE, "optimizer", METRIC, LOSS}  # that the exercises look at
 
 
@@ -27,31 +29,35 @@ def ranked(answer: Any) -> Judgement:
     if not (yield from _with_runs(answer, (pd.DataFrame, "the ranked table"))):
         return
     runs, ranking = answer
-    if not (yield from _are_runs(ranking)):
+    if ranking.index.name in KEYS:
+        ranking = ranking.reset_index()
+    key = next((key for key in KEYS if key in ranking), None)
+    if key is None or LOSS not in ranking:
+        yield False, "", f"this isn't a ranking of runs: keep the columns `name` and `{LOSS}`"
         return
-    counts = ranking["state"].eq("finished") & ranking[LOSS].notna()
+    counting = rank(runs, LOSS, "minimize")[key]
+    is_counting = ranking[key].isin(counting)
     yield (
-        counts.all() and ranking.index.name == "rank",
+        is_counting.all(),
         "it ranks only runs that finished with a number",
-        "this is the table of all runs, unsorted: `rank` leaves out those that don't count, and "
-        "sorts the others",
+        f"{count(int((~is_counting).sum()), 'run')} of it did not finish with a number: leave "
+        "those out, as `rank` does",
     )
-    missing = set(rank(runs, LOSS, "minimize")["run"]) - set(ranking["run"])
+    missing = set(counting) - set(ranking[key])
     yield (
         not missing,
         "it ranks all of them",
         f"{count(len(missing), 'finished run is', 'finished runs are')} missing: rank the whole "
         "table, and give the whole ranking",
     )
-    losses = ranking[LOSS]
-    upside_down = losses.is_monotonic_decreasing and losses.nunique() > 1
-    yield (
-        losses.is_monotonic_increasing,
-        "the first row has the lowest loss",
-        "the first row has the highest loss: which goal does a loss have?"
-        if upside_down
-        else "the rows aren't sorted by validation loss: which metric did you rank them by?",
-    )
+    losses = ranking.loc[is_counting, LOSS]
+    if ranking[key].tolist() == runs[key].tolist():
+        advice = "this is the table of all runs, unsorted: `rank` sorts them"
+    elif losses.is_monotonic_decreasing and losses.nunique() > 1:
+        advice = "the first row has the highest loss: which goal does a loss have?"
+    else:
+        advice = "the rows aren't sorted by validation loss: which metric did you rank them by?"
+    yield losses.is_monotonic_increasing, "the first row has the lowest loss", advice
 
 
 @judge("4.2")
@@ -72,19 +78,22 @@ def best_on_average(answer: Any) -> Judgement:
         advice = "this is the best single run's: take the mean over the optimizers first"
     else:
         advice = "another learning rate has a higher mean"
-    yield means[rate] == means.max(), "no learning rate has a higher mean accuracy", advice
+    is_best = math.isclose(means[rate], means.max())  # sums in another order may differ
+    yield is_best, "no learning rate has a higher mean accuracy", advice
 
 
 @judge("4.3")
 def beyond_chance(answer: Any) -> Judgement:
     """Name the hyperparameters whose correlation chance alone hardly reaches."""
-    if not (yield from _with_runs(answer, (list, "a list of names"))):
+    if not (yield from _with_runs(answer, (SEVERAL, "a list of names"))):
         return
     runs, names = answer
     varied = _varied(runs)
     weights = importance(runs, METRIC, varied)
-    if unknown := [name for name in names if name not in varied]:
-        yield False, "", f"the sweep didn't vary {unknown[0]!r}: choose from {', '.join(varied)}"
+    names = list(names)
+    if unknown := [name for name in names if not isinstance(name, str) or name not in varied]:
+        found = given(unknown[0])
+        yield False, "", f"the sweep didn't vary {found}: choose from {', '.join(varied)}"
         return
     limit = chance_correlation(len(rank(runs, METRIC)))
     strong = {name for name in varied if abs(weights["correlation"][name]) > limit}

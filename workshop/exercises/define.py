@@ -1,6 +1,8 @@
 """The exercises of step 1: define the sweep."""
 
+import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from workshop.define.definition import load
@@ -15,10 +17,12 @@ from workshop.exercises.definition import (
     sound,
     unchanged,
 )
-from workshop.exercises.report import Judgement, judge, parts
+from workshop.exercises.report import Judgement, given, judge, parts
 
 RATE = "learning_rate"
 RATES = (0.0001, 0.1)  # the range in 1.3 and 1.4
+CLOSE = 0.02  # of the range's ends, where they are exponents that somebody has rounded
+DEFAULT_GOAL = "minimize"  # W&B's
 MOST_RUNS = 24  # of a learner's own sweep
 
 
@@ -39,8 +43,10 @@ def another_metric(definition: Any) -> Judgement:
         "the metric is the loss on images the model wasn't trained on",
         advice.get(name, "the section metric is missing"),
     )
+    if not metric:
+        return
     yield (
-        metric.get("goal") == "minimize",
+        metric.get("goal", DEFAULT_GOAL) == "minimize",
         "lower values are better",
         "with goal maximize, the run with the highest loss would win",
     )
@@ -50,9 +56,11 @@ def another_metric(definition: Any) -> Judgement:
 @judge("1.2")
 def count(runs: Any) -> Judgement:
     """Count a grid of four learning rates, two optimizers and three batch sizes."""
-    if isinstance(runs, bool) or not isinstance(runs, int):
-        yield False, "", f"{runs!r} isn't an integer: answer with the number of runs"
+    is_whole = isinstance(runs, float) and runs.is_integer()
+    if isinstance(runs, bool) or not (is_whole or isinstance(runs, Integral)):
+        yield False, "", f"{given(runs)} isn't an integer: answer with the number of runs"
         return
+    runs = int(runs)
     advice = {
         4 + 2 + 3: "you added the lengths of the lists, but each value of one list meets every "
         "value of the others",
@@ -91,7 +99,7 @@ def repaired(definition: Any) -> Judgement:
         "the method learns from finished runs",
         f"the method is now {method}, but the file meant the one that learns from its runs",
     )
-    metric = definition.get("metric") or {"name": "nothing"}
+    metric = {"goal": DEFAULT_GOAL} | dict(definition.get("metric") or {"name": "nothing"})
     yield (
         metric["name"] == "Validation Accuracy",
         "the metric is the accuracy",
@@ -147,22 +155,32 @@ def _logarithmic(definition: Mapping) -> Judgement:
         return
     low, high = rate["min"], rate["max"]
     distribution = rate.get("distribution", "uniform")
-    advice = (
-        f"the ends of {distribution} are exponents of e, not learning rates: use the distribution "
-        "that takes the values themselves"
-        if distribution in EXPONENTIAL
-        else f"no linter objects, but distribution {distribution} is not logarithmic: with a "
-        "uniform one, nine out of ten draws are above 0.01"
+    logarithmic = distribution in (*LOGARITHMIC, *EXPONENTIAL)
+    yield (
+        logarithmic,
+        "the learning rate is drawn on a logarithmic scale",
+        f"no linter objects, but distribution {distribution} is not logarithmic: with a uniform "
+        "one, nine out of ten draws are above 0.01",
     )
-    logarithmic = distribution in LOGARITHMIC
-    yield logarithmic, "the learning rate is drawn on a logarithmic scale", advice
     if not logarithmic:
         return
+    advice = (
+        f"the learning rates go from {low} to {high}: they should go from the example's lowest to "
+        "its highest"
+    )
+    if distribution in EXPONENTIAL:
+        low, high = math.exp(low), math.exp(high)
+        advice = (
+            f"the ends of {distribution} are exponents of e, so the learning rates go from "
+            f"{low:.3g} to {high:.3g}: give the natural logarithms of the ends, or use the "
+            "distribution that takes the ends themselves"
+        )
     yield (
-        (low, high) == RATES,
+        all(math.isclose(*ends, rel_tol=CLOSE) for ends in zip((low, high), RATES, strict=True))
+        if distribution in EXPONENTIAL
+        else (low, high) == RATES,
         "the range is the example's",
-        f"the learning rates go from {low} to {high}: they should go from the example's lowest "
-        "to its highest",
+        advice,
     )
     if distribution.startswith("q_"):
         step = rate.get("q", 1)

@@ -1,10 +1,11 @@
 """What several exercises ask of a sweep's definition."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from sweepserver.search import SECTIONS, hyperparameters
+from sweepserver.search import SECTIONS, Scale, hyperparameters, same
 from workshop.define.definition import combinations, load
 from workshop.define.linter import lint
 from workshop.exercises.report import Condition, Judgement
@@ -19,6 +20,8 @@ EXPONENTIAL = ("log_uniform", "inv_log_uniform", "q_log_uniform")
 """Those whose ends are exponents of e."""
 
 _LABELS = ("name", "description", "project", "entity")  # they change nothing in a run
+_VAGUE = ("max", "min", "name", "num", "of", "path", "size")  # say little without the other words
+_SHORT = {"learning_rate": ("lr",)}
 _COMPARED = [section for section in SECTIONS if section not in (*_LABELS, "parameters")]
 
 
@@ -26,7 +29,14 @@ def sound(definition: Any) -> Condition:
     """Check that this is a definition, and that the linter finds nothing."""
     if not isinstance(definition, Mapping):
         kind = type(definition).__name__
-        yield False, "", f"this is a {kind}, not a definition: give the dictionary from `load`"
+        yield (
+            False,
+            "",
+            (
+                f"this is a {kind}, not a definition: give the dictionary from `load` or "
+                "`yaml.safe_load`"
+            ),
+        )
         return False
     problems = lint(definition)
     for problem in problems:
@@ -100,7 +110,7 @@ def unchanged(definition: Mapping, original: Mapping, *but: str) -> Condition:
 
 def own_question(question: str, definition: Mapping) -> Judgement:
     """Check that a definition varies what its question asks, and not just what the example does."""
-    varied = list(hyperparameters(definition))
+    varied = hyperparameters(definition)
     yield (
         1 <= len(varied) <= 3,
         f"it varies {' and '.join(varied)}",
@@ -110,13 +120,12 @@ def own_question(question: str, definition: Mapping) -> Judgement:
     )
     tried = load(EXAMPLE)["parameters"]
     yield (
-        any(_is_new(definition["parameters"][name], tried.get(name, {})) for name in varied),
+        any(_is_new(scale, tried.get(_inner(name), {})) for name, scale in varied.items()),
         "it tries something the example doesn't",
         "it tries only what the example tries: ask something of your own",
     )
-    words = question.lower().replace("_", " ")
     yield (
-        question.strip().endswith("?") and any(name.replace("_", " ") in words for name in varied),
+        "?" in question and any(_names(question, name, varied[name]) for name in varied),
         "the question names what the sweep varies",
         "write the question as a sentence with a question mark that names a parameter that you "
         "vary, so you can tell whether the sweep answers it",
@@ -130,9 +139,29 @@ def listed(specification: Mapping) -> list | None:
     return specification.get("values")
 
 
-def _is_new(specification: Mapping, tried: Mapping) -> bool:
-    values = listed(specification)
-    return values is None or not set(values) <= set(listed(tried) or [])
+def _names(question: str, name: str, scale: Scale) -> bool:
+    """Return whether a question names a parameter, by a word of its name or by two of its values.
+
+    So "batch" stands for batch_size, "epochs" for num_epochs, and "Adam or SGD" for the optimizer.
+    """
+    asked = re.findall(r"[a-z0-9]+", question.lower())
+    values = [str(value).lower() for value in scale.values if isinstance(value, str)]
+    if len(set(values) & set(asked)) > 1:
+        return True
+    own = [word for word in _inner(name).lower().split("_") if word not in _VAGUE]
+    words = [*own, *_SHORT.get(_inner(name), ())]
+    return any(heard.startswith(word.removesuffix("s")) for heard in asked for word in words)
+
+
+def _inner(name: str) -> str:
+    """Return the name of a parameter within its group."""
+    return name.rpartition(".")[2]
+
+
+def _is_new(scale: Scale, tried: Mapping) -> bool:
+    """Return whether a parameter has other values than those tried, or a range."""
+    known = set(map(same, listed(tried) or []))
+    return not scale.values or not set(map(same, scale.values)) <= known
 
 
 def _parts(definition: Mapping, but: tuple[str, ...]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from workshop.wording import count
 NEW_RATE = 0.03  # what 2.3 adds
 LENT_RUNS = 12  # for how many 2.4 has agents
 READY = ("PENDING", "RUNNING")
+ENDED = ("CANCELED", "FINISHED")  # hand out nothing; a stopped sweep counts as finished
 
 _STATES = {
     "PENDING": "the sweep is still waiting for its first agent, which would get a run: what did "
@@ -78,8 +79,8 @@ def replaced(answer: Any) -> Judgement:
         return
     state = old.state.upper()
     yield (
-        state == "CANCELED",
-        "the old sweep is canceled, so nobody can work on it by mistake",
+        state in ENDED,
+        "the old sweep has ended, so nobody can work on it by mistake",
         f"the old sweep is {state.lower()}: an agent with its path could still work on it",
     )
     state = new.state.upper()
@@ -90,6 +91,8 @@ def replaced(answer: Any) -> Judgement:
     )
     if not all(sweep.config["method"] == "grid" for sweep in (old, new)):
         yield False, "", "one of the two isn't a grid: leave the method as it was"
+        return
+    if not (yield from sound(new.config)):
         return
     rates = [grid(sweep.config).get("learning_rate", []) for sweep in (old, new)]
     yield (

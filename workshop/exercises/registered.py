@@ -18,7 +18,10 @@ def find(path: Any) -> Generator[tuple[bool, str, str], None, "wandb.apis.public
     """Check that this is the path of a sweep; return the sweep, or None."""
     if not isinstance(path, str):
         kind = type(path).__name__
-        yield False, "", f"this is a {kind}, not a path: give the text that `register` returned"
+        yield False, "", f"this is a {kind}, not a path: give entity/project/ID as text"
+        return None
+    if path.split() != [path]:
+        yield False, "", f"{path!r} isn't just a path: give only entity/project/ID"
         return None
     if path.count("/") != 2:
         yield False, "", f"{path!r} isn't a full path: an agent elsewhere needs entity/project/ID"

@@ -1,7 +1,10 @@
 """The judges of the exercises, and their remarks about an answer."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Set
 from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 Judgement = Generator[tuple[bool, str, str], None, None]
 """Whether one thing holds, the words for the case that it does, and for the case that not."""
@@ -9,8 +12,15 @@ Judgement = Generator[tuple[bool, str, str], None, None]
 Condition = Generator[tuple[bool, str, str], None, bool]
 """The same, and at its end whether it makes sense to look further."""
 
+SEVERAL = (list, tuple, Set, np.ndarray, pd.api.extensions.ExtensionArray, pd.Index, pd.Series)
+"""The types of what counts as a list: people give a table's column, or a set, as well."""
+
 JUDGES: dict[str, Callable[[Any], Judgement]] = {}
 """The judge of each exercise, by its number."""
+
+
+LONGEST = 60
+"""Characters of a value that a sentence repeats."""
 
 
 class Remark(NamedTuple):
@@ -43,8 +53,17 @@ def parts(answer: Any, *kinds: tuple[type | tuple[type, ...], str]) -> Condition
         for part, (kind, words) in zip(answer, kinds, strict=True):
             # To Python, True is a number.
             if not isinstance(part, kind) or (isinstance(part, bool) and kind is not bool):
-                yield False, "", f"expected {words}, got {part!r}"
+                yield False, "", f"expected {words}, got {given(part)}"
                 return False
         return True
     yield False, "", f"the answer must have {len(kinds)} parts in parentheses: ({wanted})"
     return False
+
+
+def given(value: Any) -> str:
+    """Return a value as a sentence shows it: itself if it's short, such as 0.1, or its type."""
+    text = repr(value)
+    if len(text) <= LONGEST and "\n" not in text:
+        return text
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"

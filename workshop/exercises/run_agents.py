@@ -1,6 +1,7 @@
 """The exercises of step 3: run agents."""
 
 import math
+import re
 from typing import Any
 
 from workshop.analyze.checks import overhead
@@ -30,7 +31,7 @@ def one_run(path: Any) -> Judgement:
         "the agent took one run and ended",
         "no agent has asked for a run yet"
         if not total
-        else f"{total} runs were handed out: an agent continues unless you tell it after how many "
+        else f"{total} runs were handed out, not one: start one agent, and tell it after how many "
         "runs to stop",
     )
     yield (
@@ -61,8 +62,18 @@ def sized(submission: Any) -> Judgement:
             else "the sweep has no runs left: plan the array before they're done",
         )
         return
+    if per_task == RUNS_PER_TASK:
+        yield from _enough(submission.tasks, left)
+    yield (
+        submission.at_once <= 2,
+        "no more than two tasks run at once",
+        f"{submission.at_once} tasks would run at once: leave room for the rest of the class",
+    )
+
+
+def _enough(tasks: int, left: int) -> Judgement:
+    """Check that as many tasks were planned as the remaining runs need."""
     wanted = math.ceil(left / RUNS_PER_TASK)
-    tasks = submission.tasks
     advice = (
         f"{count(tasks, 'task is', 'tasks are')} too many for the remaining {_runs(left)}: some "
         "would find no work. Let `plan` choose the number"
@@ -71,11 +82,6 @@ def sized(submission: Any) -> Judgement:
     )
     enough = f"{count(tasks, 'task is', 'tasks are')} enough for the remaining {_runs(left)}"
     yield tasks == wanted, enough, advice
-    yield (
-        submission.at_once <= 2,
-        "no more than two tasks run at once",
-        f"{submission.at_once} tasks would run at once: leave room for the rest of the class",
-    )
 
 
 @judge("3.3")
@@ -129,8 +135,8 @@ def mended(answer: Any) -> Judgement:
     yield (
         place == other,
         "it's in the broken sweep's project",
-        f"the new sweep is in the project {other}: register it in {place}, as the broken one, "
-        f"because the exercises of step 4 use the newest sweep of {other}",
+        f"the new sweep is in the project {other}: register it in {place}, as the broken one, and "
+        f"cancel this one, because the exercises of step 4 use the newest sweep of {other}",
     )
     yield (
         new.config["parameters"].get("dataset") != wrong,
@@ -176,7 +182,7 @@ def throttled(submission: Any) -> Judgement:
     )
     memory = submission.options.get("mem", "")
     yield (
-        str(memory) in (f"{GB_PER_TASK}G", f"{1024 * GB_PER_TASK}", f"{1024 * GB_PER_TASK}M"),
+        _megabytes(memory) == 1024 * GB_PER_TASK,
         f"a task has {GB_PER_TASK} GB",
         f"in this plan, a task has {memory or 'no amount'} of memory, not {GB_PER_TASK}G: set "
         "`sbatch`'s option for it",
@@ -261,6 +267,14 @@ def repaired(answer: Any) -> Judgement:
 def _runs(number: int | str) -> str:
     """Return a number of runs in words; `all` is a plan's own word."""
     return "all runs" if number == "all" else count(int(number), "run")
+
+
+def _megabytes(memory: object) -> int | None:
+    """Return an amount of memory as `sbatch` reads it: 8192, 8G and 8gb are the same."""
+    found = re.fullmatch(r"(\d+)(?:([MGT])B?)?", str(memory).upper())
+    if not found:
+        return None
+    return int(found[1]) * {"M": 1, "G": 1024, "T": 1024**2}[found[2] or "M"]
 
 
 def _is_plan(submission: Any) -> Condition:

@@ -1,5 +1,6 @@
 """The exercises of notebook 07: search better."""
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from workshop.analyze import search_methods
 from workshop.analyze.pareto import rank_fronts
 from workshop.analyze.ranking import rank
 from workshop.analyze.replicates import SEED
-from workshop.exercises.report import Condition, Judgement, judge, parts
+from workshop.exercises.report import SEVERAL, Condition, Judgement, given, judge, parts
 from workshop.trainer.metrics import VALIDATION_ACCURACY
 from workshop.wording import count
 
@@ -24,7 +25,7 @@ GOALS = [Metric(METRIC, maximize=True), Metric("seconds")]  # of 7.4
 MOST_SECONDS = 3  # of the run that 7.4 takes
 FIRST_SEED = 2  # of the sweep whose winner 7.5 looks at
 POINT = ("learning_rate", "optimizer")  # of 7.5
-TOLERANCE = 0.1  # of a mean, in percent
+TOLERANCE = 0.1  # of a mean, in percentage points
 
 
 @judge("7.1")
@@ -105,16 +106,18 @@ def conditional_space(answer: Any) -> Judgement:
         "with sgd, it must ask for the momentum, with `suggest_float`",
     )
     yield (
-        "momentum" not in adam[0] and "momentum" not in adam[1],
+        "momentum" not in adam[1],
         "with Adam, it doesn't ask for a momentum",
         "with adam, it asks for a momentum, which Adam ignores: ask only if the optimizer is sgd",
     )
+    if not isinstance(adam[0].get("momentum", 0.0), (int, float)):
+        yield False, "", "with adam, it returns a momentum that isn't a number: leave it out"
 
 
 @judge("7.4")
 def choice_of_a_front(answer: Any) -> Judgement:
     """Find the Pareto front, and choose the run of it that fits a budget."""
-    wanted = ((pd.DataFrame, "runs"), (list, "the names of a list"), (str, "the name of a run"))
+    wanted = ((pd.DataFrame, "runs"), (SEVERAL, "a list of names"), (str, "the name of a run"))
     if not (yield from parts(answer, *wanted)):
         return
     runs, front, choice = answer
@@ -158,8 +161,8 @@ def winner_that_was_not(answer: Any) -> Judgement:
     """Find the point that new seeds confirm, and how lucky the winner of the first seed was."""
     wanted = (
         (pd.DataFrame, "runs"),
-        (tuple, "a point (learning rate, optimizer)"),
-        ((int, float), "a percentage"),
+        (SEVERAL, "a point (learning rate, optimizer)"),
+        ((int, float), "a number of percentage points"),
     )
     if not (yield from parts(answer, *wanted)):
         return
@@ -171,8 +174,14 @@ def winner_that_was_not(answer: Any) -> Judgement:
     means = rank(follow_up, METRIC).groupby(list(POINT))[METRIC].mean()
     winner = rank(first, METRIC).iloc[0]
     lucky = tuple(winner[name] for name in POINT)
-    if point not in means.index:
-        yield False, "", f"there is no point {point}: use one of {', '.join(map(str, means.index))}"
+    point = tuple(point)
+    if not all(isinstance(part, (str, float)) for part in point) or point not in means.index:
+        yield (
+            False,
+            "",
+            f"there is no point {given(point)}: give it as (learning rate, optimizer), one of "
+            f"{', '.join(map(str, means.index))}",
+        )
         return
     yield (
         point == means.idxmax(),
@@ -187,12 +196,15 @@ def winner_that_was_not(answer: Any) -> Judgement:
         advice = "the first value was the higher one: take the new mean from it"
     elif abs(luck - (winner[METRIC] - counted)) <= TOLERANCE:
         advice = "your mean includes the lucky seed that the point was chosen by: leave it out"
+    elif abs(luck - 100 * drop / means[lucky]) <= TOLERANCE:
+        advice = "that is relative to its mean: give percentage points, which are the difference"
     else:
         advice = (
             "start from the value that the first sweep's winner won with, and subtract its mean "
             "with the new seeds"
         )
-    yield abs(luck - drop) <= TOLERANCE, f"the winner was {drop:.1f} % too good", advice
+    praise = f"the winner was {drop:.1f} percentage points too good"
+    yield abs(luck - drop) <= TOLERANCE, praise, advice
 
 
 def _settings(answer: Any) -> Condition:
@@ -217,12 +229,17 @@ def _asked(
     import optuna
 
     # Within the ranges that the exercise gives.
-    trial = optuna.trial.FixedTrial(
-        {"optimizer": optimizer, "learning_rate": 0.01, "momentum": 0.9}
-    )
+    fixed = {"optimizer": optimizer, "learning_rate": 0.01, "momentum": 0.9}
+    trial = optuna.trial.FixedTrial(fixed)
     try:
         values = space(trial)
     except Exception as error:
+        other = re.search(r"value of the parameter '(.*)' is not found", str(error))
+        if other and other[1] not in fixed:
+            wanted = ", ".join(fixed)
+            reason = f"it asks for {other[1]!r}, which is none of the exercise's parameters"
+            yield False, "", f"{reason}: ask for {wanted}, each by its own name"
+            return None
         reason = f"{type(error).__name__}: {error}"
         yield False, "", f"with {optimizer}, Optuna can't use it ({reason})"
         return None

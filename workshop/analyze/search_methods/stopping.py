@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def outcome(table: pd.DataFrame, goal: str = "maximize") -> pd.Series:
 
 
 def compare_stopping(
-    choices: Mapping[str, Mapping[str, Any]], repeats: int = 100, agents: int = AGENTS
+    choices: Mapping[Hashable, Mapping[str, Any]], repeats: int = 100, agents: int = AGENTS
 ) -> pd.DataFrame:
     """Replay the recorded curves with several settings, in many orders.
 
@@ -178,4 +178,6 @@ def compare_stopping(
                 "cost": outcomes["cost"].mean(),
             }
         )
-    return pd.DataFrame(rows, index=pd.Index(choices, name="early_terminate"))
+    # Names may be tuples, such as (min_iter, eta), and stay what they are.
+    names = pd.Index(list(choices), name="early_terminate", tupleize_cols=False)
+    return pd.DataFrame(rows, index=names)
