@@ -1,14 +1,16 @@
-"""Start and finish a W&B run, and turn client errors into one-line messages."""
+"""Start and finish a W&B run, and turn client errors into one-line messages.
+
+Programs other than the kit's may import `resumable`, in an environment that has only wandb.
+"""
 
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import wandb
 
-from workshop.connection import mode
-from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
 from workshop.trainer.preemption import Preempted
 
@@ -16,6 +18,10 @@ from workshop.trainer.preemption import Preempted
 @contextmanager
 def starting() -> Iterator[None]:
     """Turn errors at the start of a run into a `WorkshopError`."""
+    # Not at the top: the environment of another program may lack what they need.
+    from workshop.connection import mode
+    from workshop.connection.reachability import check_reachable
+
     settings = wandb.setup().settings
     url = settings.base_url
     if settings.mode in mode.SENT:
@@ -52,3 +58,21 @@ def finishing(run: wandb.Run) -> Iterator[None]:
         run.finish(exit_code=1)
         raise
     run.finish()
+
+
+@contextmanager
+def resumable(run: wandb.Run) -> Iterator[wandb.Run]:
+    """Finish the run at the end of the block, as `finishing` does.
+
+    If it was preempted, the program ends with status `EX_TEMPFAIL` (75): an array task that sees
+    it puts itself back into the queue.
+
+    Raises:
+        SystemExit: the run was preempted.
+    """
+    try:
+        with finishing(run):
+            yield run
+    except Preempted as warning:
+        print(warning, file=sys.stderr, flush=True)
+        raise SystemExit(os.EX_TEMPFAIL) from None
