@@ -31,6 +31,8 @@ SHORTEST_S = 8
 """A program that logs fast is given so many seconds to end by itself."""
 LOOK_S = 0.5
 GRACE_S = 10
+WARNED_S = 30
+"""How long a program has to end after a signal: as long as SLURM's KillWait is by default."""
 MOST_ROWS = 1000
 
 Result = TypeVar("Result")
@@ -230,7 +232,7 @@ class Trials:
         start, warned = time.monotonic(), math.inf
         while (status := _wait(process)) is None:
             now, logged = time.monotonic(), rows()
-            is_over = now - start > self._limits.seconds or now - warned > GRACE_S
+            is_over = now - start > self._limits.seconds or now - warned > WARNED_S
             if is_over or self._interrupted.is_set():
                 return None
             if warning and logged > before and warned == math.inf:
