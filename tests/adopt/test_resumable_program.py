@@ -46,13 +46,14 @@ def test_a_run_is_interrupted_twice_and_has_each_row_once(server, definition, tm
     assert first.last_words.startswith("preempted: ")
     second = trials.one(usual, run=first.run, warning=signal.SIGTERM)
     assert second.status == os.EX_TEMPFAIL, second.output
-    assert second.last_words.startswith("terminated: ")
+    assert "\nterminated: this task was canceled" in second.output
+    assert "so the run is not handed back yet" in second.output, "its client was ended as well"
     assert f"resumed after epoch {len(first.logged.rows)} from checkpoints/" in second.output
     assert (tmp_path / "checkpoints" / f"{first.run}.pkl").exists()
     last = trials.one(usual, run=first.run)
     assert (last.status, last.logged.state) == (0, "finished"), last.output
     # On a busy machine, the second signal may come after the last epoch.
-    assert 0 < len(first.logged.rows) < len(second.logged.rows) <= EPOCHS
+    assert 0 < len(first.logged.rows) <= len(second.logged.rows) <= EPOCHS
     losses = [row["val/loss"] for row in last.logged.rows]
     assert losses == pytest.approx([0.81**epoch for epoch in range(1, EPOCHS + 1)])
     assert not list((tmp_path / "checkpoints").iterdir())

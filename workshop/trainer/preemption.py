@@ -54,6 +54,11 @@ def forget() -> None:
     warn("")
 
 
+def warning() -> str:
+    """Return why the trial was warned; "" if it wasn't."""
+    return _warning
+
+
 def check() -> None:
     """Raise `Preempted` if the trial was warned.
 

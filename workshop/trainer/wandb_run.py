@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import wandb
 
 from workshop.errors import WorkshopError
+from workshop.trainer import preemption
 from workshop.trainer.preemption import Preempted
 
 
@@ -65,7 +66,8 @@ def resumable(run: wandb.Run) -> Iterator[wandb.Run]:
     """Finish the run at the end of the block, as `finishing` does.
 
     If it was preempted, the program ends with status `EX_TEMPFAIL` (75): an array task that sees
-    it puts itself back into the queue.
+    it puts itself back into the queue.  A signal that every process of a job gets, such as SIGTERM
+    by `scancel`, also ends the client's own process.  Then the run can't be handed back.
 
     Raises:
         SystemExit: the run was preempted.
@@ -76,3 +78,17 @@ def resumable(run: wandb.Run) -> Iterator[wandb.Run]:
     except Preempted as warning:
         print(warning, file=sys.stderr, flush=True)
         raise SystemExit(os.EX_TEMPFAIL) from None
+    except Exception as error:
+        if not (preemption.warning() and _is_of_lost_client(error)):
+            raise
+        print(
+            f"{preemption.warning()}; the W&B client was ended as well, so the run is not handed "
+            "back yet: `workshop repair SWEEP` does that",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+        raise SystemExit(os.EX_TEMPFAIL) from None
+
+
+def _is_of_lost_client(error: Exception) -> bool:
+    """Return whether an error may be that of a client whose own process has ended."""
+    return isinstance(error, ConnectionError) or type(error).__module__.startswith("wandb.")
