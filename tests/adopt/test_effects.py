@@ -144,17 +144,20 @@ def test_a_second_start_of_a_run_is_told_by_its_rows(second, words):
     assert words in endings._resumed(rows(2), second, whole=rows(4), again=0.5).sentence
 
 
+@pytest.mark.parametrize("sent", [endings.WARNING, endings.TERMINATION])
 @pytest.mark.parametrize(
     ("status", "words", "is_problem"),
     [
         (75, "status 75: its run can resume later", False),
         (None, "changes nothing", False),
-        (-10, "kills it at once", False),
-        (1, "ends it with status 1, and what it hasn't saved is lost", False),
+        ("killed", "kills it at once", False),
+        (1, "ends it with status 1, and what it hasn't saved is lost: ", False),
         (0, "would count as finished", True),
     ],
 )
-def test_what_a_warning_does_is_told_by_the_status(status, words, is_problem):
-    found = endings._borne(rows(2, status=status))
+def test_what_a_signal_does_is_told_by_the_status(sent, status, words, is_problem):
+    status = -sent.signal if status == "killed" else status
+    found = endings._borne(rows(2, status=status), sent)
+    assert found.sentence.startswith(sent.name)
     assert words in found.sentence
     assert found.is_problem == is_problem

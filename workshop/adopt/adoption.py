@@ -134,15 +134,17 @@ def _effects(trials: Trials, parameters: Sequence[Parameter], first: Trial) -> l
 
 
 def _endings(adoption: Adoption, trials: Trials, usual: Point, first: Trial) -> list[Observation]:
-    """See how a program ends: by an error, by a warning, and when its run is started again."""
+    """See how a program ends: by an error, by signals, and when its run is started again."""
     numbers = [
         found.parameter
         for found in adoption.effects
         if found.verdict == USED and not isinstance(found.parameter.default, bool | str)
     ]
     failure = [partial(endings.failure, trials, usual, found) for found in numbers[:1]]
-    warning = partial(endings.warning, trials, usual, first)
-    return [each for found in trials.side_by_side([*failure, warning]) for each in found]
+    signals = [
+        partial(sent, trials, usual, first) for sent in (endings.warning, endings.termination)
+    ]
+    return [each for found in trials.side_by_side([*failure, *signals]) for each in found]
 
 
 def _merged(known: Sequence[Parameter], chosen: Sequence[Parameter]) -> list[Parameter]:

@@ -7,7 +7,7 @@ from pathlib import Path
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to its parser."""
     parser.epilog = (
-        "The program runs for real, about as often as it has parameters and six times more. The "
+        "The program runs for real, about as often as it has parameters and seven times more. The "
         "exit status is 1 if there is a problem."
     )
     parser.add_argument(

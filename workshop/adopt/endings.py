@@ -1,4 +1,4 @@
-"""How a program ends: does its status show failure, does it survive a warning, does it resume?"""
+"""How a program ends: does its status show failure, what do signals do to it, does it resume?"""
 
 import os
 import signal
@@ -25,6 +25,38 @@ class Observation:
     subject: str
     sentence: str
     is_problem: bool = False
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A signal that a program is tried with.
+
+    Attributes:
+        signal: which.
+        subject: of what is found out.
+        name: the beginning of a sentence about it.
+        cure: what to do if it cuts a program off, as the end of a sentence.
+    """
+
+    signal: signal.Signals
+    subject: str
+    name: str
+    cure: str
+
+
+WARNING = _Sent(
+    signal.SIGUSR1,
+    "warning",
+    "A warning (USR1)",
+    "a cluster sends it before a task's time is up, so handle it, save a checkpoint after the "
+    "current step, and hand the run back; docs/your_own_program.md has the lines",
+)
+TERMINATION = _Sent(
+    signal.SIGTERM,
+    "termination",
+    "SIGTERM, which scancel and a time limit send,",
+    "handle it as you handle USR1 if its run should resume after this, too",
+)
 
 
 def failure(trials: Trials, usual: Point, parameter: Parameter) -> list[Observation]:
@@ -56,10 +88,8 @@ def warning(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
         usual: the values that it is given.
         whole: a trial with these values, to know how many rows it logs.
     """
-    trial = trials.one(usual, warning=signal.SIGUSR1)
-    # Python takes signal handlers away when it ends, so a program that was ending may be killed.
-    was_over = trial.status in (0, -signal.SIGUSR1) and _rows(trial) >= _rows(whole)
-    if not _rows(trial) or was_over:
+    trial = trials.one(usual, warning=WARNING.signal)
+    if _was_over(trial, whole, WARNING):
         return [
             Observation(
                 "warning",
@@ -67,39 +97,46 @@ def warning(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
                 "as short as this doesn't need one.",
             )
         ]
-    found = [_borne(trial)]
+    found = [_borne(trial, WARNING)]
     again = time.time()
     return [*found, _resumed(trial, trials.one(usual, run=trial.run), whole, again)]
 
 
-def _borne(trial: Trial) -> Observation:
+def termination(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
+    """Send a program what it gets shortly before it's killed, with the arguments of `warning`.
+
+    Nothing is said of a program that ended before; `warning` says that.
+    """
+    trial = trials.one(usual, warning=TERMINATION.signal)
+    return [] if _was_over(trial, whole, TERMINATION) else [_borne(trial, TERMINATION)]
+
+
+def _was_over(trial: Trial, whole: Trial, sent: _Sent) -> bool:
+    """Say whether a program was ending already when a signal came, or did before it could."""
+    # Python takes signal handlers away when it ends, so a program that was ending may be killed.
+    is_ended = trial.status in (0, -sent.signal) and _rows(trial) >= _rows(whole)
+    return not _rows(trial) or is_ended
+
+
+def _borne(trial: Trial, sent: _Sent) -> Observation:
+    """Say what a signal did to a program."""
     if trial.status == HANDED_BACK:
-        return Observation(
-            "warning",
-            f"A warning (USR1) ends it with status {HANDED_BACK}: its run can resume later.",
-        )
+        told = f"ends it with status {HANDED_BACK}: its run can resume later."
+        return Observation(sent.subject, f"{sent.name} {told}")
     if trial.status is None:
-        return Observation(
-            "warning", "A warning (USR1) changes nothing: it keeps running until it's killed."
-        )
+        told = "changes nothing: it keeps running until it's killed."
+        return Observation(sent.subject, f"{sent.name} {told}")
     if trial.status == 0:
         return Observation(
-            "warning",
-            "A warning (USR1) ends it with status 0, so a run that was cut off would count as "
+            sent.subject,
+            f"{sent.name} ends it with status 0, so a run that was cut off would count as "
             f"finished: call run.mark_preempting(), then end with status {HANDED_BACK}.",
             is_problem=True,
         )
-    how = (
-        "kills it at once"
-        if trial.status == -signal.SIGUSR1
-        else f"ends it with status {trial.status}"
-    )
-    return Observation(
-        "warning",
-        f"A warning (USR1), which a cluster sends before a task's time is up, {how}, and what it "
-        "hasn't saved is lost: handle the signal, save a checkpoint after the current step, and "
-        "hand the run back; docs/your_own_program.md has the lines.",
-    )
+    is_killed = trial.status == -sent.signal
+    how = "kills it at once" if is_killed else f"ends it with status {trial.status}"
+    told = f"{how}, and what it hasn't saved is lost: {sent.cure}."
+    return Observation(sent.subject, f"{sent.name} {told}")
 
 
 def _resumed(cut: Trial, second: Trial, whole: Trial, again: float) -> Observation:

@@ -101,7 +101,7 @@ def run(
     source = _source(tried)
     file = source.file
     print(
-        f"{shown(file)} is started for real, in {programs.folder(tried)}: some six times "
+        f"{shown(file)} is started for real, in {programs.folder(tried)}: some seven times "
         f"and once for each parameter, {AT_ONCE} at a time, each for at most {limits.seconds:g} s. "
         "It writes where it always writes.",
         flush=True,
@@ -133,7 +133,7 @@ def try_out(
         program: its file, which starts in its own folder; or a definition that names it, as `load`
             returns one.
         project: where its runs go.
-        with_endings: whether to see as well how it ends: by an error, by a warning, and when its
+        with_endings: whether to see as well how it ends: by an error, by signals, and when its
             run is started again.
 
     Raises:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,8 @@ SHORTEST_S = 8
 """A program that logs fast is given so many seconds to end by itself."""
 LOOK_S = 0.5
 GRACE_S = 10
+WARNED_S = 30
+"""How long a program has to end after a signal: as long as SLURM's KillWait is by default."""
 MOST_ROWS = 1000
 
 Result = TypeVar("Result")
@@ -230,12 +233,12 @@ class Trials:
         start, warned = time.monotonic(), math.inf
         while (status := _wait(process)) is None:
             now, logged = time.monotonic(), rows()
-            is_over = now - start > self._limits.seconds or now - warned > GRACE_S
+            is_over = now - start > self._limits.seconds or now - warned > WARNED_S
             if is_over or self._interrupted.is_set():
                 return None
             if warning and logged > before and warned == math.inf:
                 warned = now
-                os.killpg(process.pid, warning)  # as the batch script of an array does
+                _send(process.pid, warning)
             if not warning and logged >= self._limits.rows and now - start > SHORTEST_S:
                 return None
         return status
@@ -263,6 +266,25 @@ class Trials:
             summary=_own(found.summary_metrics),
             began=rows[0].get("_timestamp") if rows else None,
         )
+
+
+def _send(leader: int, number: int) -> None:
+    """Send a signal to a program, and to what it has started.
+
+    SLURM sends SIGTERM to all processes of a job, so the client's own process gets it as well.  The
+    batch script of an array sends the warning to the program's process group alone.
+    """
+    found = [leader] if number == signal.SIGTERM else []
+    for process in found:
+        children = subprocess.run(
+            ["pgrep", "--parent", str(process)], capture_output=True, text=True, check=False
+        )
+        found += map(int, children.stdout.split())
+    os.killpg(leader, number)
+    for process in found:
+        with suppress(ProcessLookupError):
+            if os.getpgid(process) != leader:
+                os.kill(process, number)
 
 
 def _wait(process: subprocess.Popen) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 from sweepserver import search
 from sweepserver.search.values import closest
 from workshop.define import command
-from workshop.define.schema import Schema, find
+from workshop.define.schema import TRAINER, Schema, find
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 from workshop.trainer.config import POINT
@@ -31,12 +31,15 @@ def lint(config: Any) -> list[str]:
     if not isinstance(config, Mapping):
         return [f"it is a {type(config).__name__}, not a mapping of sections such as method"]
     config = dict(config)
-    schema = find(config)
+    try:
+        schema = find(config)
+    except WorkshopError as error:
+        return [str(error)]
     return [
         *search.warnings(config),
         *command.problems(config),
         *search.problems(config),
-        *(_lint_metrics(config, schema) if schema else ()),
+        *(_lint_metrics(config, schema) if schema and schema.logged else ()),
         *_lint_parameters(config, schema),
         *_lint_scheduler(config.get("scheduler")),
     ]
@@ -84,14 +87,28 @@ def _lint_parameters(config: Mapping, schema: Schema | None) -> Iterator[str]:
     for name, settings in parameters.items() if isinstance(parameters, Mapping) else ():
         if schema is None:
             yield from _lint_any(name, settings, method)
-        elif name == POINT:
+        elif name == POINT and schema is TRAINER:
             yield from _lint_points(settings, schema)
-        elif name not in schema.parameters:
-            yield _unknown(name, schema)
-        elif isinstance(settings, Mapping) and "parameters" in settings:
+        else:
+            yield from _lint_known(name, settings, method, schema)
+
+
+def _lint_known(name: str, settings: Any, method: object, schema: Schema) -> Iterator[str]:
+    """Find problems of a parameter of a program with a schema."""
+    inner = settings.get("parameters") if isinstance(settings, Mapping) else None
+    is_group = any(known.startswith(f"{name}.") for known in schema.parameters)
+    if name in schema.parameters and name not in schema.mappings:
+        if isinstance(settings, Mapping) and "parameters" in settings:
             yield f"parameter {name!r} is nested, but the program takes one value for it"
         else:
             yield from _lint_settings(name, settings, method, schema.error)
+    elif is_group and isinstance(inner, Mapping):
+        for key, value in inner.items():
+            yield from _lint_known(f"{name}.{key}", value, method, schema)
+    elif name in schema.mappings or is_group or schema.is_open:
+        yield from _lint_any(name, settings, method)
+    else:
+        yield _unknown(name, schema)
 
 
 def _lint_any(name: str, settings: Any, method: object) -> Iterator[str]:

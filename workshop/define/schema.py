@@ -1,15 +1,15 @@
 """The schema of a sweep's program: which parameters it takes, and what it logs.
 
 The kit's own programs take the trainer's parameters and log its metrics, so their definitions are
-checked against these.  Other programs have no schema, and any name is accepted; `workshop adopt`
-tries such a program.
+checked against these.  Other programs may bring a schema of their parameters (`foreign_schema`).
+Without one, any name is accepted; `workshop adopt` tries such a program.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workshop.define import program
+from workshop.define import foreign_schema, program
 from workshop.trainer.config import TrainingConfig, field_error
 from workshop.trainer.metrics import (
     EPOCH,
@@ -27,11 +27,13 @@ class Schema:
 
     Attributes:
         parameters: the names of its parameters.
-        metrics: the metrics that a sweep can use.
-        logged: everything that it logs.
+        metrics: the metrics that a sweep can use; empty if they're unknown.
+        logged: everything that it logs; empty if that's unknown.
         curves: the names for learning curves: the axis, then what is drawn with the metric.
         units: the unit of each logged name that has one; losses have none.
         error: returns the problem of a parameter's value; None if there is none.
+        mappings: the parameters whose values are mappings.
+        is_open: whether it takes other parameters as well.
     """
 
     parameters: Collection[str]
@@ -40,6 +42,8 @@ class Schema:
     curves: tuple[str, ...]
     units: Mapping[str, str]
     error: Callable[[str, Any], str | None]
+    mappings: Collection[str] = ()
+    is_open: bool = False
 
 
 TRAINER = Schema(
@@ -53,6 +57,29 @@ TRAINER = Schema(
 
 
 def find(definition: Mapping[str, Any]) -> Schema | None:
+    """Return the schema of a sweep's program; None if it has none.
+
+    Raises:
+        WorkshopError: the program brings one that can't be read.
+    """
+    if kit := of_kit(definition):
+        return kit
+    brought = foreign_schema.find(definition)
+    if brought is None:
+        return None
+    return Schema(
+        parameters=brought.names,
+        metrics=(),
+        logged=(),
+        curves=(),
+        units={},
+        error=brought.error,
+        mappings=brought.mappings,
+        is_open=brought.is_open,
+    )
+
+
+def of_kit(definition: Mapping[str, Any]) -> Schema | None:
     """Return the schema of a sweep's program; None if the program isn't part of the kit."""
     return None if program.is_foreign(definition) else TRAINER
 
@@ -62,5 +89,5 @@ def unit(metric: str, definition: Mapping[str, Any]) -> str:
 
     The unit of what another program logs is unknown, even under the same name.
     """
-    known = find(definition)
+    known = of_kit(definition)
     return known.units.get(metric, "") if known else ""

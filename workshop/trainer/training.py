@@ -17,7 +17,6 @@ from workshop._compat import compiler_errors
 from workshop.errors import WorkshopError
 from workshop.trainer import preemption
 from workshop.trainer.best_epoch import BestEpoch
-from workshop.trainer.checkpoint import Checkpoint
 from workshop.trainer.config import TrainingConfig
 from workshop.trainer.cpus import fair_share
 from workshop.trainer.data import Images, load
@@ -34,6 +33,7 @@ from workshop.trainer.metrics import (
 from workshop.trainer.model import build
 from workshop.trainer.optim import SCHEDULES, build_optimizer
 from workshop.trainer.sign_of_life import announced
+from workshop.trainer.training_checkpoint import TrainingCheckpoint
 
 if TYPE_CHECKING:
     import wandb
@@ -69,16 +69,11 @@ def train(config: TrainingConfig, run: "wandb.Run") -> None:
     steps = config.num_epochs * training.steps(config.batch_size)
     schedule = LambdaLR(optimizer, lambda step: SCHEDULES[config.scheduler](step / steps))
 
-    checkpoint = Checkpoint(run.id, config, model, optimizer, schedule)
     best = BestEpoch(run.id, model) if config.log_model else None
-    if best:
-        checkpoint.parts["best"] = best
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    checkpoint = TrainingCheckpoint(run, config, **parts, **({"best": best} if best else {}))
     done = checkpoint.restore()
     network = accelerated(model, config)
-    # A process that was killed may not have sent its last epochs to the server.
-    for metrics in checkpoint.rows:
-        if metrics["Epoch"] >= run.starting_step:
-            run.log(metrics, step=metrics["Epoch"])
     print(_describe(config, device, training, validation), flush=True)
     for epoch in range(done + 1, config.num_epochs + 1):
         start = perf_counter()

@@ -1,21 +1,28 @@
-"""Start and finish a W&B run, and turn client errors into one-line messages."""
+"""Start and finish a W&B run, and turn client errors into one-line messages.
+
+Programs other than the kit's may import `resumable`, in an environment that has only wandb.
+"""
 
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import wandb
 
-from workshop.connection import mode
-from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
+from workshop.trainer import preemption
 from workshop.trainer.preemption import Preempted
 
 
 @contextmanager
 def starting() -> Iterator[None]:
     """Turn errors at the start of a run into a `WorkshopError`."""
+    # Not at the top: the environment of another program may lack what they need.
+    from workshop.connection import mode
+    from workshop.connection.reachability import check_reachable
+
     settings = wandb.setup().settings
     url = settings.base_url
     if settings.mode in mode.SENT:
@@ -52,3 +59,36 @@ def finishing(run: wandb.Run) -> Iterator[None]:
         run.finish(exit_code=1)
         raise
     run.finish()
+
+
+@contextmanager
+def resumable(run: wandb.Run) -> Iterator[wandb.Run]:
+    """Finish the run at the end of the block, as `finishing` does.
+
+    If it was preempted, the program ends with status `EX_TEMPFAIL` (75): an array task that sees
+    it puts itself back into the queue.  A signal that every process of a job gets, such as SIGTERM
+    by `scancel`, also ends the client's own process.  Then the run can't be handed back.
+
+    Raises:
+        SystemExit: the run was preempted.
+    """
+    try:
+        with finishing(run):
+            yield run
+    except Preempted as warning:
+        print(warning, file=sys.stderr, flush=True)
+        raise SystemExit(os.EX_TEMPFAIL) from None
+    except Exception as error:
+        if not (preemption.warning() and _is_of_lost_client(error)):
+            raise
+        print(
+            f"{preemption.warning()}; the W&B client was ended as well, so the run is not handed "
+            "back yet: `workshop repair SWEEP` does that",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+        raise SystemExit(os.EX_TEMPFAIL) from None
+
+
+def _is_of_lost_client(error: Exception) -> bool:
+    """Return whether an error may be that of a client whose own process has ended."""
+    return isinstance(error, ConnectionError) or type(error).__module__.startswith("wandb.")

@@ -232,7 +232,7 @@ def _choice(description: str, known: Sequence[str], given: Any) -> ipywidgets.Dr
 
 def _metric(known: schema.Schema | None, given: str | None) -> ipywidgets.ValueWidget:
     """Return the control for the metric: a list, or a text field if the metrics are unknown."""
-    if known:
+    if known and known.metrics:
         return _choice("Metric", known.metrics, given or known.metrics[-1])
     return ipywidgets.Text(
         description="Metric", value=given or "", placeholder="as the program logs it", **_WIDE

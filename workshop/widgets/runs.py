@@ -13,7 +13,7 @@ from workshop.analyze.plots.export import PLOTLY_JSON
 from workshop.analyze.plots.style import message
 from workshop.analyze.ranking import rank
 from workshop.analyze.snapshot import short
-from workshop.define.schema import find
+from workshop.define.schema import of_kit
 from workshop.errors import WorkshopError
 from workshop.initialize.run_tables import history
 from workshop.widgets.base import NO_WIDTH, WRAPPING, Shown, button, paragraph, table_html
@@ -201,6 +201,6 @@ def pick_runs(
         WorkshopError: the runs have no column of this metric, or the goal is unknown.
     """
     if keys is None:
-        schema = find(runs.attrs.get("definition") or {})
+        schema = of_kit(runs.attrs.get("definition") or {})
         keys = list(dict.fromkeys([*(schema.curves if schema else ()), metric]))
     return RunPicker(runs, parameters, metric, goal, keys, first)
