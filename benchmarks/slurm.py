@@ -2,7 +2,7 @@
 
     python -m benchmarks.slurm [--quick] [--json FILE]
 
-It starts the test cluster (as root, on Debian) and a local server in a folder of its own.
+It starts the test cluster (on Debian) and a local server in a folder of its own.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The `workshop` command."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -129,6 +130,8 @@ def lab(jupyter_options: list[str]) -> int:
         "--KernelManager.transport_encryption=auto",
         "--ServerApp.jpserver_extensions=workshop.classroom.lab_links=True",
         "--ServerApp.contents_manager_class=workshop.classroom.lab_contents.LabContents",
+        # If its output isn't a terminal, Jupyter would start login shells, which may reset `PATH`.
+        f"--ServerApp.terminado_settings=shell_command={os.environ.get('SHELL') or '/bin/sh'}",
         str(NOTEBOOKS / "00_check_your_setup.ipynb"), *jupyter_options,
     ]  # fmt: skip
     with backend.session("local"), rehearsal.session(), subprocess.Popen(command) as jupyter:

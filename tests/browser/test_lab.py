@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.waiting import patience, wait_for_text
+from tests.waiting import patience, wait_for, wait_for_text
 from workshop import stored_outputs
 from workshop.batch.execution import numbered_notebooks
 from workshop.classroom import copies
@@ -101,3 +101,15 @@ def test_notebook_runs_in_the_browser(lab, page):
     page.click("text=Restart Kernel and Run All Cells")
     page.click('.jp-Dialog button:has-text("Restart")')
     page.wait_for_selector("text=/local server at .*lab0.home.server/")
+
+
+def test_a_terminal_finds_the_kits_commands(lab, page, tmp_path):
+    page.goto(lab)
+    page.click(".lm-MenuBar-itemLabel >> text=File")
+    page.hover(".lm-Menu-itemLabel >> text=/^New$/")
+    page.click(".lm-Menu-itemLabel >> text=/^Terminal$/")
+    page.click(".jp-Terminal-body")
+    file = tmp_path / "found"
+    page.keyboard.type(f"command -v workshop > {file}; echo done >> {file}\n")
+    wait_for(lambda: file.exists() and "done" in file.read_text())
+    assert file.read_text() == f"{Path(sys.executable).parent}/workshop\ndone\n"

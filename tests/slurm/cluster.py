@@ -1,6 +1,9 @@
 """A real SLURM cluster with accounting, started for the tests alone.
 
-For experiments, in a Python shell at the clone's folder, as root:
+Its daemons run as the user who runs the tests, root or not.  Only as root can they use cgroups and
+start jobs of other users.
+
+For experiments, in a Python shell at the clone's folder:
 
     from tests.slurm.cluster import Cluster
     with Cluster() as cluster:
@@ -27,9 +30,10 @@ How a batch job ends, as `sacct` and `scontrol show job` tell (each is a test in
     scontrol requeue               REQUEUED        0:0      PENDING        0:0    BeginTime
 
 After the last three the job starts again: with `sacct --duplicates` it has a second record, and
-scontrol knows the second alone, with Restarts=1.  `by 0` names the user who cancelled.  A job that
-is asked to leave and ends by itself within GraceTime is COMPLETED (or FAILED), not PREEMPTED, and
-does not start again, unless it has called `scontrol requeue` for itself: then it is REQUEUED.
+scontrol knows the second alone, with Restarts=1.  `by 0` names the user who cancelled, here root.
+A job that is asked to leave and ends by itself within GraceTime is COMPLETED (or FAILED), not
+PREEMPTED, and does not start again, unless it has called `scontrol requeue` for itself: then it is
+REQUEUED.
 
 Its log ends by a line that starts with `slurmstepd` (here `slurmstepd-node1`) and says more:
 
@@ -63,8 +67,8 @@ from tests import leftovers
 from tests.ports import free_ports
 from tests.slurm import configuration
 from tests.waiting import patience, wait_for
-from workshop.run_agents.rehearsal import processes
-from workshop.run_agents.rehearsal.configuration import POLLING, Configuration
+from workshop.run_agents.rehearsal import daemons, files, processes, programs
+from workshop.run_agents.rehearsal.configuration import POLLING, Configuration, cgroup_conf
 
 # What must be installed: a file or program of each of Debian's packages.
 NEEDED = {
@@ -105,8 +109,6 @@ def missing() -> str | None:
     }
     if absent:
         return f"not installed: apt-get install {' '.join(sorted(absent))}"
-    if os.geteuid() != 0:
-        return "slurmd and munged must be started by root"
     return None
 
 
@@ -229,13 +231,7 @@ class Cluster:
             raise RuntimeError(f"no SLURM cluster: {reason}")
         folder = self.folder
         self._write_files()
-        files = " ".join(f"--{kind}-file={folder}/munge.{kind}" for kind in ("log", "pid", "seed"))
-        # --force: munged would refuse a socket below a folder that others may write to.
-        self._daemon(
-            "munged",
-            f"munged --foreground --force --num-threads=2 --key-file={folder}/munge.key {files} "
-            f"--socket={folder}/munge.socket",
-        )
+        self._daemon("munged", " ".join(daemons.munged(folder / "munge.key", folder)))
         self._start_database()
         self._until((folder / "munge.socket").exists, "munged made its socket")
         self._daemon("slurmdbd", "slurmdbd -D", MYSQL_UNIX_PORT=f"{folder}/mariadb.socket")
@@ -250,16 +246,18 @@ class Cluster:
         for name in ("state", "database", "modules/workshop-test", *(f"{n}.spool" for n in NODES)):
             (folder / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
+        user = files.user()
         ports = dict(zip(("controller", "accounting", *NODES), free_ports(4), strict=True))
-        settings = {"folder": folder, "accounting_port": ports["accounting"]}
+        settings = {"folder": folder, "accounting_port": ports["accounting"], "user": user}
+        memory = self._memory_limit()
         slurm_conf = Configuration(
             folder=folder,
             runtime=folder,
             host=host,
-            user="root",
+            user=user,
             controller_port=ports["controller"],
             nodes={name: (ports[name], cpus) for name, cpus in NODES.items()},
-            memory=self._memory_limit(),
+            memory=memory,
             accounting=configuration.ACCOUNTING.format(**settings),
             # No job is too large for a small machine.
             node_memory=65536,
@@ -269,8 +267,9 @@ class Cluster:
             is_spread=False,
         )
         (folder / "slurm.conf").write_text(str(slurm_conf))
+        unused = cgroup_conf(files.version(programs.find()))
         for name, text in (
-            ("cgroup.conf", configuration.CGROUP_CONF),
+            ("cgroup.conf", unused if memory == POLLING else configuration.CGROUP_CONF),
             ("slurmdbd.conf", configuration.SLURMDBD_CONF),
             ("mariadb.cnf", configuration.MARIADB_CNF),
         ):
@@ -318,7 +317,7 @@ class Cluster:
         with (self.folder / "sacctmgr.out").open("wb") as output:
             done = subprocess.run(
                 ["sacctmgr", "--immediate"],
-                input=configuration.ACCOUNTS.encode(),
+                input=configuration.ACCOUNTS.format(user=files.user()).encode(),
                 env=os.environ | self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

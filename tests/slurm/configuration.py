@@ -23,18 +23,19 @@ ConstrainSwapSpace=yes
 AllowedSwapSpace=0
 """
 
-# Read by root alone: on a real cluster it holds the database's password.
+# Read by SlurmUser alone: on a real cluster it holds the database's password.
 SLURMDBD_CONF = """\
 DbdHost=localhost
 DbdAddr=127.0.0.1
 DbdPort={accounting_port}
-SlurmUser=root
+SlurmUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 PidFile={folder}/slurmdbd.pid
 LogFile={folder}/slurmdbd.log
 
-# Host `localhost` means a Unix socket: the one that MYSQL_UNIX_PORT names.
+# Host `localhost` means a Unix socket: the one that MYSQL_UNIX_PORT names.  Its `root` is
+# the database's, who has no password.
 StorageType=accounting_storage/mysql
 StorageHost=localhost
 StorageUser=root
@@ -44,7 +45,7 @@ StorageLoc=accounting
 # Not worth keeping, hence fast: small, and written to disk when the system likes to.
 MARIADB_CNF = """\
 [mariadbd]
-user=root
+user={user}
 datadir={folder}/database
 socket={folder}/mariadb.socket
 skip-networking
@@ -58,12 +59,12 @@ innodb-flush-method=nosync
 innodb-doublewrite=0
 """
 
-# One account that jobs may use and one that they may not; root is the one who runs the tests.
+# One account that jobs of the user who runs the tests may use, and one that they may not.
 ACCOUNTS = """\
 add cluster workshop
 add account workshop,closed cluster=workshop
-add user root account=workshop cluster=workshop
-modify user root set defaultaccount=workshop
+add user {user} account=workshop cluster=workshop
+modify user {user} set defaultaccount=workshop
 """
 
 # The module `workshop-test/1.0`: a job that loads it has the variables.

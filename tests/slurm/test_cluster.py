@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("cluster")]
 
 # munged, mariadbd, slurmdbd, slurmctld, and a slurmd for each node.
 DAEMONS = 6
+USER = os.geteuid()
 # Twice the limit of the jobs below, in the batch script's child.
 TOO_LARGE = f"{sys.executable} -c 'import time; x = bytearray(200 << 20); time.sleep(60)'\n"
 LONG = "echo started\nsleep 120 & wait\n"
@@ -209,7 +210,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
         ("module", [("COMPLETED", "0:0")], "COMPLETED 0:0 None", "loaded"),
         ("fails", [("FAILED", "3:0")], "FAILED 3:0 NonZeroExitCode", ""),
         ("limit", [("TIMEOUT", "0:0")], "TIMEOUT 0:15 TimeLimit", "DUE TO TIME LIMIT"),
-        ("cancelled", [("CANCELLED by 0", "0:0")], "CANCELLED 0:15 None", "CANCELLED AT"),
+        ("cancelled", [(f"CANCELLED by {USER}", "0:0")], "CANCELLED 0:15 None", "CANCELLED AT"),
         ("killed", [("FAILED", "0:9")], "FAILED 0:9 JobLaunchFailure", ""),
         ("down", [("NODE_FAIL", "0:0")], "NODE_FAIL 0:0 NodeDown", "DUE TO NODE FAILURE"),
         ("leaves", [("COMPLETED", "0:0")], "COMPLETED 0:0 None", "signal"),

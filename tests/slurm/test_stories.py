@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -356,12 +357,17 @@ class TestRuns:
     def test_no_task_sees_the_key_and_modules_are_loaded(self, stories, environment, cluster):
         seen = list((home() / "logs").glob("*/*/environment.json"))
         assert len(seen) >= 8
+        # By polling, SLURM kills a task whole, and its script can't clean up.
+        is_polled = cluster.out_of_memory[0] == "FAILED"
+        left = {stories["light"].row(trial.HOGS)["task"]} if is_polled else set()
         for file in seen:
             variables = json.loads(file.read_text())
             assert not [name for name, value in variables.items() if environment in value]
             assert variables["WORKSHOP_TEST_MODULE"] == "loaded"
             assert variables["TMPDIR"].startswith("/var/tmp/sweep-"), "as the site profile says"
-            assert not Path(variables["TMPDIR"]).exists()
+            temporary = Path(variables["TMPDIR"])
+            assert temporary.exists() == ("_".join(file.parts[-3:-1]) in left)
+            shutil.rmtree(temporary, ignore_errors=True)
         jobs = cluster.command("scontrol", "show", "job", "--details")
         assert environment not in jobs
 

@@ -161,13 +161,7 @@ def is_up(node: str, since: int = 0) -> bool:
 def _start(found: programs.Programs) -> None:
     runtime = places.make_runtime_folder()
     files.write(found, runtime)
-    key = places.folder() / "munge.key"
-    # --force: munged would refuse a socket under a folder that others may write to.
-    options = [f"--{kind}-file={runtime}/munge.{kind}" for kind in ("log", "pid", "seed")]
-    words = [
-        "munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}",
-        f"--socket={runtime}/munge.socket", *options,
-    ]  # fmt: skip
+    words = daemons.munged(places.folder() / "munge.key", runtime)
     alive = {daemons.MUNGED: daemons.launch(daemons.MUNGED, words, found)}
     daemons.wait((runtime / "munge.socket").exists, "it made its socket", START_LIMIT_S, alive)
     launched = int(time.time())

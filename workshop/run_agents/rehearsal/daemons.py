@@ -48,6 +48,16 @@ def launch(
         )
 
 
+def munged(key: Path, runtime: Path) -> list[str]:
+    """Return the command that starts munged, with its socket `munge.socket` in a folder."""
+    options = [f"--{kind}-file={runtime}/munge.{kind}" for kind in ("log", "pid", "seed")]
+    # --force: munged would refuse a socket under a folder that others may write to.
+    return [
+        "munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}",
+        f"--socket={runtime}/munge.socket", *options,
+    ]  # fmt: skip
+
+
 def launch_node(node: str, programs: Programs, *options: str) -> subprocess.Popen[bytes]:
     """Start a node's slurmd."""
     stepd = ["-d", str(programs.stepd)] if programs.stepd else []

@@ -52,7 +52,7 @@ def write(found: Programs, runtime: Path) -> None:
         first_job=_first_job(),
     )
     places.configuration_file().write_text(str(configuration))
-    places.configuration_file().with_name("cgroup.conf").write_text(cgroup_conf(_version(found)))
+    places.configuration_file().with_name("cgroup.conf").write_text(cgroup_conf(version(found)))
     places.write_shell_file(found)
     places.machine_file().write_text(f"{host} {machine()}\n")
 
@@ -72,17 +72,17 @@ def user() -> str:
         ) from None
 
 
+def version(found: Programs) -> tuple[int, ...]:
+    """Return the version of SLURM: 22, 5, 8."""
+    printed = commands.run(["slurmctld", "-V"], places.environment(found))
+    return tuple(map(int, re.findall(r"\d+", printed)))
+
+
 def machine() -> str:
     """Return an ID of this machine, which unlike its name doesn't change."""
     with suppress(OSError):
         return Path("/etc/machine-id").read_text().strip()
     return socket.gethostname()
-
-
-def _version(found: Programs) -> tuple[int, ...]:
-    """Return the version of SLURM: 22, 5, 8."""
-    printed = commands.run(["slurmctld", "-V"], places.environment(found))
-    return tuple(map(int, re.findall(r"\d+", printed)))
 
 
 def loopback_address(host: str) -> str:
