@@ -72,7 +72,7 @@ def workshop(installed, tmp_path):
 def test_a_wheel_has_every_file_of_a_copy(wheels):
     with zipfile.ZipFile(wheels["sweep_workshop"]) as wheel:
         names = {name.removeprefix("workshop/kit/") for name in wheel.namelist()}
-    assert {*copies._files(ROOT)} - names == set()
+    assert {*copies.files_of(ROOT)} - names == set()
 
 
 def test_the_server_alone_has_every_file_and_the_dependencies_of_its_group(wheels):
@@ -81,7 +81,7 @@ def test_the_server_alone_has_every_file_and_the_dependencies_of_its_group(wheel
         (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
         assert f"\nVersion: {__version__}\n" in wheel.read(metadata).decode()
         assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
-    assert sorted(names) == sorted(n for n in copies._files(ROOT) if n.startswith("sweepserver/"))
+    assert sorted(names) == sorted(n for n in copies.files_of(ROOT) if n.startswith("sweepserver/"))
     own = tomllib.loads((ROOT / "packaging/sweepserver/pyproject.toml").read_text())["project"]
     kit = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert [Requirement(line).name for line in own["dependencies"]] == kit["dependency-groups"][

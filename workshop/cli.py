@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from workshop import __version__
 from workshop.adopt import command_line as adoption
+from workshop.classroom import command_line as classroom
 from workshop.connection import local_server
 from workshop.errors import WorkshopError, exit_status
 from workshop.paths import NOTEBOOKS, ROOT, WHEEL_PARTS, shown
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         options[PASSED_ON[command]] = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    if WHEEL_PARTS.is_dir() and command is not copy:
+    if WHEEL_PARTS.is_dir() and command is not classroom.copy:
         return exit_status(
             lambda: in_a_copy(command, sys.argv[1:] if arguments is None else arguments)
         )
@@ -100,19 +101,6 @@ def exercises() -> None:
 
     for path in write():
         print(shown(path))
-
-
-def copy(folder: Path) -> None:
-    """Make your own copy of the workshop, which shares the installed packages."""
-    from workshop.classroom import copies
-
-    made = copies.copy(folder)
-    print(f"Your copy is {shown(made)}. In every terminal: source {shown(made)}/activate")
-    if copies.is_outdated(made):
-        print(
-            "This copy is from another version of the kit. It still works and hasn't been changed. "
-            "To get a copy of this version, name another folder."
-        )
 
 
 def lab(jupyter_options: list[str]) -> int:
@@ -326,10 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", type=Path, metavar="FOLDER", help="continue an execution")
     add(notebooks).add_argument("notebook", **which)
     add(exercises)
-    add(copy).add_argument(
-        "folder", type=Path, nargs="?", default=Path("~/sweep-workshop"), metavar="FOLDER",
-        help="where (default: ~/sweep-workshop); existing files aren't changed",
-    )  # fmt: skip
+    classroom.add_options(add(classroom.copy))
     add(lab).epilog = "Other options are JupyterLab's, for example --no-browser --port=8899."
     command = add(kernel)
     command.add_argument(

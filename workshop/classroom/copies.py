@@ -9,7 +9,6 @@ installed packages (`.venv`), the prepared data (`data`), and the kit that it wa
 import hashlib
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +16,13 @@ from typing import NoReturn
 
 import nbformat
 
-from workshop import stored_outputs
+from workshop import files, stored_outputs
+from workshop.classroom import manifest
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, WHEEL_PARTS
+
+USUAL = Path("~/sweep-workshop")
+"""Where a participant's copy is unless they name another folder."""
 
 ACTIVATE = "activate"
 """The file of a copy that a shell sources to use it."""
@@ -54,30 +57,31 @@ def copy(folder: Path) -> Path:
             kit that this copy was made from is gone.
     """
     folder = folder.expanduser().resolve()
-    kit = _kit()
+    kit = source_kit()
     if folder.is_relative_to(kit) or ROOT in folder.parents:
         raise WorkshopError(f"{folder} is part of the kit itself: give a folder elsewhere")
     is_new = not (folder / ACTIVATE).exists()
-    files = _files(kit)
+    sources = files_of(kit)
     if is_new and folder.exists() and any(folder.iterdir()):
         raise WorkshopError(f"{folder} is not empty: rename it, or give another folder")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if is_new:
             folder.chmod(0o700)  # it may have existed with wider permissions
-            (folder / LAYOUT).write_text(_layout(files))
-        (folder / ACTIVATE).write_text(_script(folder))
-        for name, source in files.items() if _fits(folder, files) else ():
-            target = folder / name
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _copy(source, target)
-        packages = Path(sys.prefix).resolve()  # not another copy's link to them
-        for name, shared in ((".venv", packages), ("data", _parts(kit) / "data"), (KIT, kit)):
-            link = folder / name
-            if shared.exists() and not link.exists():
-                link.unlink(missing_ok=True)  # a dangling link
-                link.symlink_to(shared)
+            record_layout(folder, sources)
+        link(folder, kit)
+        digests = {} if is_new else manifest.read(folder)
+        try:
+            for name, source in sources.items() if _fits(folder, sources) else ():
+                target = folder / name
+                if not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    files.write(target, content(source))
+                    if digests is not None:
+                        digests[name] = manifest.digest(source)
+        finally:
+            if digests is not None:
+                manifest.write(folder, digests)
     except OSError as error:
         raise WorkshopError(
             f"the kit cannot be copied to {folder} ({error.strerror}): give a folder that you can "
@@ -86,14 +90,47 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; a notebook is copied without its stored outputs."""
-    if source.suffix == ".ipynb":
-        notebook = nbformat.read(source, as_version=4)
-        stored_outputs.remove(notebook)
-        nbformat.write(notebook, target)
-    else:
-        shutil.copyfile(source, target)
+def content(source: Path) -> bytes:
+    """Return what a copy gets of a file of the kit: a notebook without its stored outputs."""
+    if source.suffix != ".ipynb":
+        return source.read_bytes()
+    notebook = nbformat.read(source, as_version=4)
+    stored_outputs.remove(notebook)
+    return f"{nbformat.writes(notebook)}\n".encode()
+
+
+def link(folder: Path, kit: Path) -> None:
+    """Write the file that a shell sources, and the links to what a copy shares.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / ACTIVATE).write_text(_script(folder))
+    packages = Path(sys.prefix).resolve()  # not another copy's link to them
+    for name, shared in ((".venv", packages), ("data", _parts(kit) / "data"), (KIT, kit)):
+        place = folder / name
+        if shared.exists() and not place.exists():
+            place.unlink(missing_ok=True)  # a dangling link
+            place.symlink_to(shared)
+
+
+def record_layout(folder: Path, sources: Mapping[str, Path]) -> None:
+    """Record which modules the files have that a copy gets.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / LAYOUT).write_text(_layout(sources))
+
+
+def current() -> Path:
+    """Return the copy in use: the one that runs, the one around the working folder, or the usual.
+
+    The usual one may not exist.
+    """
+    if (ROOT / KIT).is_symlink():
+        return ROOT
+    return around(Path.cwd()) or USUAL.expanduser()
 
 
 def is_outdated(folder: Path) -> bool:
@@ -101,7 +138,7 @@ def is_outdated(folder: Path) -> bool:
 
     It still works, because its notebooks, modules and sweeps belong together.
     """
-    return not _fits(folder, _files(_kit()))
+    return not _fits(folder, files_of(source_kit()))
 
 
 def around(folder: Path) -> Path | None:
@@ -139,7 +176,7 @@ def _script(folder: Path) -> str:
     )
 
 
-def _kit() -> Path:
+def source_kit() -> Path:
     """Return the kit to copy from: the running one, or the one that it is a copy of."""
     link = ROOT / KIT
     if not link.is_symlink():
@@ -152,15 +189,15 @@ def _kit() -> Path:
     return link.resolve()
 
 
-def _fits(folder: Path, files: Mapping[str, Path]) -> bool:
+def _fits(folder: Path, sources: Mapping[str, Path]) -> bool:
     """Return whether a copy was made from a kit with the same modules as these files."""
     note = folder / LAYOUT
-    return note.exists() and note.read_text() == _layout(files)
+    return note.exists() and note.read_text() == _layout(sources)
 
 
-def _layout(files: Mapping[str, Path]) -> str:
+def _layout(sources: Mapping[str, Path]) -> str:
     """Return a hash that is the same for kits with the same modules, whatever they contain."""
-    names = sorted(name for name in files if name.endswith(".py"))
+    names = sorted(name for name in sources if name.endswith(".py"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
@@ -170,7 +207,7 @@ def _parts(kit: Path) -> Path:
     return installed if installed.is_dir() else kit
 
 
-def _files(kit: Path) -> dict[str, Path]:
+def files_of(kit: Path) -> dict[str, Path]:
     """Return the kit's files by their names in a copy, without caches."""
     parts = _parts(kit)
     places = [(kit if name in PACKAGES else parts, name) for name in PARTS]
