@@ -54,6 +54,7 @@ A requeued job waits 30 s (`cred_expire`; 120 s by default) unless `start_now` h
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -207,18 +208,23 @@ class Cluster:
 
     def boot_node(self, node: str) -> None:
         """Start slurmd on a node after `crash_node`; the jobs that it had end by NODE_FAIL."""
-        # The controller believes in a reboot (-b) a second, or more, after the last answer.
-        time.sleep(1)
-        self._slurmd(node, "-b")
-        self._until(lambda: "down" in self._states(node), f"{node} told of its reboot")
+        # The controller does not always believe a reboot (-b) that it did not expect.
+        self.node_down(node)
+        launched = time.strftime("%Y-%m-%dT%H:%M:%S")
+        self._slurmd(node)
 
-        def is_up() -> bool:
-            # SLURM reckons the boot in whole seconds: a second answer can look like a second boot.
-            if self._states(node) == ["down"]:
-                self.node_up(node)
-            return self._states(node) in (["idle"], ["mixed"], ["allocated"])
+        def has_registered() -> bool:
+            (started,) = re.findall(
+                r"SlurmdStartTime=(\S+)", self.command("scontrol", "show", "node", node)
+            )
+            return launched <= started < "A"  # not "None" or "Unknown"
 
-        self._until(is_up, f"{node} is in service again")
+        self._until(has_registered, f"{node} has registered")
+        self.node_up(node)
+        self._until(
+            lambda: self._states(node) in (["idle"], ["mixed"], ["allocated"]),
+            f"{node} is in service again",
+        )
 
     def processes(self) -> list[int]:
         """Return the processes that belong to the cluster, its jobs included."""
@@ -325,9 +331,8 @@ class Cluster:
             )
         return done.returncode == 0
 
-    def _slurmd(self, node: str, *options: str) -> None:
-        command = " ".join(["slurmd -D -N", node, *options])
-        self._daemon(node, command, SLURMD_NODENAME=node)
+    def _slurmd(self, node: str) -> None:
+        self._daemon(node, f"slurmd -D -N {node}", SLURMD_NODENAME=node)
 
     def _states(self, *nodes: str) -> list[str]:
         names = f"--nodes={','.join(nodes)}"
