@@ -14,7 +14,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return names as `a, b and c`."""
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return names as `a, b and c`, or with another word before the last one."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last

@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from workshop.define import program
 from workshop.errors import WorkshopError, expectation
 from workshop.paths import shown
+from workshop.wording import listed
 
 READER = Path(__file__).with_name("parameter_reader.py")
 IMPORT_LIMIT_S = 60
@@ -204,13 +205,12 @@ def _read(
 
 def _one_of(choices: list[Any]) -> Any:
     """Return a validator for a list of choices, with pydantic's words."""
-    *first, last = map(repr, choices)
-    listed = f"{', '.join(first)} or {last}" if first else last
+    words = {"listed": listed(map(repr, choices), "or")}
 
     def check(value: Any) -> Any:
         if not any(value == choice and isinstance(value, bool) == isinstance(choice, bool)
                    for choice in choices):  # fmt: skip
-            raise PydanticCustomError("enum", "Input should be {listed}", {"listed": listed})
+            raise PydanticCustomError("enum", "Input should be {listed}", words)
         return value
 
     return check

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+from sweepserver.search.metric import Metric
 from workshop.define.definition import load
 from workshop.exercises.definition import (
     EXAMPLE,
@@ -22,7 +23,6 @@ from workshop.exercises.report import Judgement, given, judge, parts
 RATE = "learning_rate"
 RATES = (0.0001, 0.1)  # the range in 1.3 and 1.4
 CLOSE = 0.02  # of the range's ends, where they are exponents that somebody has rounded
-DEFAULT_GOAL = "minimize"  # W&B's
 MOST_RUNS = 24  # of a learner's own sweep
 
 
@@ -31,22 +31,22 @@ def another_metric(definition: Any) -> Judgement:
     """Judge runs by the lowest loss on images that they have not seen."""
     if not (yield from sound(definition)):
         return
-    metric = definition.get("metric") or {}
+    metric = Metric.of(definition)
     advice = {
         "Train Loss": "Train Loss says how well a run remembers the images it trained on: take the "
         "loss on images it hasn't seen",
         "Validation Accuracy": "the sweep still judges by Validation Accuracy, which isn't a loss",
     }
-    name = metric.get("name", "")
+    name = metric.name if metric else ""
     yield (
         name == "Validation Loss",
         "the metric is the loss on images the model wasn't trained on",
         advice.get(name, "the section metric is missing"),
     )
-    if not metric:
+    if metric is None:
         return
     yield (
-        metric.get("goal", DEFAULT_GOAL) == "minimize",
+        not metric.maximize,
         "lower values are better",
         "with goal maximize, the run with the highest loss would win",
     )
@@ -99,15 +99,16 @@ def repaired(definition: Any) -> Judgement:
         "the method learns from finished runs",
         f"the method is now {method}, but the file meant the one that learns from its runs",
     )
-    metric = {"goal": DEFAULT_GOAL} | dict(definition.get("metric") or {"name": "nothing"})
+    metric = Metric.of(definition)
+    name = metric.name if metric else "nothing"
     yield (
-        metric["name"] == "Validation Accuracy",
+        name == "Validation Accuracy",
         "the metric is the accuracy",
-        f"the file meant the accuracy, not {metric['name']}",
+        f"the file meant the accuracy, not {name}",
     )
-    if metric["name"] == "Validation Accuracy":
+    if metric and name == "Validation Accuracy":
         yield (
-            metric["goal"] == "maximize",
+            metric.maximize,
             "the goal fits the metric",
             "no linter can tell, but this goal looks for the worst accuracy",
         )

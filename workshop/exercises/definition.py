@@ -29,14 +29,8 @@ def sound(definition: Any) -> Condition:
     """Check that this is a definition, and that the linter finds nothing."""
     if not isinstance(definition, Mapping):
         kind = type(definition).__name__
-        yield (
-            False,
-            "",
-            (
-                f"this is a {kind}, not a definition: give the dictionary from `load` or "
-                "`yaml.safe_load`"
-            ),
-        )
+        advice = "give the dictionary from `load` or `yaml.safe_load`"
+        yield False, "", f"this is a {kind}, not a definition: {advice}"
         return False
     problems = lint(definition)
     for problem in problems:

@@ -36,10 +36,12 @@ def _data(config: TrainingConfig) -> Finding:
 
 
 def _weights(model_name: str) -> Finding:
-    import torch
+    # Imported late: PyTorch takes seconds, and few configurations are pretrained.
     from torchvision.models import get_model_weights
 
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    from workshop.trainer.model import weights_folder
+
+    folder = weights_folder()
     file = folder / Path(urlsplit(get_model_weights(model_name).DEFAULT.url).path).name
     if file.exists():
         return Finding("pretrained weights", "there")

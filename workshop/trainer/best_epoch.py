@@ -12,8 +12,8 @@ import torch
 
 from workshop import files
 from workshop._compat import client_errors
-from workshop.paths import home
 from workshop.trainer.metrics import EPOCH, VALIDATION_ACCURACY, VALIDATION_LOSS
+from workshop.trainer.training_checkpoint import folder
 
 if TYPE_CHECKING:
     import wandb
@@ -42,7 +42,7 @@ class BestEpoch:
 
     def __init__(self, run_id: str, model: torch.nn.Module):
         self._model = model
-        self._file = home() / "checkpoints" / f"{run_id}.best.pt"
+        self._file = folder() / f"{run_id}.best.pt"
         self._kept: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:

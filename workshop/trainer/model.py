@@ -40,13 +40,17 @@ def build(config: TrainingConfig) -> nn.Module:
     return model
 
 
+def weights_folder() -> Path:
+    """Return the folder that PyTorch downloads pretrained weights into."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def _imagenet_weights(model_name: str) -> dict[str, torch.Tensor]:
     weights = models.get_model_weights(model_name).DEFAULT
     try:
         return weights.get_state_dict(check_hash=True)
     except (OSError, RuntimeError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise WorkshopError(
             f"the pretrained weights of {model_name} cannot be downloaded ({error}): put the file "
-            f"{weights.url} into {shown(folder)}, or set pretrained to false"
+            f"{weights.url} into {shown(weights_folder())}, or set pretrained to false"
         ) from error

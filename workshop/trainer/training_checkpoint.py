@@ -1,6 +1,7 @@
 """The checkpoints of the kit's own trainer."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.paths import home
@@ -11,8 +12,13 @@ if TYPE_CHECKING:
     import wandb
 
 
+def folder() -> Path:
+    """Return the folder of the trainer's checkpoints, within the kit's home."""
+    return home() / "checkpoints"
+
+
 class TrainingCheckpoint(Checkpoint):
-    """The checkpoint of a run of the trainer, in `checkpoints` within the kit's home.
+    """The checkpoint of a run of the trainer.
 
     It needs no random state: the order and the augmentation of an epoch's images follow from the
     seed and the epoch's number, and nothing else is random once the network is built.
@@ -22,7 +28,7 @@ class TrainingCheckpoint(Checkpoint):
     weights_only = True
 
     def __init__(self, run: "wandb.Run", config: TrainingConfig, **parts: Part):
-        super().__init__(run, home() / "checkpoints", config.model_dump(), **parts)
+        super().__init__(run, folder(), config.model_dump(), **parts)
 
     def stored_config(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the config as this version of the kit would have stored it."""

@@ -2,7 +2,7 @@
 
 import json
 from operator import attrgetter
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from sweepserver.api.resolvers.artifacts.nodes import DIGEST_ALGORITHM, artifact_files, tags
 from sweepserver.api.resolvers.context import Context, connection, global_id
@@ -16,25 +16,16 @@ from sweepserver.values import timestamp
 Item = TypeVar("Item", Collection, Artifact)
 
 
-class TypeNode:
-    """A type of artifacts in a project, which has only a name."""
+class CollectionFields:
+    """The fields that list collections and find them by name."""
 
-    description = None
-
-    def __init__(self, kind: ArtifactType):
-        self.id = f"ArtifactType:{kind.project_id}:{kind.name}"
-        self.name = kind.name
-        self._project_id = kind.project_id
-
-    def created_at(self, context: Context) -> str:
-        """Return when its first collection was made."""
-        return timestamp(min(found.created_at for found in self._collections(context)))
+    def _scope(self) -> dict[str, Any]:
+        """Return the columns that the collections have in common."""
+        raise NotImplementedError
 
     def artifact_collection(self, context: Context, name: str) -> Collection | None:
-        """Return a collection of this type."""
-        return context.store.find(
-            Collection, project_id=self._project_id, type=self.name, name=name
-        )
+        """Return a collection by its name."""
+        return context.store.find(Collection, name=name, **self._scope())
 
     def artifact_collections(
         self,
@@ -44,11 +35,29 @@ class TypeNode:
         filters: str | None = None,
         order: str | None = None,
     ) -> dict:
-        """Return a page of the collections of this type, the newest first."""
+        """Return a page of the collections, the newest first."""
         return collection_page(context, self._collections(context), after, first, filters, order)
 
     def _collections(self, context: Context) -> list[Collection]:
-        return context.store.all(Collection, "id DESC", project_id=self._project_id, type=self.name)
+        return context.store.all(Collection, "id DESC", **self._scope())
+
+
+class TypeNode(CollectionFields):
+    """A type of artifacts in a project, which has only a name."""
+
+    description = None
+
+    def __init__(self, kind: ArtifactType):
+        self.id = f"ArtifactType:{kind.project_id}:{kind.name}"
+        self.name = kind.name
+        self._project_id = kind.project_id
+
+    def _scope(self) -> dict[str, Any]:
+        return {"project_id": self._project_id, "type": self.name}
+
+    def created_at(self, context: Context) -> str:
+        """Return when its first collection was made."""
+        return timestamp(min(found.created_at for found in self._collections(context)))
 
 
 @final
@@ -165,10 +174,13 @@ VERSION_FIELDS = Fields(
 )
 
 
-class ProjectArtifactFields:
+class ProjectArtifactFields(CollectionFields):
     """The fields of a project that list artifacts and find them by name."""
 
     record: Project
+
+    def _scope(self) -> dict[str, Any]:
+        return {"project_id": self.record.id}
 
     def artifact(self, context: Context, name: str) -> Artifact | None:
         """Return a version by a name such as `data:v3` or `data:best`."""
@@ -187,29 +199,11 @@ class ProjectArtifactFields:
         names = sorted({found.type for found in self._collections(context)})
         return connection([ArtifactType(self.record.id, name) for name in names], first, after)
 
-    def artifact_collection(self, context: Context, name: str) -> Collection | None:
-        """Return a collection by its name."""
-        return context.store.find(Collection, project_id=self.record.id, name=name)
-
-    def artifact_collections(
-        self,
-        context: Context,
-        after: str | None = None,
-        first: int | None = None,
-        filters: str | None = None,
-        order: str | None = None,
-    ) -> dict:
-        """Return a page of the collections, the newest first."""
-        return collection_page(context, self._collections(context), after, first, filters, order)
-
     def artifact_collection_membership(self, context: Context, name: str) -> Membership | None:
         """Return a version by a name such as `data:v3` or `data:best`."""
         name, alias = split(name)
         found = self.artifact_collection(context, name)
         return found and membership(context, found, alias)
-
-    def _collections(self, context: Context) -> list[Collection]:
-        return context.store.all(Collection, "id DESC", project_id=self.record.id)
 
 
 def membership(context: Context, collection: Collection, alias: str) -> Membership | None:
