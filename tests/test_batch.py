@@ -361,6 +361,7 @@ class TestReporter:
         assert "[1/2] 03_run_agents: cell 2 of 3, 0 s" in log.read_text().splitlines()
 
 
+@pytest.mark.slow
 def test_executions_side_by_side_keep_to_themselves(tmp_path, monkeypatch):
     """The first to end leaves the server, which neither found running, to the other; it trains."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
