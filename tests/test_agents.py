@@ -232,8 +232,12 @@ def test_repair_runs_here_what_failed_and_what_is_missing(server, capsys):
     ("call", "child"),
     [
         ("run_in_process({!r})", "run_in_process("),
-        ("run_processes({!r}, tasks=1)", "workshop.wandb_sweep"),
-        ("run_warm({!r}, at_once=1)", "multiprocessing.forkserver"),
+        pytest.param(
+            "run_processes({!r}, tasks=1)", "workshop.wandb_sweep", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "run_warm({!r}, at_once=1)", "multiprocessing.forkserver", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_interrupt_ends_agents_and_hands_their_runs_back(call, child, server):

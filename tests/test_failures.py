@@ -91,8 +91,8 @@ def case(server, tmp_path_factory, request):
     return Case(path, notebook)
 
 
-IN_SHORT = ("crash", "local_dict")
-"""The failures that `make test` looks at."""
+IN_SHORT = "local_dict"
+"""The failure that `make test` looks at."""
 
 
 def about(*failures: str) -> pytest.MarkDecorator:
@@ -103,7 +103,7 @@ def about(*failures: str) -> pytest.MarkDecorator:
 def marked(failure: str):
     marks = [pytest.mark.xdist_group(f"failure lab: {failure}")]
     marks += [pytest.mark.slurm] if failure in LEVERS else []
-    marks += [pytest.mark.slow] if failure not in IN_SHORT else []
+    marks += [pytest.mark.slow] if failure != IN_SHORT else []
     return pytest.param(failure, marks=marks)
 
 

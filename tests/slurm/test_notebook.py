@@ -15,7 +15,7 @@ RATES = [0.1, 0.001]
 @pytest.mark.parametrize(
     "runner",
     [
-        "agent_processes",
+        pytest.param("agent_processes", marks=pytest.mark.slow),
         pytest.param("slurm_array", marks=[pytest.mark.slurm, pytest.mark.xdist_group("cluster")]),
     ],
 )
