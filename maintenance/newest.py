@@ -110,13 +110,11 @@ def report(
 def _dead(clone: Path) -> str:
     """Return a line for each address that does not answer, or one that says why none was asked."""
     try:
-        named = links.addresses(clone)
-        return links.as_text(links.broken(named), named)
+        lines = links.broken(clone)
     except Exception as error:  # whatever it is, the tests' results must get into the report
-        return (
-            f"- none was asked ({type(error).__name__}: {error}): "
-            "find out why by `python -m maintenance.links`\n"
-        )
+        problem = f"none was asked ({type(error).__name__}: {error})"
+        lines = [f"{problem}: find out why by `python -m maintenance.links`"]
+    return "".join(f"- {line}\n" for line in lines)
 
 
 def _make(copy: Path, target: str, log: Path, *options: str) -> str:
