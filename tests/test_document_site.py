@@ -11,6 +11,7 @@ from threading import Thread
 from urllib.parse import unquote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.notebooks import exercise_numbers
 from tests.repository.documents import Page, are_in_order
@@ -118,6 +119,22 @@ def test_pages_are_no_wider_than_the_window(page, site, address, width):
         page.goto(f"{address}/{path.relative_to(site)}")
         wide[str(path.relative_to(site))] = page.evaluate("document.documentElement.scrollWidth")
     assert {name: size for name, size in wide.items() if size > width} == {}
+
+
+@pytest.mark.browser
+def test_pages_are_accessible(page, site, address):
+    """All rules of axe-core in the light theme, and those about colors in the dark one."""
+    found = {}
+    for theme, options in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
+        page.emulate_media(color_scheme=theme)
+        for path in html_pages(site):
+            name = str(path.relative_to(site))
+            page.goto(f"{address}/{name}")
+            results = Axe().run(page, options=options | {"resultTypes": ["violations"]})
+            for violation in results.response["violations"]:
+                nodes = [node["html"] for node in violation["nodes"]]
+                found.setdefault(violation["help"], {})[f"{name}, {theme}"] = nodes
+    assert found == {}
 
 
 @pytest.mark.browser

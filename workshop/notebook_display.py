@@ -1,6 +1,8 @@
 """Display tables, links and source files in a notebook."""
 
 import difflib
+import re
+from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown
@@ -12,6 +14,16 @@ from workshop.define.search_space import hyperparameters
 from workshop.paths import ROOT
 
 _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
+_EMPTY_HEADING = re.compile(r'<th class="(blank[^"]*)" *>&nbsp;</th>')
+
+
+class _Table(Styler):
+    """A table whose empty cells are no headings, so that a screen reader doesn't announce them."""
+
+    def to_html(self, *args: Any, **options: Any) -> Any:
+        """Return the table as HTML, as pandas does."""
+        text = super().to_html(*args, **options)
+        return _EMPTY_HEADING.sub(r'<td class="\1"></td>', text) if isinstance(text, str) else text
 
 
 def table(frame: pd.DataFrame) -> Styler:
@@ -22,7 +34,7 @@ def table(frame: pd.DataFrame) -> Styler:
     numbers = frame.select_dtypes("float").columns
     texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
     left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
-    styler = frame.style.format("{:.4g}", subset=numbers)
+    styler = _Table(frame).format("{:.4g}", subset=numbers)
     styler.format(escape="html", na_rep="", subset=texts)
     scales = hyperparameters(frame.attrs.get("definition") or {})
     nulls = [name for name in frame if name in scales and scales[name].has_null]

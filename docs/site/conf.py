@@ -51,6 +51,7 @@ napoleon_numpy_docstring = False
 
 html_theme = "sphinx_book_theme"
 html_title = f"{project} {release}"
+templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = [("figures.js", {"defer": "defer"})]
