@@ -262,6 +262,7 @@ GROUPS = {
     "learners, SLURM": "submit status repair cancel cluster",
     "learners, your own program": "new adopt",
     "instructors": "results kernel",
+    "cluster teams": "site",
     "maintainers": "notebooks exercises",
 }
 """The commands by who needs them, in the order in which `workshop --help` lists them."""
@@ -371,6 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     add(new).add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
     arrays.add_commands(add)
     cluster.add_commands(add_parser("cluster", cluster.SUMMARY))
+    arrays.add_site_commands(add_parser("site", arrays.SITE_SUMMARY))
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(
