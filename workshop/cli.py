@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         options[PASSED_ON[command]] = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    if WHEEL_PARTS.is_dir() and command is not classroom.copy:
+    is_for_help = bool({"-h", "--help"} & {*others})
+    if WHEEL_PARTS.is_dir() and command is not classroom.copy and not is_for_help:
         return exit_status(
             lambda: in_a_copy(command, sys.argv[1:] if arguments is None else arguments)
         )
@@ -44,15 +45,20 @@ def main(arguments: list[str] | None = None) -> int:
 def in_a_copy(command: Any, arguments: list[str]) -> NoReturn:
     """Run a command in a copy of the kit, because the kit itself is installed as a wheel.
 
+    It's the copy around the working folder, or else the usual one.  A command about somebody's own
+    files makes that if need be, and `lab` and `run` make one in an empty folder.
+
     Raises:
-        WorkshopError: The working folder isn't in a copy, and the command doesn't make one here.
+        WorkshopError: There is no copy, and the command doesn't make one here.
     """
     from workshop.classroom import copies
 
     here = Path.cwd()
-    folder = copies.around(here)
-    if not folder and command in (lab, run) and not any(here.iterdir()):
-        folder = copies.copy(here)
+    usual = copies.USUAL.expanduser()
+    is_for_here = command in (lab, run) and not any(here.iterdir())
+    folder = copies.around(here) or (None if is_for_here else copies.around(usual))
+    if not folder and (is_for_here or command in ABOUT_OWN_FILES):
+        folder = copies.copy(here if is_for_here else usual)
         print(f"Your copy of the workshop: {shown(folder)}")
     if not folder:
         raise WorkshopError(
@@ -255,6 +261,9 @@ def data(name: str, path: str) -> None:
 
 # Commands that accept options of other programs, and the argument that receives them.
 PASSED_ON = {lab: "jupyter_options", server: "server_options"}
+
+ABOUT_OWN_FILES = (adoption.adopt, new, report)
+"""Commands for files outside the kit, which people start in folders of their own."""
 
 GROUPS = {
     "learners": "check lab run copy data server stop",
