@@ -52,13 +52,18 @@ def installed(wheels, tmp_path_factory):
 
 
 @pytest.fixture
-def workshop(installed, tmp_path):
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def workshop(installed, tmp_path, home):
     """Return a function that runs the wheel's command in a folder, as somebody without a clone."""
 
     def run(*arguments, folder=tmp_path):
         environment = {
             "PATH": f"{installed}/bin:{Path(sys.executable).parent}:/usr/bin:/bin",
-            "HOME": os.environ["HOME"],
+            "HOME": str(home),
             "WORKSHOP_PORT": os.environ["WORKSHOP_PORT"],
         }
         return subprocess.run(
@@ -98,7 +103,31 @@ def test_the_server_alone_has_every_file_and_the_dependencies_of_its_group(wheel
 
 def test_version_and_help_need_no_copy(workshop):
     assert workshop("--version").stdout == f"workshop {__version__}\n"
-    assert workshop("--help").returncode == 0
+    for words in (["--help"], ["adopt", "--help"], ["server", "--help"], ["site", "new", "--help"]):
+        done = workshop(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("usage: workshop ")
+
+
+def test_what_is_about_own_files_works_in_their_folder_with_the_usual_copy(
+    workshop, tmp_path, home
+):
+    (tmp_path / "mine.txt").touch()
+    done = workshop("new", "mine")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Your copy of the workshop: ~/sweep-workshop\n")
+    assert f"then: workshop adopt {tmp_path}/mine/sweep_config.yaml\n" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "mine.txt"}
+    # From now on, every command uses it.
+    assert (home / "sweep-workshop" / "activate").exists()
+    assert workshop("stop").stdout == "the local W&B server was not running\n"
+    done = workshop("adopt", "mine/train.py")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"error: {tmp_path}/mine/train.py cannot be read (No such file or directory): give the "
+        "path of a Python program\n"
+    )
 
 
 @pytest.mark.slow

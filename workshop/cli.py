@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         options[PASSED_ON[command]] = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    if WHEEL_PARTS.is_dir() and command is not classroom.copy:
+    is_for_help = bool({"-h", "--help"} & {*others})
+    if WHEEL_PARTS.is_dir() and command is not classroom.copy and not is_for_help:
         return exit_status(
             lambda: in_a_copy(command, sys.argv[1:] if arguments is None else arguments)
         )
@@ -44,15 +45,20 @@ def main(arguments: list[str] | None = None) -> int:
 def in_a_copy(command: Any, arguments: list[str]) -> NoReturn:
     """Run a command in a copy of the kit, because the kit itself is installed as a wheel.
 
+    It's the copy around the working folder, or else the usual one.  A command about somebody's own
+    files makes that if need be, and `lab` and `run` make one in an empty folder.
+
     Raises:
-        WorkshopError: The working folder isn't in a copy, and the command doesn't make one here.
+        WorkshopError: There is no copy, and the command doesn't make one here.
     """
     from workshop.classroom import copies
 
     here = Path.cwd()
-    folder = copies.around(here)
-    if not folder and command in (lab, run) and not any(here.iterdir()):
-        folder = copies.copy(here)
+    usual = copies.USUAL.expanduser()
+    is_for_here = command in (lab, run) and not any(here.iterdir())
+    folder = copies.around(here) or (None if is_for_here else copies.around(usual))
+    if not folder and (is_for_here or command in ABOUT_OWN_FILES):
+        folder = copies.copy(here if is_for_here else usual)
         print(f"Your copy of the workshop: {shown(folder)}")
     if not folder:
         raise WorkshopError(
@@ -256,12 +262,16 @@ def data(name: str, path: str) -> None:
 # Commands that accept options of other programs, and the argument that receives them.
 PASSED_ON = {lab: "jupyter_options", server: "server_options"}
 
+ABOUT_OWN_FILES = (adoption.adopt, new, report)
+"""Commands for files outside the kit, which people start in folders of their own."""
+
 GROUPS = {
     "learners": "check lab run copy data server stop",
     "learners, analysis": "report confirm reproduce",
     "learners, SLURM": "submit status repair cancel cluster",
     "learners, your own program": "new adopt",
     "instructors": "results kernel",
+    "cluster teams": "site",
     "maintainers": "notebooks exercises",
 }
 """The commands by who needs them, in the order in which `workshop --help` lists them."""
@@ -371,6 +381,7 @@ def _parser() -> argparse.ArgumentParser:
     add(new).add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
     arrays.add_commands(add)
     cluster.add_commands(add_parser("cluster", cluster.SUMMARY))
+    arrays.add_site_commands(add_parser("site", arrays.SITE_SUMMARY))
     command = add(data)
     command.add_argument("name", choices=["cifar10"])
     command.add_argument(

@@ -92,4 +92,4 @@ def test_a_wrong_profile_is_a_sentence(text, message, tmp_path):
 def test_a_profile_that_does_not_exist_names_those_that_do():
     with pytest.raises(WorkshopError, match=r"'genric' \(did you mean 'generic'\?\)") as caught:
         load("genric")
-    assert "example.yaml" in str(caught.value)
+    assert "write one with `workshop site new genric`" in str(caught.value)

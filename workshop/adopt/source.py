@@ -41,8 +41,9 @@ class Source:
             self._text = file.read_text(encoding="utf-8")
             self._tree = ast.parse(self._text)
         except (OSError, UnicodeError) as error:
+            problem = getattr(error, "strerror", None) or error
             raise WorkshopError(
-                f"{shown(file)} cannot be read ({error}): give the path of a Python program"
+                f"{shown(file)} cannot be read ({problem}): give the path of a Python program"
             ) from None
         except SyntaxError as error:
             raise WorkshopError(

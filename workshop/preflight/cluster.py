@@ -4,13 +4,7 @@ from collections.abc import Iterator
 
 from workshop.errors import WorkshopError
 from workshop.preflight.finding import Finding
-from workshop.run_agents.slurm import (
-    availability,
-    commands,
-    site,
-    submission,
-    task_environment,
-)
+from workshop.run_agents.slurm import availability, commands, site, submission
 from workshop.wording import count
 
 
@@ -44,18 +38,16 @@ def findings(name: str) -> Iterator[Finding]:
         return
     yield Finding("SLURM", "answers")
     if profile:
-        yield _profile(name, profile)
+        yield _profile(name)
     accounting = commands.memory(cluster) or "scontrol, which forgets them after some minutes"
     yield Finding("records of ended tasks", accounting)
     yield Finding("largest array (MaxArraySize)", count(commands.largest_array(cluster), "task"))
 
 
-def _profile(name: str, profile: site.Site) -> Finding:
+def _profile(name: str) -> Finding:
     """Ask SLURM whether it would accept a task with this profile."""
-    options = submission.words(profile.sbatch_options())
-    inherited = task_environment.scrubbed(profile.inherit).variables | site.cluster_variables(name)
     try:
-        commands.run(["sbatch", "--test-only", *options, str(submission.SCRIPT)], inherited)
+        submission.check_accepted(name)
     except WorkshopError as error:
         return Finding(
             f"site profile {name}", str(error), "problem",

@@ -4,7 +4,8 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from workshop.paths import shown
 from workshop.run_agents.slurm import commands, journal, task_environment
 from workshop.run_agents.slurm.accounting import SlurmStart, starts
 from workshop.run_agents.slurm.site import FOLDER, array_environment, start_cluster
-from workshop.run_agents.slurm.submission import SCRIPT, Submission, split
+from workshop.run_agents.slurm.submission import SCRIPT, Submission, plan_probe, split
 from workshop.wording import count
 
 # How SLURM's commands report that the controller is at fault, not the request.
@@ -91,10 +92,7 @@ def submit(
             tasks would find no key or log offline, or a node cannot reach the server.  Nothing
             is left in the queue.
     """
-    task_environment.check_mode(submission.environment)
-    task_environment.check_key(submission.environment)
-    variables = start_cluster(submission.site, show)
-    submission = replace(submission, environment={**submission.environment, **variables})
+    submission = _ready(submission, show)
     largest = commands.largest_array(submission.environment)
     _check_owner(submission.sweep)
     if submission.tasks > largest:
@@ -103,12 +101,7 @@ def submit(
             "(MaxArraySize); give each task several runs, "
             f"runs_per_task={-(-submission.tasks // largest)} (--runs-per-task)"
         )
-    if submission.secrets:
-        show(
-            "not passed on to the tasks, because they look like secrets and others may read the "
-            f"variables that SLURM stores: {', '.join(submission.secrets)} (to pass one on that "
-            "isn't a secret, add it to `inherit` in the site profile)"
-        )
+    _show_secrets(submission, show)
     probe = _sbatch(submission, submission.probe())
     try:
         job = ArrayJob(_sbatch(submission, submission.array(probe)), submission.tasks)
@@ -119,12 +112,39 @@ def submit(
         _make_folder(job, submission, probe)
         prepare()
         commands.run(["scontrol", "release", job.job_id], submission.environment)
-        show(_answer(probe, patience, submission.environment))
+        waiting = "the array starts if it reaches the server, and SLURM removes it otherwise"
+        show(_answer(probe, patience, submission.environment, waiting))
+    except _ProbeFailedError as error:
+        _withdraw(job, probe, submission)
+        raise WorkshopError(f"nothing was submitted, because {error}") from None
     except (WorkshopError, KeyboardInterrupt):
-        commands.run(["scancel", probe, job.job_id], submission.environment)
-        shutil.rmtree(journal.folder(job.job_id), ignore_errors=True)
+        _withdraw(job, probe, submission)
         raise
     return job
+
+
+def probe(site: str, patience: float = 60, show: Callable[[str], object] = print) -> str:
+    """Submit the probe alone: can a node of a site run the kit, and does it reach the server?
+
+    Args:
+        site: the profile of the cluster.
+        patience: timeout in seconds; after that the probe stays in the queue.
+        show: is given the lines to print, as for `submit`.
+
+    Returns:
+        The probe's answer, as a line.
+
+    Raises:
+        WorkshopError: there is no SLURM, it refuses the probe, tasks would find no key or log
+            offline, or the probe has failed.
+    """
+    planned = _ready(plan_probe(site), show)
+    _show_secrets(planned, show)
+    with _writing(journal.logs()):
+        journal.logs().mkdir(parents=True, exist_ok=True)
+    job = _sbatch(planned, planned.probe())
+    log = shown(_probe_log(job))
+    return _answer(job, patience, planned.environment, f"its answer will be in {log}")
 
 
 def wait(
@@ -195,6 +215,33 @@ def cancel(sweep_path: str, show: Callable[[str], object] = print) -> None:
         raise problem
 
 
+def _ready(submission: Submission, show: Callable[[str], object]) -> Submission:
+    """Check that tasks find mode and key, start the site's cluster if need be; return the plan.
+
+    Raises:
+        WorkshopError: they don't, or the cluster doesn't come up.
+    """
+    task_environment.check_mode(submission.environment)
+    task_environment.check_key(submission.environment)
+    variables = start_cluster(submission.site, show)
+    return replace(submission, environment={**submission.environment, **variables})
+
+
+def _show_secrets(submission: Submission, show: Callable[[str], object]) -> None:
+    if submission.secrets:
+        show(
+            "not passed on to the tasks, because they look like secrets and others may read the "
+            f"variables that SLURM stores: {', '.join(submission.secrets)} (to pass one on that "
+            "isn't a secret, add it to `inherit` in the site profile)"
+        )
+
+
+def _withdraw(job: ArrayJob, probe: str, submission: Submission) -> None:
+    """Take an array and its probe out of the queue."""
+    commands.run(["scancel", probe, job.job_id], submission.environment)
+    shutil.rmtree(journal.folder(job.job_id), ignore_errors=True)
+
+
 def _check_owner(sweep_path: str) -> None:
     """Check that this process's key may write the sweep's runs."""
     import wandb
@@ -239,7 +286,7 @@ def _sbatch(submission: Submission, command: Sequence[str]) -> str:
 
 def _make_folder(job: ArrayJob, submission: Submission, probe: str) -> None:
     folder = journal.folder(job.job_id)
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         journal.record(
             job.job_id,
@@ -251,6 +298,13 @@ def _make_folder(job: ArrayJob, submission: Submission, probe: str) -> None:
             probe=probe,
             submitted=time.time(),
         )
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn an error while a folder for logs is made into a sentence."""
+    try:
+        yield
     except OSError as error:
         raise WorkshopError(
             f"nothing was submitted, because the log folder {shown(folder)} cannot be created "
@@ -258,11 +312,25 @@ def _make_folder(job: ArrayJob, submission: Submission, probe: str) -> None:
         ) from None
 
 
-def _answer(probe: str, patience: float, environment: Mapping[str, str]) -> str:
+class _ProbeFailedError(WorkshopError):
+    """A probe has found that tasks wouldn't work."""
+
+
+def _probe_log(probe: str) -> Path:
+    return journal.logs() / f"probe-{probe}.out"
+
+
+def _answer(probe: str, patience: float, environment: Mapping[str, str], waiting: str) -> str:
     """Poll the probe until it has ended, and return its answer as a line.
 
+    Args:
+        probe: the number of its job.
+        patience: timeout in seconds.
+        environment: leads SLURM's commands to the cluster.
+        waiting: what is said of a probe that is still in the queue then.
+
     Raises:
-        WorkshopError: it has failed.
+        _ProbeFailedError: it has failed.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -271,18 +339,15 @@ def _answer(probe: str, patience: float, environment: Mapping[str, str]) -> str:
         if state.ended:
             break
         if time.monotonic() > deadline:
-            return (
-                f"the probe (job {probe}) is still {state.state.lower()}: the array starts if it "
-                "reaches the server, and SLURM removes it otherwise"
-            )
+            return f"the probe (job {probe}) is still {state.state.lower()}: {waiting}"
         time.sleep(0.5)
-    log = journal.logs() / f"probe-{probe}.out"
+    log = _probe_log(probe)
     lines = log.read_text().strip().splitlines() if log.exists() else []
     said = lines[-1].removeprefix("error: ") if lines else "it left no log"
     if state.state != "COMPLETED":
-        raise WorkshopError(
-            f"nothing was submitted, because the probe on node {record.get('NodeList', '?')} "
-            f"{state.state.lower()}: {said} (see {shown(log)})"
+        raise _ProbeFailedError(
+            f"the probe on node {record.get('NodeList', '?')} {state.state.lower()}: {said} "
+            f"(see {shown(log)})"
         )
     log.unlink(missing_ok=True)
     return said

@@ -1,4 +1,4 @@
-"""The commands for a sweep's SLURM arrays: `workshop submit`, `status`, `repair`, `cancel`."""
+"""The commands for SLURM: `workshop submit`, `status`, `repair`, `cancel`, and `site`."""
 
 import argparse
 import contextlib
@@ -95,6 +95,47 @@ def cancel(sweep: str) -> None:
 
     backend.connect()
     slurm.cancel(sweep)
+
+
+SITE_SUMMARY = "Write a profile of your cluster from what its SLURM says."
+
+
+def new_site(name: str, partition: str, probe: bool) -> None:
+    """Ask SLURM what this cluster has, write a commented profile, and check it."""
+    from workshop.run_agents.slurm import array, draft, submission
+
+    file = draft.write(name, partition)
+    print(f"Written: {shown(file)}. Read it, because SLURM can't know everything.")
+    try:
+        submission.check_accepted(name)
+    except WorkshopError as error:
+        raise WorkshopError(
+            f"{error}: correct {shown(file)}, then run `workshop check --site {name}`"
+        ) from None
+    print("SLURM accepts a task with this profile.")
+    if probe:
+        from workshop.connection import backend
+
+        backend.connect()
+        print(array.probe(name))
+    print(f"Submit an array with it: workshop submit SWEEP --site {name}")
+
+
+def add_site_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the commands to the parser of `workshop site`."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    summary = str(new_site.__doc__)
+    command = commands.add_parser("new", help=summary, description=summary)
+    command.set_defaults(command=new_site)
+    command.add_argument("name", metavar="NAME", help="the profile is configs/sites/NAME.yaml")
+    command.add_argument(
+        "--partition", default="", metavar="NAME",
+        help="the partition for tasks (default: one with GPUs that your jobs may use)",
+    )  # fmt: skip
+    command.add_argument(
+        "--probe", action="store_true",
+        help="also submit a job that says whether a node runs the kit and reaches the server",
+    )  # fmt: skip
 
 
 def _sbatch_option(text: str) -> tuple[str, str | bool]:

@@ -65,6 +65,11 @@ def ping(environment: Mapping[str, str] | None = None) -> None:
     run(["scontrol", "ping"], environment)
 
 
+def cluster_name(environment: Mapping[str, str] | None = None) -> str:
+    """Return the cluster's name in its configuration."""
+    return _value("ClusterName", run(["scontrol", "show", "config"], environment))
+
+
 def largest_array(environment: Mapping[str, str] | None = None) -> int:
     """Return how many tasks an array may have, numbered from 1, on this cluster."""
     # The largest index is one less than MaxArraySize.
@@ -90,12 +95,19 @@ def queued(job_id: str, environment: Mapping[str, str] | None = None) -> list[di
         forgotten the job, some minutes after its end (`MinJobAge`).
     """
     try:
-        printed = run(["scontrol", "show", "job", "--oneliner", job_id], _readable(environment))
+        return records(["scontrol", "show", "job", "--oneliner", job_id], _readable(environment))
     except WorkshopError as error:
         if "Invalid job id" in str(error):
             return []
         raise
-    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in printed.splitlines() if line.strip()]
+
+
+def records(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Return what a `scontrol show` with `--oneliner` prints: a record per line, with its names."""
+    lines = run(command, environment).splitlines()
+    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines if line.strip()]
 
 
 ACCOUNTED = ("JobID", "State", "ExitCode", "Start", "End", "NodeList", "Reason")

@@ -13,9 +13,15 @@ from workshop.connection.credentials import server_url
 from workshop.define import program as programs
 from workshop.errors import WorkshopError, exit_status
 
+NO_SWEEP = "-"
+"""Instead of a sweep: only the server is asked."""
+
 
 def main(sweep_path: str) -> None:
     """Check that the sweep can be reached from here, and print that.
+
+    Args:
+        sweep_path: `entity/project/ID`, or `NO_SWEEP`.
 
     Raises:
         WorkshopError: it can't, or its program isn't where agents start it.
@@ -30,6 +36,9 @@ def main(sweep_path: str) -> None:
         check_reachable(url)
     except WorkshopError as error:
         raise WorkshopError(f"from node {node}, {error}{_advice(url)}") from None
+    if sweep_path == NO_SWEEP:
+        print(f"node {node} runs the kit and reaches {url}")
+        return
     try:
         definition = registration.get(sweep_path).config
     except WorkshopError as error:

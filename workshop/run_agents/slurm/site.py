@@ -238,7 +238,7 @@ def load(name: str = "generic") -> Site:
     if file.parent == FOLDER and not file.exists():
         raise WorkshopError(
             f"there is no site profile {name!r}{closest(name, known)}: use one of "
-            f"{', '.join(known)}, or copy {shown(FOLDER)}/example.yaml and fill it in"
+            f"{', '.join(known)}, or write one with `workshop site new {name}`"
         )
     try:
         return Site(**read_mapping(file))

@@ -13,8 +13,9 @@ from typing import Literal, TypeVar
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import ROOT, SLURM, home, shown
-from workshop.run_agents.slurm import journal, task_environment
+from workshop.run_agents.slurm import commands, journal, task_environment
 from workshop.run_agents.slurm.accounting import claimed
+from workshop.run_agents.slurm.probe import NO_SWEEP
 from workshop.run_agents.slurm.site import ONE_LINE, OPTION, cluster_variables, is_planned, load
 from workshop.wording import count
 
@@ -155,6 +156,27 @@ def plan(
     if tasks is None:
         left = _runs_to_do(sweep_path)
         tasks = min(left, at_once) if runs_per_task == "all" else math.ceil(left / runs_per_task)
+    return _submission(sweep_path, site, tasks, at_once, runs_per_task, named)
+
+
+def plan_probe(site: str) -> Submission:
+    """Plan the probe alone, without a sweep.  SLURM isn't needed for this.
+
+    Raises:
+        WorkshopError: the profile is wrong.
+    """
+    return _submission(NO_SWEEP, site, 1, 1, 1, {})
+
+
+def _submission(
+    sweep_path: str,
+    site: str,
+    tasks: int,
+    at_once: int,
+    runs_per_task: RunsPerTask,
+    options: dict[str, str | int | bool],
+) -> Submission:
+    profile = load(site)
     inherited = task_environment.scrubbed(profile.inherit)
     added = (
         _variables_if_installed(site)
@@ -171,12 +193,24 @@ def plan(
         tasks=tasks,
         at_once=min(at_once, tasks),
         runs_per_task=runs_per_task,
-        options=profile.sbatch_options() | named,
+        options=profile.sbatch_options() | options,
         environment=inherited.variables | added,
         added=tuple(added),
         removed=tuple(inherited.removed),
         secrets=tuple(inherited.secrets),
     )
+
+
+def check_accepted(site: str) -> None:
+    """Ask SLURM whether it would accept a task with a site's profile; nothing is submitted.
+
+    Raises:
+        WorkshopError: it wouldn't, it doesn't answer, or the profile is wrong.
+    """
+    profile = load(site)
+    environment = task_environment.scrubbed(profile.inherit).variables | cluster_variables(site)
+    options = words(profile.sbatch_options())
+    commands.run(["sbatch", "--test-only", *options, str(SCRIPT)], environment)
 
 
 def split(sweep_path: str) -> list[str]:
