@@ -12,7 +12,7 @@ import yaml
 
 from workshop import cli
 from workshop.adopt import session
-from workshop.adopt.adoption import Adoption
+from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
 from workshop.adopt.trials import Limits
 from workshop.define import program as programs
@@ -60,7 +60,15 @@ EXPECTED = {
             'what was logged; line 12 reads it from elsewhere, `for loss in losses(lr=SETTINGS["',
         ),
     ),
-    "flags": Expected({"lr": "used", "fast": "used"}, form="${args_no_boolean_flags}"),
+    "flags": Expected(
+        {"lr": "used", "fast": "used", "machine": "not tried"},
+        ("Its command line refuses size, so a sweep can't set size",),
+        "${args_no_boolean_flags}",
+    ),
+    "only_once": Expected(
+        words=("!started in the same way again (FileExistsError: [Errno 17] File exists",)
+    ),
+    "asks_for_more": Expected(words=("!the following arguments are required: --data): give it",)),
     "without_wandb": Expected(
         words=("!no run of it has reached the server: it does not use wandb. Four steps",)
     ),

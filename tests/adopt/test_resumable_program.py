@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+import wandb
 
 from workshop.adopt import session
 from workshop.adopt.source import Source
@@ -15,7 +16,9 @@ from workshop.adopt.trials import Limits, Trials
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import ROOT
+from workshop.trainer import preemption
 from workshop.trainer.checkpoint import Checkpoint
+from workshop.trainer.wandb_run import resumable
 
 pytestmark = pytest.mark.scattered
 
@@ -78,6 +81,18 @@ def test_other_programs_need_nothing_but_the_standard_library(tmp_path):
     subprocess.run(
         [sys.executable, "-S", "-c", imports], env={"PYTHONPATH": path}, cwd=tmp_path, check=True
     )
+
+
+@pytest.mark.parametrize("warning", [preemption.TERMINATED, ""])
+def test_a_framework_may_end_a_program_that_was_warned(warning):
+    """Lightning does, by an exit with status 0 after the step in which SIGTERM came."""
+    preemption.warn(warning)
+    try:
+        with pytest.raises(SystemExit) as ended, resumable(wandb.init(mode="disabled")):
+            raise SystemExit
+    finally:
+        preemption.forget()
+    assert ended.value.code == (os.EX_TEMPFAIL if warning else None)
 
 
 class Run:

@@ -11,7 +11,7 @@ import yaml
 
 from sweepserver.search import numerals
 from workshop.adopt import adoption, report
-from workshop.adopt.adoption import Adoption
+from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
 from workshop.adopt.trials import AT_ONCE, Limits, Trials
 from workshop.connection import backend as backends

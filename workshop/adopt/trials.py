@@ -20,6 +20,7 @@ from uuid import uuid4
 from sweepserver.search.points import nest
 from workshop._compat import agent_words, client_errors, save_sweep_values
 from workshop.define import program
+from workshop.run_agents.program_output import last_words, printed
 from workshop.trainer import cpus
 
 if TYPE_CHECKING:
@@ -104,13 +105,10 @@ class Trial:
 
     @property
     def last_words(self) -> str:
-        """The last line that the program itself printed; empty if there is none."""
-        own = [
-            line.strip()
-            for line in self.output.splitlines()
-            if line.strip() and not line.startswith("wandb:")
-        ]
-        return own[-1][:300] if own else ""
+        """Why it failed, as far as it says so: its error line, or else the last that it printed."""
+        lines = printed(self.output)
+        words = last_words("\n".join(lines)) or (lines[-1] if lines else "")
+        return words.strip()[:300]
 
 
 class Trials:
@@ -229,7 +227,7 @@ class Trials:
         self, process: subprocess.Popen, rows: Callable[[], int], warning: int | None
     ) -> int | None:
         """Wait until a program has ended, or has reached a limit; return its exit status."""
-        before = rows() if warning else 0
+        before = rows()  # of a run that is started again
         start, warned = time.monotonic(), math.inf
         while (status := _wait(process)) is None:
             now, logged = time.monotonic(), rows()
@@ -239,7 +237,8 @@ class Trials:
             if warning and logged > before and warned == math.inf:
                 warned = now
                 _send(process.pid, warning)
-            if not warning and logged >= self._limits.rows and now - start > SHORTEST_S:
+            new = logged - before if logged >= before else logged  # it logs over its old rows
+            if not warning and new >= self._limits.rows and now - start > SHORTEST_S:
                 return None
         return status
 
