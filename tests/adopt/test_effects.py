@@ -45,6 +45,8 @@ def losses(*values: float, **more: object) -> Trial:
         (losses(1, 2), replace(losses(1), status=None), losses(1), "ignored"),
         (losses(1, grad=3), losses(1), losses(1), "used"),
         (trial(status=2, output="error: bad\n"), losses(1), losses(1), "refused"),
+        (trial(status=None), losses(1), losses(1), "unclear"),
+        (losses(1), losses(1), trial(status=None), "unclear"),
     ],
 )
 def test_a_parameter_is_judged_by_what_follows_it(changed, first, second, verdict):

@@ -92,7 +92,7 @@ EXPECTED = {
         "${args_no_hyphens}",
         {"lr": [0.1, 0.2], "momentum": [0.5, 0.9]},
     ),
-    "random_results": Expected({"momentum": "unclear"}, ("Give it a fixed seed",)),
+    "random_results": Expected({"momentum": "unclear"}, ("give it a fixed seed",)),
     "resumes": Expected(
         {"lr": "used", "epochs": "used"},
         ("(USR1) ends it with status 75: its run can resume later", "resumes after its old rows"),

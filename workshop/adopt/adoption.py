@@ -208,8 +208,7 @@ def _say_effects(adoption: Adoption, source: Source) -> None:
         elif found_effect.verdict == UNCLEAR:
             adoption.say(
                 parameter.name,
-                f"Whether it uses {parameter.name} can't be told: {found_effect.reason}. Give it a "
-                "fixed seed, so that equal values give equal results.",
+                f"Whether it uses {parameter.name} can't be told: {found_effect.reason}.",
             )
 
 
