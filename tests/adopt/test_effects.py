@@ -164,7 +164,7 @@ def test_where_results_are_random_a_second_start_is_told_by_the_epoch(epoch, wor
     ("status", "words", "is_problem"),
     [
         (75, "status 75: its run can resume later", False),
-        (None, "changes nothing", False),
+        (None, "changes nothing: it runs on until it's killed, and what it", False),
         ("killed", "kills it at once", False),
         (1, "ends it with status 1, and what it hasn't saved is lost: ", False),
         (0, "would count as finished", True),

@@ -1,19 +1,16 @@
 """Programs with Hydra and with Lightning, as docs/your_own_program.md has them."""
 
-import re
 import signal
 import sys
-import textwrap
-from itertools import groupby
 
 import pytest
 import yaml
 
+from tests.adopt.document import blocks
 from workshop.adopt import session
 from workshop.adopt.source import Source
 from workshop.adopt.trials import Limits, Trials
 from workshop.initialize import registration
-from workshop.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.scattered]
 
@@ -45,15 +42,6 @@ class Model(lightning.LightningModule):
 training = torch.utils.data.DataLoader(torch.linspace(0, 1, 64)[:, None], batch_size=16)
 validation = torch.utils.data.DataLoader(torch.linspace(0, 1, 10)[:, None], batch_size=10)
 """
-
-
-def blocks(section: str) -> list[str]:
-    """Return the files in a section of the document."""
-    document = (ROOT / "docs" / "your_own_program.md").read_text()
-    (text,) = re.findall(rf"^#+ {section}\n(.*?)(?=^#+ )", document, re.MULTILINE | re.DOTALL)
-    lines = groupby(text.splitlines(), lambda line: not line or line.startswith("    "))
-    found = [textwrap.dedent("\n".join(part)).strip() for is_code, part in lines if is_code]
-    return [block for block in found if block]
 
 
 @pytest.mark.hydra

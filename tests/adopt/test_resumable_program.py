@@ -1,15 +1,14 @@
 """The program in docs/your_own_program.md: it bears signals, and resumes without a double row."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import textwrap
 
 import pytest
 import wandb
 
+from tests.adopt.document import resumable_program
 from workshop.adopt import session
 from workshop.adopt.source import Source
 from workshop.adopt.trials import Limits, Trials
@@ -29,10 +28,7 @@ LIMITS = Limits(seconds=60, rows=1000)
 @pytest.fixture
 def definition(tmp_path):
     """Return how agents start the program of the document."""
-    document = (ROOT / "docs" / "your_own_program.md").read_text()
-    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", document, re.MULTILINE)
-    (program,) = [block for block in blocks if "preemption.listen" in block]
-    (tmp_path / "train.py").write_text(textwrap.dedent(program))
+    (tmp_path / "train.py").write_text(resumable_program())
     return session.definition(tmp_path / "train.py")
 
 
@@ -60,6 +56,16 @@ def test_a_run_is_interrupted_twice_and_has_each_row_once(server, definition, tm
     losses = [row["val/loss"] for row in last.logged.rows]
     assert losses == pytest.approx([0.81**epoch for epoch in range(1, EPOCHS + 1)])
     assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_program_begins_with_the_signals_of_an_arrays_task(server, tmp_path):
+    """An array's agent ignores the warning, which its program inherits."""
+    text = (
+        "import signal; print(signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGTERM))"
+    )
+    (tmp_path / "says.py").write_text(text)
+    found = Trials("e/p/s", session.definition(tmp_path / "says.py"), tmp_path, LIMITS).one({})
+    assert found.last_words == "1 0", "SIG_IGN and SIG_DFL"
 
 
 @pytest.mark.slow

@@ -94,8 +94,8 @@ def warning(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
         return [
             Observation(
                 "warning",
-                "It ended before a warning (USR1) reached it, so its reaction is unknown; a task "
-                "as short as this doesn't need one.",
+                "It ended by itself, so what it does after a warning (USR1) is unknown; a task as "
+                "short as this doesn't need one.",
             )
         ]
     return [_borne(trial, WARNING), _resumed(trial, trials.one(usual, run=trial.run), whole)]
@@ -122,9 +122,6 @@ def _borne(trial: Trial, sent: _Sent) -> Observation:
     if trial.status == HANDED_BACK:
         told = f"ends it with status {HANDED_BACK}: its run can resume later."
         return Observation(sent.subject, f"{sent.name} {told}")
-    if trial.status is None:
-        told = "changes nothing: it keeps running until it's killed."
-        return Observation(sent.subject, f"{sent.name} {told}")
     if trial.status == 0:
         return Observation(
             sent.subject,
@@ -132,8 +129,10 @@ def _borne(trial: Trial, sent: _Sent) -> Observation:
             f"finished: call run.mark_preempting(), then end with status {HANDED_BACK}.",
             is_problem=True,
         )
-    is_killed = trial.status == -sent.signal
-    how = "kills it at once" if is_killed else f"ends it with status {trial.status}"
+    how = {
+        None: "changes nothing: it runs on until it's killed",
+        -sent.signal: "kills it at once",
+    }.get(trial.status, f"ends it with status {trial.status}")
     told = f"{how}, and what it hasn't saved is lost: {sent.cure}."
     return Observation(sent.subject, f"{sent.name} {told}")
 

@@ -36,6 +36,8 @@ GRACE_S = 10
 WARNED_S = 30
 """How long a program has to end after a signal: as long as SLURM's KillWait is by default."""
 MOST_ROWS = 1000
+_DEAF = ("/bin/sh", "-c", "trap '' USR1; exec \"$@\"", "sh")
+"""Starts a program as an array's agent does, which ignores USR1, and its programs with it."""
 
 Result = TypeVar("Result")
 Point = Mapping[tuple[str, ...], Any]
@@ -173,7 +175,7 @@ class Trials:
         start = time.monotonic()
         with log.open("w") as output:
             process = subprocess.Popen(
-                self._words(values, run), env=self._environment(values, run, notes),
+                [*_DEAF, *self._words(values, run)], env=self._environment(values, run, notes),
                 cwd=program.folder(self.definition), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, process_group=0,
             )  # fmt: skip
