@@ -187,6 +187,12 @@ def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, cap
     assert config["parameters"]["lr"]["distribution"] == "log_uniform_values"
 
 
+def test_a_time_limit_is_ample():
+    assert [session.time_limit(seconds) for seconds in (2, 400, 1000)] == [
+        "0:05:00", "0:27:00", "1:07:00",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("text", ["lr", "lr=0.1", "=1,2", "lr=0.1,[", "lr=1,2,3"])
 def test_two_values_are_read_or_refused(text):
     assert session.two_values("lr=0.1, 1e-3") == ("lr", [0.1, 0.001])
