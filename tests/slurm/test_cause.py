@@ -126,6 +126,10 @@ CASES = {
         Facts([slurm("CANCELLED")], [Start(100, "node1")], "crashed", True),
         "cancelled: while it was running",
     ),
+    "terminated, and its program said something": (
+        Facts([slurm("FAILED", "143:0")], [ran(143)], "running", True, log=TRACEBACK),
+        "lost: the task got SIGTERM from somebody, or from its node",
+    ),
     "cancelled before": (
         Facts([slurm("CANCELLED", began=None)]),
         "cancelled: before it started",

@@ -50,8 +50,9 @@ _WARNED = {
     False: "it was warned that its time was up",
     None: "it was asked to stop",
 }
-# The exit status of a script that was killed: none if it had no time to record it, or SIGTERM's.
-_KILLED = (None, 143)
+# The exit status of a script that got SIGTERM, and of one that was killed: it recorded none.
+_TERMINATED = 143
+_KILLED = (None, _TERMINATED)
 _RUNNING = ("RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING")
 
 # What SLURM and the kernel write into a log when memory is used up, and what PyTorch raises.
@@ -282,6 +283,8 @@ def _failed(facts: Facts, last: Start | None) -> Cause | None:
         return _without_run(facts, last)
     if facts.run_state == "killed":
         return Cause("stopped", "the server or a user stopped the run")
+    if last and last.status == _TERMINATED and not (last.warned or facts.is_past):
+        return Cause("lost", "the task got SIGTERM from somebody, or from its node")
     lines = printed(facts.log)
     words = last_words("\n".join(lines))
     if not words and not facts.has_begun and lines:
