@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from workshop.adopt import endings, parameters, proposal, report
-from workshop.adopt.adoption import Adoption
 from workshop.adopt.effects import effect
+from workshop.adopt.findings import Adoption
 from workshop.adopt.metrics import judges, logged
 from workshop.adopt.parameters import Parameter
 from workshop.adopt.source import Option, Source
@@ -45,6 +45,8 @@ def losses(*values: float, **more: object) -> Trial:
         (losses(1, 2), replace(losses(1), status=None), losses(1), "ignored"),
         (losses(1, grad=3), losses(1), losses(1), "used"),
         (trial(status=2, output="error: bad\n"), losses(1), losses(1), "refused"),
+        (trial(status=None), losses(1), losses(1), "unclear"),
+        (losses(1), losses(1), trial(status=None), "unclear"),
     ],
 )
 def test_a_parameter_is_judged_by_what_follows_it(changed, first, second, verdict):
@@ -110,7 +112,10 @@ def test_a_proposed_sweep_is_one_that_can_be_searched(tmp_path):
         for path, value in given.items()
     ]
     words = ["${env}", f"--chdir={tmp_path}", "${interpreter}", "${program}", "${args}"]
-    text = proposal.text(tmp_path / "train.py", words, judges(logged(base))[0], effects)
+    net = effect(Parameter(("model", "net"), "a (b), c"), other, base, base)
+    text = proposal.text(
+        tmp_path / "train.py", words, judges(logged(base))[0], [*effects, net], [*given]
+    )
     config = yaml.safe_load(text)
     assert not list(command.problems(config))
     assert config["parameters"] == {
@@ -132,16 +137,26 @@ def rows(count: int, **more) -> Trial:
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (rows(4), "logs over its old rows"),
+        (rows(4, logged=replace(rows(4).logged, began=0.5)), "logs over its old rows"),
         (rows(6), "starts over after them"),
+        (losses(0, 1, 0), "starts over after them"),
         (rows(4, status=1), "can't be started again"),
-        (rows(4, logged=replace(rows(4).logged, began=-10.0)), "resumes after its old rows"),
+        (rows(4), "resumes after its old rows"),
+        (rows(2), "resumes after its old rows"),
     ],
 )
 def test_a_second_start_of_a_run_is_told_by_its_rows(second, words):
-    if words == "starts over after them":
-        second = replace(second, logged=replace(second.logged, began=-10.0))
-    assert words in endings._resumed(rows(2), second, whole=rows(4), again=0.5).sentence
+    assert words in endings._resumed(rows(2), second, whole=rows(4)).sentence
+
+
+@pytest.mark.parametrize(
+    ("epoch", "words"), [(0, "starts over after them"), (2, "resumes after its old rows")]
+)
+def test_where_results_are_random_a_second_start_is_told_by_the_epoch(epoch, words):
+    whole = trial(*({"loss": loss, "epoch": epoch} for epoch, loss in enumerate((5.5, 4.5, 3.5))))
+    cut = trial(*({"loss": loss, "epoch": epoch} for epoch, loss in enumerate((5.4, 4.4))))
+    second = trial(*cut.logged.rows, {"loss": 3.3, "epoch": epoch})
+    assert words in endings._resumed(cut, second, whole).sentence
 
 
 @pytest.mark.parametrize("sent", [endings.WARNING, endings.TERMINATION])
@@ -149,7 +164,7 @@ def test_a_second_start_of_a_run_is_told_by_its_rows(second, words):
     ("status", "words", "is_problem"),
     [
         (75, "status 75: its run can resume later", False),
-        (None, "changes nothing", False),
+        (None, "changes nothing: it runs on until it's killed, and what it", False),
         ("killed", "kills it at once", False),
         (1, "ends it with status 1, and what it hasn't saved is lost: ", False),
         (0, "would count as finished", True),

@@ -12,7 +12,7 @@ import yaml
 
 from workshop import cli
 from workshop.adopt import session
-from workshop.adopt.adoption import Adoption
+from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
 from workshop.adopt.trials import Limits
 from workshop.define import program as programs
@@ -60,7 +60,15 @@ EXPECTED = {
             'what was logged; line 12 reads it from elsewhere, `for loss in losses(lr=SETTINGS["',
         ),
     ),
-    "flags": Expected({"lr": "used", "fast": "used"}, form="${args_no_boolean_flags}"),
+    "flags": Expected(
+        {"lr": "used", "fast": "used", "machine": "not tried"},
+        ("Its command line refuses size, so a sweep can't set size",),
+        "${args_no_boolean_flags}",
+    ),
+    "only_once": Expected(
+        words=("!started in the same way again (FileExistsError: [Errno 17] File exists",)
+    ),
+    "asks_for_more": Expected(words=("!the following arguments are required: --data): give it",)),
     "without_wandb": Expected(
         words=("!no run of it has reached the server: it does not use wandb. Four steps",)
     ),
@@ -84,7 +92,7 @@ EXPECTED = {
         "${args_no_hyphens}",
         {"lr": [0.1, 0.2], "momentum": [0.5, 0.9]},
     ),
-    "random_results": Expected({"momentum": "unclear"}, ("Give it a fixed seed",)),
+    "random_results": Expected({"momentum": "unclear"}, ("give it a fixed seed",)),
     "resumes": Expected(
         {"lr": "used", "epochs": "used"},
         ("(USR1) ends it with status 75: its run can resume later", "resumes after its old rows"),
@@ -177,6 +185,12 @@ def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, cap
     assert lint(config) == []
     assert config["metric"] == {"name": "val/loss", "goal": "minimize"}
     assert config["parameters"]["lr"]["distribution"] == "log_uniform_values"
+
+
+def test_a_time_limit_is_ample():
+    assert [session.time_limit(seconds) for seconds in (2, 400, 1000)] == [
+        "0:05:00", "0:27:00", "1:07:00",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["lr", "lr=0.1", "=1,2", "lr=0.1,[", "lr=1,2,3"])

@@ -1,21 +1,23 @@
 """The program in docs/your_own_program.md: it bears signals, and resumes without a double row."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import textwrap
 
 import pytest
+import wandb
 
+from tests.adopt.document import resumable_program
 from workshop.adopt import session
 from workshop.adopt.source import Source
 from workshop.adopt.trials import Limits, Trials
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import ROOT
+from workshop.trainer import preemption
 from workshop.trainer.checkpoint import Checkpoint
+from workshop.trainer.wandb_run import resumable
 
 pytestmark = pytest.mark.scattered
 
@@ -26,10 +28,7 @@ LIMITS = Limits(seconds=60, rows=1000)
 @pytest.fixture
 def definition(tmp_path):
     """Return how agents start the program of the document."""
-    document = (ROOT / "docs" / "your_own_program.md").read_text()
-    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", document, re.MULTILINE)
-    (program,) = [block for block in blocks if "preemption.listen" in block]
-    (tmp_path / "train.py").write_text(textwrap.dedent(program))
+    (tmp_path / "train.py").write_text(resumable_program())
     return session.definition(tmp_path / "train.py")
 
 
@@ -59,6 +58,16 @@ def test_a_run_is_interrupted_twice_and_has_each_row_once(server, definition, tm
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
+def test_a_program_begins_with_the_signals_of_an_arrays_task(server, tmp_path):
+    """An array's agent ignores the warning, which its program inherits."""
+    text = (
+        "import signal; print(signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGTERM))"
+    )
+    (tmp_path / "says.py").write_text(text)
+    found = Trials("e/p/s", session.definition(tmp_path / "says.py"), tmp_path, LIMITS).one({})
+    assert found.last_words == "1 0", "SIG_IGN and SIG_DFL"
+
+
 @pytest.mark.slow
 def test_a_try_out_says_that_it_bears_signals_and_resumes(server, definition):
     source = Source(session.programs.file(definition))
@@ -78,6 +87,18 @@ def test_other_programs_need_nothing_but_the_standard_library(tmp_path):
     subprocess.run(
         [sys.executable, "-S", "-c", imports], env={"PYTHONPATH": path}, cwd=tmp_path, check=True
     )
+
+
+@pytest.mark.parametrize("warning", [preemption.TERMINATED, ""])
+def test_a_framework_may_end_a_program_that_was_warned(warning):
+    """Lightning does, by an exit with status 0 after the step in which SIGTERM came."""
+    preemption.warn(warning)
+    try:
+        with pytest.raises(SystemExit) as ended, resumable(wandb.init(mode="disabled")):
+            raise SystemExit
+    finally:
+        preemption.forget()
+    assert ended.value.code == (os.EX_TEMPFAIL if warning else None)
 
 
 class Run:

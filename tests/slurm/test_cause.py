@@ -2,8 +2,9 @@
 
 import pytest
 
+from workshop.run_agents.program_output import last_words
 from workshop.run_agents.slurm.accounting import SlurmStart
-from workshop.run_agents.slurm.cause import KINDS, Facts, cause, last_words
+from workshop.run_agents.slurm.cause import KINDS, Facts, cause
 from workshop.run_agents.slurm.journal import Start
 
 TRACEBACK = """\
@@ -124,6 +125,10 @@ CASES = {
     "cancelled": (
         Facts([slurm("CANCELLED")], [Start(100, "node1")], "crashed", True),
         "cancelled: while it was running",
+    ),
+    "terminated, and its program said something": (
+        Facts([slurm("FAILED", "143:0")], [ran(143)], "running", True, log=TRACEBACK),
+        "lost: the task got SIGTERM from somebody, or from its node",
     ),
     "cancelled before": (
         Facts([slurm("CANCELLED", began=None)]),
@@ -364,6 +369,41 @@ def test_last_words_are_those_of_the_last_failure_and_not_of_the_clients_clean_u
     assert last_words("usage: fit.py\nfit.py: error: no --lr\n") == "fit.py: error: no --lr"
     assert last_words("epoch 1: error: 0.25\nslurmstepd-node1: error: *** JOB 7 ***\n") == ""
     assert last_words("fine\n") == ""
+
+
+# As Hydra 1.3 prints them, which says the words of a traceback once more below it.
+HYDRA_ENDS = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n"
+HYDRA = {
+    "Key 'x' is not in struct": """\
+Could not override 'optimizer.x'.
+To append to your config use +optimizer.x=3
+Key 'x' is not in struct
+    full_key: optimizer.x
+    object_type=dict
+""",
+    "no viable alternative at input 'a(b'": """\
+no viable alternative at input 'a(b'
+See https://hydra.cc/docs/1.2/advanced/override_grammar/basic for details
+""",
+    "In 'config': Could not find 'optimizer/rmsprop'": """\
+In 'config': Could not find 'optimizer/rmsprop'
+
+Available options in 'optimizer':
+\tadam
+\tsgd
+Config search path:
+\tprovider=main, path=file:///project/conf
+""",
+    "ValueError: bad": f"Error executing job with overrides: ['lr=1']\n{TRACEBACK}",
+}
+
+
+@pytest.mark.parametrize("words", HYDRA)
+def test_last_words_of_a_program_with_hydra_are_its_error(words):
+    log = f"/usr/bin/env python train.py lr=1\n{HYDRA[words]}{HYDRA_ENDS}"
+    assert last_words(log) == words
+    failed = Facts([slurm("FAILED", "1:0")], [ran(1)], "failed", True, log=log, has_begun=False)
+    assert str(cause(failed)) == f"code error: {words}"
 
 
 @pytest.mark.parametrize("line", range(NOISE.count("\n") + 1))

@@ -73,3 +73,24 @@ def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
             os.kill(own, signal.SIGKILL)
         log.close()
     assert journal.read("17", 1).starts[-1].status == 143
+
+
+def test_a_script_that_alone_is_terminated_waits_for_its_trial_to_end(environment, tmp_path):
+    """The trial is in a process group of its own, and its agent dies before it."""
+    trial = "trap 'sleep 1; touch $WANDB_DIR/saved; exit' TERM; touch $WANDB_DIR/ready; "
+    trial += "while :; do sleep 0.1; done"
+    agent = tmp_path / "bin" / "wandb"
+    agent.write_text(f"#!/bin/bash\nset -m\nbash -c '{trial.replace(chr(39), chr(34))}' &\nwait\n")
+    log = (tmp_path / "log").open("wb")
+    script = subprocess.Popen(
+        ["bash", str(slurm.SCRIPT), "e/p/s"],
+        env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    place = Path(journal.folder("17") / "1")
+    wait_for((place / "ready").exists, (tmp_path / "log").read_text)
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(patience(60)) == 143
+    log.close()
+    assert (place / "saved").exists()
+    left = ["pgrep", "--session", str(script.pid)]
+    assert not subprocess.run(left, capture_output=True, check=False).stdout

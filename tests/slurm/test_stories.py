@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from tests.waiting import patience, wait_for
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, home
 from workshop.run_agents import slurm
+from workshop.run_agents.rehearsal import processes
 from workshop.run_agents.slurm import commands, journal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("stories")]
@@ -35,7 +37,9 @@ TINY = {"model_name": "resnet18", "sample_ratio": 0.1, "num_epochs": 4, "scale":
 
 
 def rate_of(given: journal.Given) -> float:
-    return yaml.safe_load(given.file.read_text())["learning_rate"]["value"]
+    # An agent makes the file before it writes it.
+    written = given.file.read_text() or "learning_rate: {value: .nan}"
+    return yaml.safe_load(written)["learning_rate"]["value"]
 
 
 @dataclass
@@ -98,7 +102,7 @@ class Story:
         return journal.read(self.job.job_id, int(name.partition("_")[2])).starts[-1]
 
     def _stands_still(self, rate: float, run: str, name: str) -> bool:
-        if rate == trial.KILLED:
+        if rate in trial.ENDED:
             return f"runs/{run}" in self.log(name)
         fates = (trial.REQUEUED, trial.WARNED, trial.NODE_FAILS, trial.DRIVEN_OUT)
         if rate not in fates or -rate in self.met:
@@ -108,6 +112,14 @@ class Story:
     def _meet(self, rate: float, name: str, cluster: Cluster) -> None:
         if rate == trial.KILLED:
             cluster.command("scancel", "--signal=KILL", name)
+        elif rate == trial.CANCELLED:
+            cluster.command("scancel", name)
+        elif rate == trial.TERMINATED:
+            cluster.command("scancel", "--signal=TERM", "--full", name)
+        elif rate == trial.SWEPT:
+            job, task = name.split("_")
+            here = {"SLURM_CONF": cluster.environment["SLURM_CONF"], "SLURM_ARRAY_JOB_ID": job}
+            processes.send(signal.SIGTERM, processes.find(SLURM_ARRAY_TASK_ID=task, **here))
         elif rate == trial.REQUEUED:
             cluster.command("scontrol", "requeue", name)
         elif rate == trial.WARNED:  # 50 minutes before its time is over, as it has asked
@@ -210,7 +222,12 @@ def stories(environment, cluster, tmp_path_factory) -> dict[str, Story]:
         ),
         "node": submit(plan(register(trial.NODE_FAILS, **TINY), **trainer, **alone)),
         "light": submit(
-            plan(register(trial.LIGHT, trial.KILLED, trial.RAISES, trial.HOGS), tasks=5, mem="1G")
+            plan(
+                register(trial.LIGHT, *trial.ENDED, trial.RAISES, trial.HOGS),
+                tasks=8,
+                at_once=3,
+                mem="1G",
+            )
         ),
         "broken": submit(
             plan(register(trial.DIES, trial.RAISES, 0.6, 0.61), at_once=1),
@@ -288,6 +305,9 @@ class TestLedger:
         [
             (trial.LIGHT, "finished", "COMPLETED"),
             (trial.KILLED, "cancelled: while it was running", "CANCELLED"),
+            (trial.CANCELLED, "cancelled: while it was running", "CANCELLED"),
+            (trial.TERMINATED, "lost: the task got SIGTERM", "FAILED"),
+            (trial.SWEPT, "lost: the task got SIGTERM", "FAILED"),
             (trial.RAISES, "code error: ValueError: this learning rate raises", "FAILED"),
             (trial.HOGS, "out of memory: the task's memory was not enough", None),
         ],
@@ -384,14 +404,14 @@ class TestRuns:
 class TestRepair:
     def test_the_account_before(self, stories):
         gaps = stories["light"].gaps
-        assert (gaps.expected, gaps.done, gaps.live, gaps.missing) == (4, 1, 0, 0)
+        assert (gaps.expected, gaps.done, gaps.live, gaps.missing) == (7, 1, 0, 0)
         failed = {run.values["learning_rate"] for run in gaps.failed}
-        assert failed == {trial.KILLED, trial.RAISES, trial.HOGS}
+        assert failed == {*trial.ENDED, trial.RAISES, trial.HOGS}
         gaps = stories["broken"].gaps
         assert (gaps.expected, gaps.done, gaps.missing, len(gaps.failed)) == (4, 0, 2, 2)
         assert [point["learning_rate"] for point in gaps.points] == [0.6, 0.61]
 
-    @pytest.mark.parametrize(("name", "tasks"), [("light", 3), ("broken", 4)])
+    @pytest.mark.parametrize(("name", "tasks"), [("light", 6), ("broken", 4)])
     def test_it_runs_exactly_what_is_missing(self, stories, name, tasks):
         story = stories[name]
         assert story.job.tasks == tasks
@@ -412,7 +432,7 @@ class TestRepair:
     def test_a_complete_sweep_needs_no_repair(self, stories):
         said = []
         assert slurm.repair(stories["light"].path, show=said.append) is None
-        assert said[0].startswith("4 of 4 points done")
+        assert said[0].startswith("7 of 7 points done")
         assert said[-1] == "nothing to repair"
         with pytest.raises(WorkshopError, match="nothing left to do"):
             slurm.plan(stories["light"].path)

@@ -16,6 +16,9 @@ import wandb
 FINISHES, REQUEUED, WARNED = 0.001, 0.002, 0.003  # the real trainer
 NODE_FAILS, DRIVEN_OUT = 0.004, 0.005  # and these
 LIGHT, KILLED, RAISES, HOGS, DIES = 0.1, 0.2, 0.3, 0.4, 0.5
+# Killed as well, by SIGTERM: to the task by `scancel`, to its script alone, to all its processes.
+CANCELLED, TERMINATED, SWEPT = 0.21, 0.22, 0.23
+ENDED = (KILLED, CANCELLED, TERMINATED, SWEPT)
 
 
 def register(*rates: float, is_controlled: bool = False, **parameters) -> str:
@@ -54,7 +57,7 @@ def main() -> int:
         if rate == DIES:
             os.kill(os.getpid(), signal.SIGKILL)
         hog = []
-        while rate in (KILLED, HOGS):
+        while rate in (*ENDED, HOGS):
             time.sleep(0.1)
             if rate == HOGS:
                 hog.append(os.urandom(100 << 20))

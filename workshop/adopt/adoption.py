@@ -1,9 +1,7 @@
 """Try a program from its first start to a proposed sweep, in the order in which things can fail."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,45 +11,13 @@ from sweepserver.search.values import closest
 from workshop.adopt import endings, metrics, proposal
 from workshop.adopt.effects import IGNORED, NOT_TRIED, REFUSED, UNCLEAR, USED, Effect, effect
 from workshop.adopt.endings import Observation
-from workshop.adopt.metrics import LoggedMetric
+from workshop.adopt.findings import Adoption
 from workshop.adopt.parameters import Parameter, found, swept
 from workshop.adopt.source import Source
+from workshop.adopt.starts import fitting, say_failure, say_not_again
 from workshop.adopt.trials import Point, Trial, Trials
 from workshop.define import program
 from workshop.define.command import VALUES
-
-FORMS = ("${args}", "${args_no_boolean_flags}", "${args_no_hyphens}", "${args_json_file}")
-"""How values may be handed to a program, the most usual first."""
-
-
-@dataclass
-class Adoption:
-    """What was found out about a program.
-
-    Attributes:
-        definition: how its agents start it.
-        observations: what was found, in the order in which it was.
-        effects: what each of its parameters does.
-        logged: what it logs, the best to judge a sweep by first.
-        proposed: the text of a definition; empty if the program cannot be swept yet.
-        seconds: how long it took with its usual values; None if it had to be ended.
-    """
-
-    definition: dict[str, Any]
-    observations: list[Observation] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-    logged: list[LoggedMetric] = field(default_factory=list)
-    proposed: str = ""
-    seconds: float | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing was found from which a sweep would suffer."""
-        return not any(observation.is_problem for observation in self.observations)
-
-    def say(self, subject: str, sentence: str, is_problem: bool = False) -> None:
-        """Note an observation."""
-        self.observations.append(Observation(subject, sentence, is_problem))
 
 
 def adopt(
@@ -78,14 +44,21 @@ def adopt(
     else:
         start, parameters = _discovered(trials, source, chosen)
         if (start.failed and not parameters) or not (start.failed or start.logged):
-            _say_failure(adoption, source, start)
+            say_failure(adoption, source, start)
             return adoption
-    usual = {parameter.path: parameter.default for parameter in parameters}
-    first = _fitting(adoption, trials, source, usual, start)
+    # A text that nothing varies stays as it is: handed over, it might need quotes.
+    usual = {
+        parameter.path: parameter.default
+        for parameter in parameters
+        if start is None or parameter.other is not None
+    }
+    first = fitting(adoption, trials, source, usual, start)
     if first is None:
         return adoption
     command = adoption.definition["command"]
     trials = trials.started_by(command)
+    refused = usual.keys() - first.values.keys()
+    parameters = [parameter for parameter in parameters if parameter.path not in refused]
     adoption.seconds = None if first.status is None else first.seconds
     _say_metrics(adoption, first)
     _say_hosts(adoption, first)
@@ -97,13 +70,15 @@ def adopt(
             is_problem=True,
         )
         return adoption
-    adoption.effects = _effects(trials, parameters, first)
+    adoption.effects = _effects(adoption, trials, parameters, first)
+    if not adoption.effects:
+        return adoption
     _say_effects(adoption, source)
     if with_endings:
-        adoption.observations += _endings(adoption, trials, usual, first)
+        adoption.observations += _endings(adoption, trials, first.values, first)
     judge = next(iter(metrics.judges(adoption.logged)), None)
     named = program.named(trials.definition) or Path("program")
-    adoption.proposed = proposal.text(named, command, judge, adoption.effects)
+    adoption.proposed = proposal.text(named, command, judge, adoption.effects, first.values)
     return adoption
 
 
@@ -118,11 +93,20 @@ def _discovered(
     return start, _merged(found(source.options(), config, source.uses_hydra), chosen)
 
 
-def _effects(trials: Trials, parameters: Sequence[Parameter], first: Trial) -> list[Effect]:
-    """Try another value of each parameter, with all else as it was in a first trial."""
+def _effects(
+    adoption: Adoption, trials: Trials, parameters: Sequence[Parameter], first: Trial
+) -> list[Effect]:
+    """Try another value of each parameter, with all else as it was in a first trial.
+
+    Returns:
+        Nothing if the program can't be started with the same values again.
+    """
     tried = [parameter for parameter in parameters if parameter.other is not None]
     changed = [{**first.values, parameter.path: parameter.other} for parameter in tried]
     second, *others = trials.all([first.values, *changed])
+    if second.failed and not first.failed:
+        say_not_again(adoption, second)
+        return []
     known = {
         parameter.path: effect(parameter, trial, first, second)
         for parameter, trial in zip(tried, others, strict=True)
@@ -156,103 +140,6 @@ def _merged(known: Sequence[Parameter], chosen: Sequence[Parameter]) -> list[Par
         Parameter(paths.get(name, parameter.path), parameter.default, parameter.other)
         for name, parameter in names.items()
     ]
-
-
-def _why_no_run(source: Source) -> str:
-    if not source.imports("wandb"):
-        return (
-            ": it does not use wandb. Four steps make it sweepable: `import wandb`; "
-            "`run = wandb.init(config=vars(args))` behind the parsing of the arguments; take the "
-            'values from `run.config`; `run.log({"val/loss": loss})` in each epoch'
-        )
-    return (
-        ", though it imports wandb: call wandb.init() in every run, without mode= or "
-        "WANDB_MODE other than online"
-    )
-
-
-def _fitting(
-    adoption: Adoption, trials: Trials, source: Source, usual: Point, start: Trial | None
-) -> Trial | None:
-    """Find the form in which a program takes its values; return a trial, None if there is none.
-
-    Args:
-        adoption: to say it.
-        trials: starts the program.
-        source: its text.
-        usual: the values to hand to it.
-        start: a trial without arguments, if there was one.
-    """
-    words = program.words(trials.definition)
-    is_given = trials.definition.get("parameters") is not None
-    forms = [word for word in words if word in VALUES] if is_given else _forms(source, usual)
-    failed: list[Trial] = []
-    for form in forms:
-        command = [form if word in VALUES else word for word in words]
-        trial = trials.started_by(command).one(usual)
-        if trial.failed:
-            failed.append(trial)
-            if start and start.failed and start.last_words == trial.last_words:
-                break  # it is not the form that it fails by
-            continue
-        if trial.logged is None:
-            _say_failure(adoption, source, trial)
-            return None
-        adoption.definition["command"] = command
-        adoption.say("start", f"An agent can start it: command: [{', '.join(command)}].")
-        return trial
-    _say_failure(adoption, source, failed[0], forms[: len(failed)])
-    return None
-
-
-def _forms(source: Source, usual: Point) -> list[str]:
-    """Return the forms to try, the likeliest first."""
-    forms = list(FORMS)
-    if source.has_flags and any(isinstance(value, bool) for value in usual.values()):
-        forms.insert(0, "${args_no_boolean_flags}")
-    if source.uses_hydra:
-        forms.insert(0, "${args_no_hyphens}")
-    return list(dict.fromkeys(forms))
-
-
-def _say_failure(
-    adoption: Adoption, source: Source, trial: Trial, forms: Sequence[str] = ()
-) -> None:
-    """Say why nothing came of a trial, and what the program asks for as far as that can be told."""
-    if not trial.failed:
-        sentence = f"It starts, but no run of it has reached the server{_why_no_run(source)}."
-        adoption.say("start", sentence, is_problem=True)
-        return
-    words = trial.last_words or "it printed nothing"
-    step = "correct it, so that it runs by itself"
-    if variable := _missing_variable(source, trial):
-        step = (
-            f"it needs the environment variable {variable}: export it in the shell that starts the "
-            "agents, and name it under `environment` in the site profile of a cluster"
-        )
-    elif module := re.search(r"No module named '([\w.]+)'", trial.output):
-        step = (
-            f"its interpreter lacks {module[1].split('.')[0]}: name the interpreter of its own "
-            "environment with --python"
-        )
-    elif "unrecognized arguments" in trial.output or len(forms) > 1:
-        step = (
-            "it takes its values in none of the forms that an agent has "
-            f"({', '.join(forms)}): let it take --NAME=VALUE for each parameter"
-        )
-    elif forms and adoption.definition.get("parameters"):
-        step = f"see whether it takes its values as {forms[0]}, as its sweep's command has them"
-    adoption.say(
-        "start", f"It fails with status {trial.status} ({words}): {step}.", is_problem=True
-    )
-
-
-def _missing_variable(source: Source, trial: Trial) -> str:
-    for name in re.findall(r"KeyError: '([A-Za-z_]\w*)'|\b([A-Z][A-Z0-9_]{2,})\b", trial.output):
-        variable = name[0] or name[1]
-        if variable.isupper() and source.asks_environment(variable):
-            return variable
-    return ""
 
 
 def _say_metrics(adoption: Adoption, trial: Trial) -> None:
@@ -321,14 +208,13 @@ def _say_effects(adoption: Adoption, source: Source) -> None:
         elif found_effect.verdict == UNCLEAR:
             adoption.say(
                 parameter.name,
-                f"Whether it uses {parameter.name} can't be told: {found_effect.reason}. Give it a "
-                "fixed seed, so that equal values give equal results.",
+                f"Whether it uses {parameter.name} can't be told: {found_effect.reason}.",
             )
 
 
 def _elsewhere(source: Source, parameter: Parameter) -> str:
     """Return where a value seems to come from, as the end of a sentence."""
-    lines = source.readers(parameter.path[-1].replace("-", "_"))
+    lines = source.readers(parameter.name.rpartition(".")[2].replace("-", "_"))
     if not lines:
         return "; nothing in its file reads it: use it, or leave it out of the sweep"
     number, text = lines[-1]

@@ -39,16 +39,20 @@ def effect(parameter: Parameter, trial: Trial, first: Trial, second: Trial) -> E
     shown = _shown(parameter, trial, first)
     if setting := _optimizer_changes(trial, first):
         return Effect(parameter, USED, shown, f"the optimizer's {setting} follows it")
-    if trial.logged is None or first.logged is None:
-        return Effect(parameter, UNCLEAR, None, "the trial logged nothing")
+    if silent := next((one for one in (trial, first, second) if not _rows(one)), None):
+        had_time = silent.status is not None
+        why = "logged nothing" if had_time else "was ended before it logged a row: raise --seconds"
+        return Effect(parameter, UNCLEAR, shown, f"a trial {why}")
     changed = list(dict.fromkeys(_log_changes(trial, first, second)))
     repeated = {key for key in changed if _is_repeated(key, parameter, trial, first)}
     if moved := [key for key in changed if key not in repeated]:
         return Effect(parameter, USED, shown, f"{moved[0]} follows it")
     if _is_random(first, second):
-        return Effect(
-            parameter, UNCLEAR, shown, "two trials with the same values differ by as much"
+        reason = (
+            "two trials with the same values differ by as much: give it a fixed seed, so that "
+            "equal values give equal results"
         )
+        return Effect(parameter, UNCLEAR, shown, reason)
     seen = f"only {', '.join(sorted(repeated))}, which repeats it, has" if repeated else "nothing"
     reason = f"{seen} changed in what was logged"
     return Effect(parameter, IGNORED, parameter.default, reason)

@@ -2,8 +2,9 @@
 
 import os
 import signal
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from workshop.adopt.parameters import Parameter
 from workshop.adopt.trials import Point, Trial, Trials
@@ -93,13 +94,11 @@ def warning(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
         return [
             Observation(
                 "warning",
-                "It ended before a warning (USR1) reached it, so its reaction is unknown; a task "
-                "as short as this doesn't need one.",
+                "It ended by itself, so what it does after a warning (USR1) is unknown; a task as "
+                "short as this doesn't need one.",
             )
         ]
-    found = [_borne(trial, WARNING)]
-    again = time.time()
-    return [*found, _resumed(trial, trials.one(usual, run=trial.run), whole, again)]
+    return [_borne(trial, WARNING), _resumed(trial, trials.one(usual, run=trial.run), whole)]
 
 
 def termination(trials: Trials, usual: Point, whole: Trial) -> list[Observation]:
@@ -123,9 +122,6 @@ def _borne(trial: Trial, sent: _Sent) -> Observation:
     if trial.status == HANDED_BACK:
         told = f"ends it with status {HANDED_BACK}: its run can resume later."
         return Observation(sent.subject, f"{sent.name} {told}")
-    if trial.status is None:
-        told = "changes nothing: it keeps running until it's killed."
-        return Observation(sent.subject, f"{sent.name} {told}")
     if trial.status == 0:
         return Observation(
             sent.subject,
@@ -133,15 +129,16 @@ def _borne(trial: Trial, sent: _Sent) -> Observation:
             f"finished: call run.mark_preempting(), then end with status {HANDED_BACK}.",
             is_problem=True,
         )
-    is_killed = trial.status == -sent.signal
-    how = "kills it at once" if is_killed else f"ends it with status {trial.status}"
+    how = {
+        None: "changes nothing: it runs on until it's killed",
+        -sent.signal: "kills it at once",
+    }.get(trial.status, f"ends it with status {trial.status}")
     told = f"{how}, and what it hasn't saved is lost: {sent.cure}."
     return Observation(sent.subject, f"{sent.name} {told}")
 
 
-def _resumed(cut: Trial, second: Trial, whole: Trial, again: float) -> Observation:
+def _resumed(cut: Trial, second: Trial, whole: Trial) -> Observation:
     """Say what a second start of the same run did with the rows of the first one."""
-    rows, began = (second.logged.rows, second.logged.began) if second.logged else ((), None)
     if second.failed:
         return Observation(
             "resume",
@@ -149,13 +146,13 @@ def _resumed(cut: Trial, second: Trial, whole: Trial, again: float) -> Observati
             "run that a cluster cuts off is lost.",
             is_problem=True,
         )
-    if began is None or began > again - 1:
+    if _began(second) is None or _began(second) != _began(cut):
         return Observation(
             "resume",
             "When its run is started again, it logs over its old rows: give wandb.init "
             'resume="allow", and load a checkpoint, so that an interrupted run resumes.',
         )
-    if len(rows) >= _rows(cut) + _rows(whole) and second.status is not None:
+    if _starts_over(cut, second, whole):
         return Observation(
             "resume",
             "When its run is started again, the old rows stay, and it starts over after them: "
@@ -164,5 +161,26 @@ def _resumed(cut: Trial, second: Trial, whole: Trial, again: float) -> Observati
     return Observation("resume", "When its run is started again, it resumes after its old rows.")
 
 
+def _starts_over(cut: Trial, second: Trial, whole: Trial) -> bool:
+    """Say whether the rows of a second start begin where those of a whole trial do."""
+    if second.status is not None and _rows(second) >= _rows(cut) + _rows(whole):
+        return True
+    new, usual = _logged(second)[_rows(cut) :], _logged(whole)
+    if not new or len(usual) < 2:
+        return False
+    moving = {key for key in usual[0] if key in new[0] and usual[-1].get(key) != usual[0][key]}
+    # An epoch's or a step's number repeats even where results are random.
+    counted = {key for key in moving if isinstance(usual[0][key], int)}
+    return bool(moving) and all(new[0][key] == usual[0][key] for key in counted or moving)
+
+
+def _logged(trial: Trial) -> Sequence[Mapping[str, Any]]:
+    return trial.logged.rows if trial.logged else ()
+
+
 def _rows(trial: Trial) -> int:
-    return len(trial.logged.rows) if trial.logged else 0
+    return len(_logged(trial))
+
+
+def _began(trial: Trial) -> float | None:
+    return trial.logged.began if trial.logged else None

@@ -1,7 +1,7 @@
 """A sweep's definition for a program that was tried, as the text of a file with comments."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ _FIXED = re.compile(r"seed", re.IGNORECASE)
 
 
 def text(
-    program: Path, command: Sequence[str], metric: LoggedMetric | None, effects: Sequence[Effect]
+    program: Path,
+    command: Sequence[str],
+    metric: LoggedMetric | None,
+    effects: Sequence[Effect],
+    accepted: Collection[tuple[str, ...]],
 ) -> str:
     """Return the text of a proposed definition.
 
@@ -26,6 +30,7 @@ def text(
         command: the command that was found to fit.
         metric: what to judge runs by; None if nothing fit was logged.
         effects: what each parameter was found to do.
+        accepted: the parameters that the program was handed; the others are named in a comment.
     """
     lines = [
         f"# Proposed by `workshop adopt {program}`, which tried the program: change what you",
@@ -49,10 +54,16 @@ def text(
     settings: dict[tuple[str, ...], Any] = {}
     notes: dict[str, str] = {}
     for effect in effects:
+        if effect.parameter.path not in accepted:
+            continue
         settings[effect.parameter.path] = _settings(effect)
         notes[effect.parameter.name] = _note(effect)
     lines.append("parameters:")
     lines += _parameters(_nested(settings), notes)
+    if others := [one.parameter.name for one in effects if one.parameter.path not in accepted]:
+        lines.append(
+            f"  # left as they are, since nothing tells a second value: {', '.join(others)}"
+        )
     return "\n".join(lines) + "\n"
 
 

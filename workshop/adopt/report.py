@@ -2,8 +2,8 @@
 
 import textwrap
 
-from workshop.adopt.adoption import Adoption
 from workshop.adopt.effects import Effect
+from workshop.adopt.findings import Adoption
 from workshop.wording import count
 
 WIDTH = 96

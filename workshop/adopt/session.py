@@ -11,7 +11,7 @@ import yaml
 
 from sweepserver.search import numerals
 from workshop.adopt import adoption, report
-from workshop.adopt.adoption import Adoption
+from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
 from workshop.adopt.trials import AT_ONCE, Limits, Trials
 from workshop.connection import backend as backends
@@ -119,7 +119,7 @@ def run(
             if found.seconds:
                 print(
                     "On a cluster, once it is registered: workshop submit ENTITY/PROJECT/SWEEP "
-                    f"--site NAME -o time=0:{_minutes(found.seconds):02}:00"
+                    f"--site NAME -o time={time_limit(found.seconds)}"
                 )
     return int(not found.is_ready)
 
@@ -216,6 +216,7 @@ def _stop(sweep: str) -> None:
         registration.stop(sweep)
 
 
-def _minutes(seconds: float) -> int:
-    """Return a time limit for runs that take about so long: ample, and short in a queue."""
-    return max(SHORTEST_MINUTES, math.ceil(4 * seconds / 60))
+def time_limit(seconds: float) -> str:
+    """Return a time limit of SLURM's for runs that take about so long: ample, yet soon served."""
+    hours, minutes = divmod(max(SHORTEST_MINUTES, math.ceil(4 * seconds / 60)), 60)
+    return f"{hours}:{minutes:02}:00"

@@ -20,6 +20,7 @@ from uuid import uuid4
 from sweepserver.search.points import nest
 from workshop._compat import agent_words, client_errors, save_sweep_values
 from workshop.define import program
+from workshop.run_agents.program_output import last_words, printed
 from workshop.trainer import cpus
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ GRACE_S = 10
 WARNED_S = 30
 """How long a program has to end after a signal: as long as SLURM's KillWait is by default."""
 MOST_ROWS = 1000
+_DEAF = ("/bin/sh", "-c", "trap '' USR1; exec \"$@\"", "sh")
+"""Starts a program as an array's agent does, which ignores USR1, and its programs with it."""
 
 Result = TypeVar("Result")
 Point = Mapping[tuple[str, ...], Any]
@@ -104,13 +107,10 @@ class Trial:
 
     @property
     def last_words(self) -> str:
-        """The last line that the program itself printed; empty if there is none."""
-        own = [
-            line.strip()
-            for line in self.output.splitlines()
-            if line.strip() and not line.startswith("wandb:")
-        ]
-        return own[-1][:300] if own else ""
+        """Why it failed, as far as it says so: its error line, or else the last that it printed."""
+        lines = printed(self.output)
+        words = last_words("\n".join(lines)) or (lines[-1] if lines else "")
+        return words.strip()[:300]
 
 
 class Trials:
@@ -175,7 +175,7 @@ class Trials:
         start = time.monotonic()
         with log.open("w") as output:
             process = subprocess.Popen(
-                self._words(values, run), env=self._environment(values, run, notes),
+                [*_DEAF, *self._words(values, run)], env=self._environment(values, run, notes),
                 cwd=program.folder(self.definition), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, process_group=0,
             )  # fmt: skip
@@ -229,7 +229,7 @@ class Trials:
         self, process: subprocess.Popen, rows: Callable[[], int], warning: int | None
     ) -> int | None:
         """Wait until a program has ended, or has reached a limit; return its exit status."""
-        before = rows() if warning else 0
+        before = rows()  # of a run that is started again
         start, warned = time.monotonic(), math.inf
         while (status := _wait(process)) is None:
             now, logged = time.monotonic(), rows()
@@ -239,7 +239,8 @@ class Trials:
             if warning and logged > before and warned == math.inf:
                 warned = now
                 _send(process.pid, warning)
-            if not warning and logged >= self._limits.rows and now - start > SHORTEST_S:
+            new = logged - before if logged >= before else logged  # it logs over its old rows
+            if not warning and new >= self._limits.rows and now - start > SHORTEST_S:
                 return None
         return status
 

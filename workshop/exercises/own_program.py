@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sweepserver import search
-from workshop.adopt.adoption import Adoption
 from workshop.adopt.effects import USED
+from workshop.adopt.findings import Adoption
 from workshop.adopt.session import try_out
 from workshop.define import program
 from workshop.errors import WorkshopError

@@ -17,7 +17,7 @@ from workshop.errors import WorkshopError
 from workshop.failure_lab import cluster_failures
 from workshop.initialize import registration
 from workshop.run_agents import local, slurm
-from workshop.run_agents.slurm.cause import last_words
+from workshop.run_agents.program_output import last_words
 
 SURPRISE = "surprise"
 """Instead of a failure's name: a random one."""

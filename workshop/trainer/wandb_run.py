@@ -74,7 +74,11 @@ def resumable(run: wandb.Run) -> Iterator[wandb.Run]:
     """
     try:
         with finishing(run):
-            yield run
+            try:
+                yield run
+            except SystemExit:  # a framework that listens to the same signal, as Lightning does
+                preemption.check()
+                raise
     except Preempted as warning:
         print(warning, file=sys.stderr, flush=True)
         raise SystemExit(os.EX_TEMPFAIL) from None

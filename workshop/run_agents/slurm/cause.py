@@ -3,11 +3,12 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import NamedTuple
 
+from workshop.run_agents.program_output import last_words, printed
 from workshop.run_agents.slurm.accounting import SlurmStart
 from workshop.run_agents.slurm.journal import Start
 
@@ -49,8 +50,9 @@ _WARNED = {
     False: "it was warned that its time was up",
     None: "it was asked to stop",
 }
-# The exit status of a script that was killed: none if it had no time to record it, or SIGTERM's.
-_KILLED = (None, 143)
+# The exit status of a script that got SIGTERM, and of one that was killed: it recorded none.
+_TERMINATED = 143
+_KILLED = (None, _TERMINATED)
 _RUNNING = ("RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING")
 
 # What SLURM and the kernel write into a log when memory is used up, and what PyTorch raises.
@@ -70,15 +72,6 @@ _EPITAPHS = {
     "JOB REQUEUE": "REQUEUED",
     "NODE FAILURE": "NODE_FAIL",
 }
-# The client's own clean-up fails after each run. It does so in a thread of the agent, so its
-# traceback can appear among the next program's output.
-_CLEAN_UP = "Exception in thread wandb-ServiceFinalizer"
-_END_OF_CLEAN_UP = "wandb."  # the module of the exception
-# Lines that an agent and the client print among a program's output.
-_NOT_THE_PROGRAMS = re.compile(r"[-\d]+ [:,\d]+ - wandb\.wandb_agent - |wandb: |slurmstepd|\s*$")
-# The first line after a program's output, from its agent or from the batch script.
-_END_OF_PROGRAM = re.compile(r".* - (Cleaning up finished run|Detected \d+ )|run \w{8}: [a-z]+$")
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Cause(NamedTuple):
@@ -154,49 +147,6 @@ def cause(facts: Facts) -> Cause:
         or _failed(facts, last)
         or _forgotten(facts)
     )
-
-
-def last_words(log: str) -> str:
-    """Return the error line of a log, which says why a program failed; empty if there is none.
-
-    It is the last line of the last traceback, an `error: ...` of the kit's own programs, or
-    argparse's `fit.py: error: ...`, which follows a usage line.
-    """
-    words, lines, has_usage = "", [*_without_clean_up(log.splitlines())], False
-    for number, line in enumerate(lines):
-        has_usage = has_usage or line.startswith("usage: ")
-        if line.startswith("error: ") or (has_usage and ": error: " in line):
-            words = line
-        elif line.startswith("Traceback ("):
-            words = next((end for end in lines[number + 1 :] if end[:1].strip()), "")
-    return words
-
-
-def _words_of_program(log: str) -> list[str]:
-    """Return the lines that a program has printed, from its run's part of a log."""
-    lines = _without_clean_up(_COLOUR.sub("", log).splitlines())
-    return [
-        line
-        for line in takewhile(lambda line: not _END_OF_PROGRAM.match(line), lines)
-        if not _NOT_THE_PROGRAMS.match(line)
-    ]
-
-
-def _without_clean_up(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a log without the tracebacks of the client's clean-up.
-
-    The client writes a traceback piece by piece, and the program may print between two pieces.
-    """
-    is_clean_up = had_title = False
-    for line in lines:
-        if line.startswith(_CLEAN_UP):
-            is_clean_up, had_title = True, False
-        elif is_clean_up and line.startswith("Traceback (") and not had_title:
-            had_title = True
-        elif is_clean_up and line.startswith(_END_OF_CLEAN_UP):
-            is_clean_up = False
-        elif not (is_clean_up and line.startswith(" ")):
-            yield line
 
 
 def _state(facts: Facts) -> str:
@@ -333,10 +283,12 @@ def _failed(facts: Facts, last: Start | None) -> Cause | None:
         return _without_run(facts, last)
     if facts.run_state == "killed":
         return Cause("stopped", "the server or a user stopped the run")
-    printed = _words_of_program(facts.log)
-    words = last_words("\n".join(printed))
-    if not words and not facts.has_begun and printed:
-        words = printed[-1].strip()
+    if last and last.status == _TERMINATED and not (last.warned or facts.is_past):
+        return Cause("lost", "the task got SIGTERM from somebody, or from its node")
+    lines = printed(facts.log)
+    words = last_words("\n".join(lines))
+    if not words and not facts.has_begun and lines:
+        words = lines[-1].strip()
     if facts.run_state == "failed" and facts.has_begun:
         words = words or "the program ended with a nonzero exit status"
     if words:
