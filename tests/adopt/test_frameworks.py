@@ -44,7 +44,6 @@ validation = torch.utils.data.DataLoader(torch.linspace(0, 1, 10)[:, None], batc
 """
 
 
-@pytest.mark.hydra
 def test_a_program_with_hydra(server, tmp_path):
     sweep, config, program = blocks("With Hydra")
     (tmp_path / "config.yaml").write_text(config)
@@ -64,7 +63,6 @@ def test_a_program_with_hydra(server, tmp_path):
     assert "by-hand" not in folders
 
 
-@pytest.mark.lightning
 def test_a_program_with_lightning_is_interrupted_and_resumes(server, tmp_path):
     program, of_command_line = blocks("With Lightning")
     assert yaml.safe_load(of_command_line)["command"][-2:] == ["fit", "${args}"]
