@@ -28,7 +28,7 @@ def tpe(sweep, seed: int | None = None) -> optuna.Study:
     runs of the sweep, so it gives the sampler no seed: its first random points would be repeated.
     """
     return optuna.create_study(
-        direction=sweep.config["metric"]["goal"],
+        direction=sweep.config["metric"].get("goal", "minimize"),
         # Runs that have not ended count as bad, so that agents side by side try different points.
         sampler=optuna.samplers.TPESampler(n_startup_trials=5, constant_liar=True, seed=seed),
         pruner=optuna.pruners.NopPruner(),

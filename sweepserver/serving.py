@@ -203,7 +203,13 @@ def listen(host: str, ports: Sequence[int]) -> socket.socket:
 
 
 def address_of(listener: socket.socket, host: str, scheme: str) -> Address:
-    """Return the address of a server that listens on `host`."""
+    """Return the address of a server that listens on `host`.
+
+    Args:
+        listener: The socket, which has its port.
+        host: The host name or IP address that the user asked for.
+        scheme: `http` or `https`.
+    """
     bound, port = listener.getsockname()[:2]
     here = WILDCARDS.get(bound)
 
@@ -222,7 +228,15 @@ def machine_name() -> str:
 
 
 def check_certificate(certfile: Path | None, keyfile: Path | None) -> None:
-    """Raise a StartError if a certificate and its key cannot be used."""
+    """Check that a certificate and its key can be used.
+
+    Args:
+        certfile: The certificate in PEM format; None for plain HTTP.
+        keyfile: Its key, without a password; None if it is in the certificate's file.
+
+    Raises:
+        StartError: They can't, or there is a key without a certificate.
+    """
     if certfile is None:
         if keyfile:
             raise StartError(f"--keyfile {keyfile} needs its certificate: --certfile FILE.")
@@ -239,7 +253,14 @@ def check_certificate(certfile: Path | None, keyfile: Path | None) -> None:
 
 
 def write_note(path: Path, address: Address, certfile: Path | None, instance: str) -> None:
-    """Write the server's address to a file, for other processes of this user."""
+    """Write the server's address to a file, for other processes of this user.
+
+    Args:
+        path: The file, which only this user can then read.
+        address: The address.
+        certfile: The certificate that clients must trust; None for plain HTTP.
+        instance: What tells this start of the server from another one with the same address.
+    """
     note = {
         "url": address.url,
         "local_url": address.local_url,

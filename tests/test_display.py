@@ -24,6 +24,15 @@ def test_null_that_a_sweep_lists_is_a_value_of_a_table():
     assert "<b>" not in html
 
 
+def test_a_column_of_sentences_is_not_squeezed_on_a_narrow_page():
+    frame = pd.DataFrame({"name": ["short", None], "next": ["a sentence of more than thirty", ""]})
+    assert "min-width" not in table(frame[["name"]]).to_html()
+    frame.loc[1, "next"] = "a sentence of more than thirty letters"
+    html = table(frame).to_html()
+    assert html.count("min-width") == 1
+    assert ".col1 {\n  text-align: left;\n  min-width: 12em;" in html
+
+
 def test_row_numbers_are_left_out():
     assert "row_heading" not in table(pd.DataFrame({"x": [7]})).to_html()
     assert "row_heading" in table(pd.DataFrame({"x": [7]}, index=["seven"])).to_html()

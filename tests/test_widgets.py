@@ -15,6 +15,7 @@ import yaml
 
 from sweepserver.people.keys import key_file, read_key
 from sweepserver.search import hyperparameters
+from sweepserver.search.metric import Metric
 from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
@@ -31,7 +32,7 @@ from workshop.initialize.run_tables import fetch_runs
 from workshop.run_agents.slurm import journal, task_ledger
 from workshop.widgets import LiveView, View, live_ledger, pick_runs, sweep_form, watch
 
-METRIC = "Validation Accuracy"
+METRIC, LOSS = "Validation Accuracy", "Validation Loss"
 GRID = definition.load("configs/sweep_config.yaml")
 
 
@@ -305,6 +306,21 @@ class TestForm:
         metric.value = "val/loss"
         assert form.config["metric"]["name"] == "val/loss"
 
+    @pytest.mark.parametrize(
+        ("metric", "expected"),
+        [
+            ({"name": LOSS, "target": 0.1}, {"name": LOSS, "goal": "minimize", "target": 0.1}),
+            ({"name": METRIC}, {"name": METRIC, "goal": "minimize"}),
+            (None, {"name": METRIC, "goal": "maximize"}),
+        ],
+    )
+    def test_a_missing_goal_is_the_one_by_which_the_sweep_is_judged(self, metric, expected):
+        form = sweep_form(GRID | {"metric": metric})
+        assert (form.config["metric"], form.problems) == (expected, [])
+        assert controls(form, "Goal")[0].value == Metric.of({"metric": expected}).goal
+        if metric:
+            assert Metric.of(form.config) == Metric.of({"metric": metric})
+
     def test_null_is_kept_as_a_value(self):
         parameters = {"x": {"value": None}, "y": {"values": [None, 0.05]}}
         assert sweep_form(GRID | {"parameters": parameters}).config["parameters"] == parameters
@@ -399,6 +415,13 @@ class TestForm:
     def test_what_no_form_can_show_is_refused(self, section):
         with pytest.raises(WorkshopError, match=rf"{section} must be a mapping, got \['a'\]"):
             sweep_form(GRID | {section: ["a"]})
+
+    def test_several_goals_are_refused(self):
+        config = definition.load("configs/sweep_config_optuna.yaml")
+        config["metrics"] = [config.pop("metric"), {"name": LOSS}]
+        assert lint(config) == []
+        with pytest.raises(WorkshopError, match="the form shows only one"):
+            sweep_form(config)
 
 
 class TestPickRuns:

@@ -123,6 +123,7 @@ def lab(jupyter_options: list[str]) -> int:
         # On a shared machine, others could otherwise read the kernels' messages.
         "--KernelManager.transport_encryption=auto",
         "--ServerApp.jpserver_extensions=workshop.classroom.lab_links=True",
+        "--ServerApp.jpserver_extensions=workshop.classroom.lab_news=True",
         "--ServerApp.contents_manager_class=workshop.classroom.lab_contents.LabContents",
         # If its output isn't a terminal, Jupyter would start login shells, which may reset `PATH`.
         f"--ServerApp.terminado_settings=shell_command={os.environ.get('SHELL') or '/bin/sh'}",

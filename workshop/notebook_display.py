@@ -13,6 +13,8 @@ from workshop.connection.browser_links import in_browser
 from workshop.define.search_space import hyperparameters
 from workshop.paths import ROOT
 
+_SENTENCE = 30
+"""A column of texts with more characters than this isn't squeezed to a word a line."""
 _LANGUAGES = {".py": "python", ".slrm": "bash", ".yaml": "yaml"}
 _EMPTY_HEADING = re.compile(r'<th class="(blank[^"]*)" *>&nbsp;</th>')
 
@@ -33,7 +35,7 @@ def table(frame: pd.DataFrame) -> Styler:
     """
     numbers = frame.select_dtypes("float").columns
     texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
-    left = {column: [{"selector": "", "props": "text-align: left"}] for column in texts}
+    left = {column: [{"selector": "", "props": _style(frame[column])}] for column in texts}
     styler = _Table(frame).format("{:.4g}", subset=numbers)
     styler.format(escape="html", na_rep="", subset=texts)
     scales = hyperparameters(frame.attrs.get("definition") or {})
@@ -43,6 +45,11 @@ def table(frame: pd.DataFrame) -> Styler:
         styler.format_index(escape="html", axis=axis)
     styler.set_table_styles(left)
     return styler.hide(axis="index") if isinstance(frame.index, pd.RangeIndex) else styler
+
+
+def _style(texts: pd.Series) -> str:
+    is_long = texts.dropna().astype(str).str.len().gt(_SENTENCE).any()
+    return "text-align: left" + "; min-width: 12em" * bool(is_long)
 
 
 def link(url: str) -> Markdown:

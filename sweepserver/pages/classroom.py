@@ -8,13 +8,11 @@ from sweepserver.pages.tables import Cell, Column, Order, Table
 from sweepserver.people.leaderboard import Entry
 from sweepserver.people.participants import STEPS, Participant, participants
 from sweepserver.search import MISSING
-from sweepserver.search.metric import Metric
+from sweepserver.search.metric import GOALS, Metric
 from sweepserver.search.values import lookup
 from sweepserver.store.database import Store
 from sweepserver.store.facts import RunFacts
 from sweepserver.store.records import Run, Sweep
-
-GOALS = ("maximize", "minimize")
 
 
 def classroom(visit: Visit) -> dict:
@@ -96,9 +94,10 @@ def leaderboard(visit: Visit) -> dict:
         raise NotFoundError("There is no leaderboard on this server.")
     known = state.standings.metrics()
     metric = state.standings.metric() or Metric(known[0] if known else "", maximize=True)
+    goal = visit.query.get("goal")
     metric = Metric(
         visit.query.get("metric") or metric.name,
-        visit.query.get("goal", metric.goal) != "minimize",
+        goal == "maximize" if goal in GOALS else metric.maximize,
     )
     entities = {user.entity for user in state.authenticator.people if not user.is_admin}
     found = [

@@ -128,11 +128,20 @@ class Authenticator:
         return f"{expiry}.{self._sign_for(user, f'page:{expiry}')}"
 
     def upload_token(self, user: User, run_id: int, name: str) -> str:
-        """Return the secret part of the address under which a user uploads one file of a run."""
+        """Return the secret part of the address under which a user uploads one file of a run.
+
+        Args:
+            user: Who uploads it.
+            run_id: The run's number in the store, not its W&B ID.
+            name: The file's name in the run.
+        """
         return self._token(user, f"upload:{run_id}:{name}")
 
     def uploader(self, token: str, run_id: int, name: str) -> User | None:
-        """Return the user whose address for this file of this run has a token."""
+        """Return the user to whom `upload_token` gave a token for this file of this run.
+
+        None if the token is wrong, or its user has gone or has another key by now.
+        """
         return self._bearer(token, f"upload:{run_id}:{name}")
 
     def blob_token(self, user: User, md5: str) -> str:

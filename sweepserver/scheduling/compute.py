@@ -184,7 +184,16 @@ def work(connection: Connection) -> None:
 
 
 def limited(function: Callable, arguments: bytes, seconds: float) -> object:
-    """Return what a function returns, unless it takes more than this much processor time."""
+    """Return what a function returns, unless it takes too much processor time.
+
+    Args:
+        function: The function; it runs in the main thread of this process, which `limited` needs.
+        arguments: Its arguments, a pickled tuple from the server itself.
+        seconds: How much processor time of this process it may take.
+
+    Raises:
+        ComputeError: It takes more.
+    """
 
     def stop(*_: object) -> NoReturn:
         raise ComputeError(f"The computation takes longer than {seconds:g} seconds.")

@@ -9,7 +9,7 @@ here.
 import random
 from collections.abc import Sequence
 
-from sweepserver.search.checks import GOALS, METHODS, check, problems
+from sweepserver.search.checks import METHODS, check, problems
 from sweepserver.search.distributions import (
     DISTRIBUTIONS,
     extremes,
@@ -18,6 +18,7 @@ from sweepserver.search.distributions import (
     step,
 )
 from sweepserver.search.grid import Grid, axis
+from sweepserver.search.metric import DEFAULT_GOAL, GOALS
 from sweepserver.search.parameter_checks import ON_A_GRID, parameter_problems
 from sweepserver.search.parameters import SearchError, distribution, flatten
 from sweepserver.search.past import Past, random_point
@@ -26,6 +27,7 @@ from sweepserver.search.scales import NULL, Scale, hyperparameters
 from sweepserver.search.sections import SECTIONS, warnings
 
 __all__ = [
+    "DEFAULT_GOAL",
     "DISTRIBUTIONS",
     "GOALS",
     "METHODS",

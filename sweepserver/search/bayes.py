@@ -64,7 +64,14 @@ def draw(parameters: dict[tuple, dict], rng: random.Random) -> dict[tuple, objec
 def others(
     parameters: dict[tuple, dict], axes: dict[tuple, Axis], tried: int, rng: random.Random
 ) -> Iterator[dict[tuple, object]]:
-    """Yield points, a new one among them if there is one that is not among `tried` others."""
+    """Yield points, a new one among them if there is one that is not among `tried` others.
+
+    Args:
+        parameters: The distributions of the parameters, by their paths.
+        axes: Of those that vary, the axes.
+        tried: How many points there are already.
+        rng: What the random points are drawn with.
+    """
     for _ in range(MOST_DRAWS):
         yield draw(parameters, rng)
     choices = [values for axis in axes.values() if (values := axis.values()) is not None]

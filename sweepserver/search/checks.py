@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator
 
 from sweepserver.search import hyperband, numerals
 from sweepserver.search.grid import axis
+from sweepserver.search.metric import DEFAULT_GOAL, GOALS
 from sweepserver.search.parameter_checks import parameter_problems
 from sweepserver.search.parameters import SearchError, flatten, is_count, is_number, is_single
 from sweepserver.search.values import MOST_PATH_CHARACTERS, closest, shorten
@@ -15,7 +16,6 @@ from sweepserver.search.values import MOST_PATH_CHARACTERS, closest, shorten
 METHODS = ("grid", "random", "bayes")
 # By which methods the schedulers search that run in a user's process.
 ENGINES: dict[str, tuple[str, ...]] = {"wandb": METHODS, "optuna": ("custom",), "ax": ("custom",)}
-GOALS = ("minimize", "maximize")
 MOST_VALUES_OF_AXES = 100_000  # of a grid together; they are held in memory
 
 
@@ -126,7 +126,7 @@ def one_metric_problems(metric: object) -> Iterator[str]:
             f"metric has a name of {len(name):,} characters: it must have at most "
             f"{MOST_PATH_CHARACTERS}"
         )
-    goal, target = metric.get("goal", GOALS[0]), metric.get("target")
+    goal, target = metric.get("goal", DEFAULT_GOAL), metric.get("target")
     if goal not in GOALS:
         yield (
             f"metric goal is {shorten(goal)}: it must be one of {', '.join(GOALS)}"

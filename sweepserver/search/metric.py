@@ -28,6 +28,10 @@ AGGREGATES: dict[str, Callable[[float, float], float]] = {
 `mean` is not among them: it is not a value that the run has logged.
 """
 
+GOALS = ("minimize", "maximize")
+DEFAULT_GOAL = GOALS[0]
+"""The goal of a metric for which a configuration names none, as with W&B."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,11 @@ class Metric:
     def of(cls, config: Mapping) -> "Metric | None":
         """Return the metric of a sweep's configuration, None if it names none.
 
-        The goal is to minimize unless the configuration says otherwise, as with W&B.
+        Its goal is `DEFAULT_GOAL` unless the configuration says otherwise.
         """
         section = config.get("metric") or {}
         name = section.get("name")
-        return cls(name, section.get("goal") == "maximize") if name else None
+        return cls(name, section.get("goal", DEFAULT_GOAL) == "maximize") if name else None
 
     @classmethod
     def required(cls, config: Mapping) -> "Metric":

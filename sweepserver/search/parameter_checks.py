@@ -123,7 +123,7 @@ def range_problems(settings: dict, kind: str) -> Iterator[str]:
 
 
 def end_problems(low: float, high: float, kind: str) -> Iterator[str]:
-    """Yield why two numbers are not the ends of a range."""
+    """Yield why two numbers are not the ends of a range of a kind, a distribution's name."""
     if not low < high:
         yield f"has min {low} and max {high}: min must be a number below max"
     elif kind.endswith("log_uniform_values") and low <= 0:

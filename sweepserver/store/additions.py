@@ -35,6 +35,11 @@ class Part:
 def parsed(name: str, offset: int, texts: list[str]) -> Part:
     """Return lines of a file of a post; takes a while if they are many.
 
+    Args:
+        name: The file's name, as the client calls it.
+        offset: The number of the first line in the file.
+        texts: The lines.
+
     Raises:
         RequestError: One that must hold a JSON object does not.
     """
@@ -51,6 +56,14 @@ def fitting(text: str, line: int, what: str) -> tuple[str, dict]:
     A refusal would end the upload of all that the run logs from then on, so the rest is kept:
     first W&B's own keys, then the others in the order of the alphabet.  `history.LEFT_OUT` counts
     the others.
+
+    Args:
+        text: The line.
+        line: Its number in its file, for the error.
+        what: What the file is called in the error.
+
+    Raises:
+        RequestError: The line holds no JSON object.
     """
     row = parse_object(text, f"Line {line} of the {what}")
     if fits(text, row):
@@ -213,7 +226,18 @@ JSON_FILES = {
 
 
 def of(store: Store, run: Run, parts: dict[str, Part]) -> list[Addition]:
-    """Return what the parts of a post add to a run; takes a while if its keys are many."""
+    """Return what the parts of a post add to a run; takes a while if its keys are many.
+
+    Nothing is written yet, which `write` does.
+
+    Args:
+        store: Where the run is.
+        run: The run as it is now; if it has changed meanwhile, the additions no longer fit.
+        parts: What `parsed` returned, by the names of files.
+
+    Raises:
+        RequestError: A line can't be kept.
+    """
     return [WRITERS[name](store, run, part) for name, part in parts.items()]
 
 

@@ -82,7 +82,15 @@ class Blobs:
         return [md5 for (md5,) in rows]
 
     def keep(self, md5: str, arrived: Path) -> None:
-        """Keep arrived bytes, if an artifact needs them."""
+        """Keep arrived bytes, if an artifact needs them.
+
+        Args:
+            md5: Their digest in hexadecimal, which has been checked.
+            arrived: Where they are now; the file is moved from there.
+
+        Raises:
+            NotFoundError: No artifact needs them any more.
+        """
         with self._store.writing():
             if not self._is_needed(md5):
                 raise NotFoundError("The artifact of this file no longer exists.")

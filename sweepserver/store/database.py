@@ -282,7 +282,7 @@ class Store:
     # Table and column names below come from the code and its dataclasses, never from a request.
 
     def all(self, kind: type[AnyRow], order: str = "rowid", /, **where: object) -> list[AnyRow]:
-        """Return the records whose columns have these values, in the order of a column."""
+        """Return the records whose columns have these values (None: NULL), in order of a column."""
         condition = " AND ".join(f"{column} IS ?" for column in where) or "TRUE"
         rows = self.execute(
             f"SELECT * FROM {kind.TABLE} WHERE {condition} ORDER BY {order}",  # noqa: S608

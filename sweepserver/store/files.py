@@ -44,7 +44,17 @@ class Files:
         return self._folder / f"arriving-{uuid.uuid4().hex}"
 
     def keep(self, run: Run, name: str, arrived: Path, md5: bytes) -> None:
-        """Make arrived bytes the content of a run's file."""
+        """Make arrived bytes the content of a run's file, in place of what it had before.
+
+        Args:
+            run: The run.
+            name: The file's name in the run.
+            arrived: Where the bytes are now; the file is moved from there.
+            md5: The digest of the bytes that arrived.
+
+        Raises:
+            NotFoundError: The run was deleted meanwhile.
+        """
         values = {
             "size": arrived.stat().st_size,
             "md5": base64.b64encode(md5).decode(),

@@ -33,6 +33,14 @@ def forget(store: Store, run: Run, after_step: float | None = None) -> Run:
     """Delete what a run has logged, all or after a step; return the updated run.
 
     The client then numbers history rows on from those that are left, and all other lines from 0.
+
+    Args:
+        store: Where it is; inside `writing`.
+        run: The run.
+        after_step: The last step that stays; None deletes everything.
+
+    Raises:
+        RequestError: With a step, the history is too long, see `check_rereadable`.
     """
     if after_step is not None:
         check_rereadable(store, run)
@@ -62,7 +70,17 @@ def delete_in_parts(store: Store, run: Run) -> None:
 
 
 def copy_history(store: Store, source: Run, run: Run, last_step: int) -> Run:
-    """Copy another run's history to a new run; return the updated run."""
+    """Copy another run's history to a new run; return the updated run.
+
+    Args:
+        store: Where both are; inside `writing`.
+        source: The run whose history is copied.
+        run: The new run.
+        last_step: The last step that is copied.
+
+    Raises:
+        RequestError: The source's history is too long, see `check_rereadable`.
+    """
     check_rereadable(store, source)
     store.execute(
         "INSERT INTO history (run_id, line, step, row) "
@@ -126,7 +144,14 @@ BETWEEN_STEPS = "FROM history WHERE run_id = ?1 AND step >= ?2 AND step < ?3"
 def read_history(
     store: Store, run: Run, first_step: int | None = None, end_step: int | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Yield (line number, row) of the history from one step to before another, by steps."""
+    """Yield (line number, row) of the history from one step to before another, by steps.
+
+    Args:
+        store: Where it is.
+        run: The run.
+        first_step: The first step; None for the run's first.
+        end_step: The step before which to end; None for the run's end.
+    """
     statement = f"SELECT line, row {BETWEEN_STEPS} ORDER BY step, line"
     return store.stream(statement, run.id, *steps(first_step, end_step))
 
@@ -192,7 +217,15 @@ def rare_keys(known: dict, limit: int) -> list[str]:
 
 
 def read_rows(store: Store, table: str, run: Run, first: int = 0, count: int = -1) -> list[tuple]:
-    """Return (line number, text) of a table's lines from number `first` on."""
+    """Return (line number, text) of a table's lines from number `first` on.
+
+    Args:
+        store: Where they are.
+        table: `history`, `events` or `console`.
+        run: The run.
+        first: The first line number.
+        count: How many lines at most; -1 for all.
+    """
     rows = store.execute(SELECT_ROWS.format(table), run.id, first, count)
     return [tuple(row) for row in rows]
 
@@ -203,7 +236,14 @@ def stream_rows(store: Store, table: str, run: Run, first: int = 0) -> Iterator[
 
 
 def read_console(store: Store, run: Run, first: int, width: int) -> list[tuple]:
-    """Return (line number, beginning) of the console lines from number `first` on."""
+    """Return (line number, beginning) of the console lines from number `first` on.
+
+    Args:
+        store: Where they are.
+        run: The run.
+        first: The first line number.
+        width: How many characters of each line.
+    """
     rows = store.execute(
         "SELECT line, substr(row, 1, ?) FROM console WHERE run_id = ? AND line >= ? ORDER BY line",
         width,

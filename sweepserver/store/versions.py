@@ -36,7 +36,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def version_of(store: Store, collection: Collection, alias: str) -> Artifact | None:
-    """Return the version that an alias, or a number such as `v3`, points to."""
+    """Return the version that an alias, or a number such as `v3`, points to; None if none does."""
     if match := VERSION.fullmatch(alias):
         return store.find(Artifact, collection_id=collection.id, version=int(match[1]))
     found = store.find(Alias, collection_id=collection.id, name=alias)

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from tests.waiting import patience, wait_for, wait_for_text
 from workshop import stored_outputs
 from workshop.batch.execution import numbered_notebooks
 from workshop.classroom import copies
+from workshop.classroom.lab_news import ANNOUNCEMENTS
 from workshop.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
@@ -63,6 +65,13 @@ def test_stored_notebook_opens_without_errors(lab, page, path):
     title = page.locator(".jp-Notebook h1").first.inner_text()
     assert title.rstrip("¶").lower().replace(" ", "_") == path.stem[3:]
     assert page.locator(".jp-Dialog").count() == 0
+
+
+def test_jupyterlab_does_not_ask_whether_to_show_its_news(lab, page):
+    open_notebook(page, lab, Path(STORED).stem)
+    config = json.loads(page.locator("#jupyter-config-data").text_content())
+    assert ANNOUNCEMENTS in config["disabledExtensions"]
+    assert page.get_by_text("official Jupyter news").count() == 0
 
 
 def test_outputs_that_a_notebook_comes_with_are_not_shown(lab, page):

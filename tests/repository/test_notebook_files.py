@@ -79,6 +79,13 @@ def test_outputs_hold_no_error_path_or_key(path):
 
 
 @every_notebook
+def test_results_are_shown_as_plain_values(path):
+    for output in outputs(path):
+        result = output.get("data", {}).get("text/plain", "")
+        assert not re.search(r"\bnp\.\w+", result), f"{result}: convert it, as by bool() or float()"
+
+
+@every_notebook
 def test_every_picture_has_an_alternative_text(path):
     read_aloud = {output.get("data", {}).get("text/html") for output in outputs(path)}
     for output in outputs(path):

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from workshop.define import program as programs
 from workshop.errors import WorkshopError
 from workshop.initialize.registration import get
 from workshop.paths import ROOT, home, shown
-from workshop.run_agents import agent_output, interruption, progress
-from workshop.trainer import cpus, preemption
+from workshop.run_agents import agent_output, gpus, interruption, progress
+from workshop.trainer import preemption
 
 
 def run_in_process(
@@ -94,34 +94,42 @@ def _trainer() -> Callable[[], object]:
 
 def run_processes(
     path: str,
-    tasks: int = 2,
-    at_once: int = 2,
+    tasks: int | None = None,
+    at_once: int | None = None,
     count: int | None = None,
     folder: str | Path = ROOT,
+    one_per_gpu: bool = False,
 ) -> list[Path]:
     """Run `wandb agent` processes on this machine, as the array `1-TASKS%AT_ONCE` would.
 
-    Processes that run at once share the CPUs evenly.  An interrupt ends them after their trials'
-    current step, and the trials' runs go back to the sweep.  If an agent gives up after too many
-    failures, a printed line says so.
+    Processes that run at once share the CPUs evenly, and with `one_per_gpu` each has a GPU to
+    itself.  An interrupt ends them after their trials' current step, and the trials' runs go back
+    to the sweep.  If an agent gives up after too many failures, a printed line says so.
 
     Args:
         path: the sweep, `entity/project/ID`.
-        tasks: the total number of processes.
-        at_once: how many of them run at once.
+        tasks: the total number of processes; by default `at_once`.
+        at_once: how many of them run at once; by default 2, or with `one_per_gpu` one per GPU.
         count: the number of runs after which each process ends (`--count`); by default it ends
             when the sweep has no more work.
         folder: the working directory of the agents, and of the sweep's program unless its command
             has `--chdir`; by default the clone.
+        one_per_gpu: set `CUDA_VISIBLE_DEVICES` for each process to one of the GPUs that this
+            process may use: those that SLURM or you named in that variable, otherwise all that
+            `nvidia-smi` lists (of a GPU divided by MIG, its instances).  Without it, all
+            processes use the same GPU.  We tested the variable, but not on a machine that has
+            several GPUs.
 
     Returns:
         The processes' log files.
 
     Raises:
         WorkshopError: the client's mode keeps runs from the server, the sweep's program is not in
-            the folder, an agent itself failed or could not start the program (a failed run is not
-            the agent's failure), or it was interrupted.
+            the folder, there are fewer GPUs than agents at once, an agent itself failed or could
+            not start the program (a failed run is not the agent's failure), or it was interrupted.
     """
+    slots = gpus.slots(at_once, one_per_gpu)
+    tasks = len(slots) if tasks is None else tasks
     place = Path(folder).expanduser().resolve()
     mode.check(mode.find(folder=place))
     _check_program(path, place)
@@ -129,14 +137,19 @@ def run_processes(
     logged.mkdir(parents=True, exist_ok=True)
     waiting = [logged / f"agent-{number}.log" for number in range(tasks, 0, -1)]
     logs: dict[subprocess.Popen, Path] = {}
+    in_slot: list[subprocess.Popen | None] = [None] * len(slots)
 
     def working() -> bool:
-        running = sum(agent.poll() is None for agent in logs)
-        while waiting and running < at_once:
-            log = waiting.pop()
-            logs[_start_agent(path, at_once, count, log, place)] = log
-            running += 1
-        return running > 0
+        for number, environment in enumerate(slots):
+            agent = in_slot[number]
+            if agent and agent.poll() is not None:
+                agent = None
+            if waiting and not agent:
+                log = waiting.pop()
+                agent = _start_agent(path, environment, count, log, place)
+                logs[agent] = log
+            in_slot[number] = agent
+        return any(in_slot)
 
     with interruption.of_processes(path):
         try:
@@ -203,14 +216,14 @@ def log_folder(path: str) -> Path:
 
 
 def _start_agent(
-    path: str, at_once: int, count: int | None, log: Path, folder: Path
+    path: str, variables: Mapping[str, str], count: int | None, log: Path, folder: Path
 ) -> subprocess.Popen:
     command = [sys.executable, "-m", "wandb", "agent"]
     # The agent forwards an interrupt to its trial, and waits for it up to this timeout.
     command += ["--forward-signals", "--term-timeout", str(interruption.TRIAL_LIMIT_S)]
     if count is not None:
         command += ["--count", str(count)]
-    environment = os.environ | cpus.shared_by(at_once)
+    environment = os.environ | variables
     environment.pop("WANDB_SERVICE", None)  # our client's background process is not the agent's
     with log.open("w") as output:
         # In a session of its own, so that an interrupt of the notebook reaches it only through us.

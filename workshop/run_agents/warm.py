@@ -27,8 +27,9 @@ def run_warm(path: str, at_once: int = 2, count: int | None = None) -> list[Path
     """Run warm agents on this machine.
 
     Each does its runs in its own process, as `run_in_process` does, and they share the CPUs evenly.
-    The first call loads the libraries, once for all agents and all later calls.  An interrupt ends
-    the agents after their trials' current step, and the trials' runs go back to the sweep.
+    The first call loads the libraries, once for all agents and all later calls.  All use the same
+    GPU, if there is one; `run_processes` can give each agent its own.  An interrupt ends the agents
+    after their trials' current step, and the trials' runs go back to the sweep.
 
     Args:
         path: the sweep, `entity/project/ID`.

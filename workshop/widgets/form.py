@@ -10,11 +10,12 @@ from typing import Any
 
 import ipywidgets
 
-from sweepserver.search import GOALS, METHODS
+from sweepserver.search import DEFAULT_GOAL, GOALS, METHODS
 from workshop.define import definition, saving, schema
 from workshop.define.linter import lint
 from workshop.errors import WorkshopError, and_more
 from workshop.paths import shown
+from workshop.trainer.metrics import VALIDATION_ACCURACY
 from workshop.widgets.base import (
     NO_WIDTH,
     SCROLLING,
@@ -47,12 +48,12 @@ class SweepForm(Shown):
     def __init__(self, config: Mapping[str, Any]):
         _check_sections(config)
         self._rest = {key: value for key, value in config.items() if key not in _EDITED}
-        metric = config.get("metric") or {}
         self._hyperband = dict(config.get("early_terminate") or {})
         self._method = _choice("Method", METHODS, config.get("method", "grid"))
         self._schema = schema.find(config)
-        self._metric = _metric(self._schema, metric.get("name"))
-        self._goal = _choice("Goal", GOALS, metric.get("goal", "maximize"))
+        self._judged_by = _judged_by(config.get("metric") or {}, self._schema)
+        self._metric = _metric(self._schema, self._judged_by["name"])
+        self._goal = _choice("Goal", GOALS, self._judged_by["goal"])
         self._run_cap = ipywidgets.Text(
             description="Most runs (run_cap)", value=str(config.get("run_cap", "")),
             placeholder="no limit", **_WIDE,
@@ -91,7 +92,8 @@ class SweepForm(Shown):
         """The current sweep configuration, which may have problems."""
         config = copy.deepcopy(self._rest)
         config["method"] = self._method.value
-        config["metric"] = {"name": self._metric.value, "goal": self._goal.value}
+        chosen = {"name": self._metric.value, "goal": self._goal.value}
+        config["metric"] = copy.deepcopy(self._judged_by) | chosen
         config["parameters"] = {row.name: row.specification for row in self._rows.children}
         if self._run_cap.value.strip():
             config["run_cap"] = _whole(self._run_cap.value)
@@ -207,12 +209,17 @@ def sweep_form(config: Mapping[str, Any]) -> SweepForm:
             are kept.
 
     Raises:
-        WorkshopError: a section can't be shown, for example `parameters` that are a list.
+        WorkshopError: a section can't be shown, for example `parameters` that are a list, or
+            `metrics`.
     """
     return SweepForm(config)
 
 
 def _check_sections(config: Mapping[str, Any]) -> None:
+    if config.get("metrics"):
+        raise WorkshopError(
+            "the sweep has several goals (metrics), but the form shows only one: edit its file"
+        )
     for name in ("metric", "parameters", "early_terminate"):
         _check_mapping(name, config.get(name) or {})
     for name, specification in (config.get("parameters") or {}).items():
@@ -230,12 +237,20 @@ def _choice(description: str, known: Sequence[str], given: Any) -> ipywidgets.Dr
     return ipywidgets.Dropdown(description=description, options=options, value=given, **_WIDE)
 
 
-def _metric(known: schema.Schema | None, given: str | None) -> ipywidgets.ValueWidget:
+def _judged_by(metric: Mapping[str, Any], known: schema.Schema | None) -> dict[str, Any]:
+    """Return the metric that the form starts with; if none is named, the kit's accuracy."""
+    name, goal = metric.get("name") or "", DEFAULT_GOAL
+    if not name and known and known.metrics:
+        name, goal = VALIDATION_ACCURACY, "maximize"
+    return {"name": name, "goal": goal} | dict(metric) | {"name": name}
+
+
+def _metric(known: schema.Schema | None, given: str) -> ipywidgets.ValueWidget:
     """Return the control for the metric: a list, or a text field if the metrics are unknown."""
     if known and known.metrics:
-        return _choice("Metric", known.metrics, given or known.metrics[-1])
+        return _choice("Metric", known.metrics, given)
     return ipywidgets.Text(
-        description="Metric", value=given or "", placeholder="as the program logs it", **_WIDE
+        description="Metric", value=given, placeholder="as the program logs it", **_WIDE
     )
 
 

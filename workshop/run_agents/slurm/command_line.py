@@ -66,11 +66,17 @@ def repair(
     dry_run: bool,
     only: list[str],
     here: bool,
+    one_per_gpu: bool = False,
 ) -> None:
     """Complete a sweep: run the points that failed, disappeared or were never handed out."""
     from workshop.connection import backend
     from workshop.run_agents import slurm
 
+    if one_per_gpu and not here:
+        raise WorkshopError(
+            "--one-per-gpu is for agents on this machine: add --here, or leave it out; in an array "
+            "the site profile says how many GPUs a task has"
+        )
     backend.connect()
     if dry_run:
         print(slurm.gaps(sweep, only))
@@ -81,7 +87,7 @@ def repair(
                 f"option {option[0]} is for sbatch, but --here doesn't submit an array: leave out "
                 "one of the two"
             )
-        slurm.repair_here(sweep, at_once or 2, only=only)
+        slurm.repair_here(sweep, at_once, only=only, one_per_gpu=one_per_gpu)
         return
     options: dict[str, Any] = dict(_sbatch_option(text) for text in option)
     if job := slurm.repair(sweep, only=only, site=site, at_once=at_once, **options):
@@ -179,6 +185,9 @@ def add_commands(add: Add) -> None:
     )
     command.add_argument(
         "--here", action="store_true", help="use agents on this machine instead of an array"
+    )
+    command.add_argument(
+        "--one-per-gpu", action="store_true", help="with --here: give each agent a GPU to itself"
     )
     add(cancel).add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
 

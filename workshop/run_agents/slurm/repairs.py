@@ -18,6 +18,7 @@ from workshop import files
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import shown
+from workshop.run_agents import gpus
 from workshop.run_agents.local import run_processes
 from workshop.run_agents.slurm import journal
 from workshop.run_agents.slurm.array import ArrayJob, submit
@@ -288,17 +289,19 @@ def repair(
 
 def repair_here(
     sweep_path: str,
-    at_once: int = 2,
+    at_once: int | None = None,
     show: Callable[[str], object] = print,
     only: Collection[str] = (),
+    one_per_gpu: bool = False,
 ) -> list[Path]:
     """Complete a sweep with agent processes on this machine, as `repair` does with an array.
 
     Args:
         sweep_path: `entity/project/ID`.
-        at_once: how many agents run at once.
+        at_once: how many agents run at once; by default as for `run_processes`.
         show: is given lines about each step.
         only: as for `gaps`.
+        one_per_gpu: give each agent a GPU to itself, as `run_processes` does.
 
     Returns:
         The agents' log files; empty if nothing is missing, or array tasks will do it.
@@ -307,12 +310,15 @@ def repair_here(
         WorkshopError: the sweep is paused or canceled, or as `run_processes` says.
     """
     split(sweep_path)
+    at_once = len(gpus.slots(at_once, one_per_gpu))
     with _alone(sweep_path, show):
         work = _find_work(sweep_path, only, show)
         if not work:
             return []
         work.give()
-    return run_processes(sweep_path, min(at_once, work.left), at_once) if work.left else []
+    if not work.left:
+        return []
+    return run_processes(sweep_path, min(at_once, work.left), at_once, one_per_gpu=one_per_gpu)
 
 
 class _Work(NamedTuple):
