@@ -176,7 +176,8 @@ def test_the_metric_of_a_sweep_is_looked_for(server, tmp_path):
 def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, capsys):
     for name in ("argument_parser.py", "training.py"):
         shutil.copy(FOLDER / name, tmp_path)
-    assert cli.main(["adopt", str(tmp_path / "argument_parser.py")]) == 0
+    # No trial is ended because it has logged enough, so it is known how long a run takes.
+    assert cli.main(["adopt", str(tmp_path / "argument_parser.py"), "--rows", "1000"]) == 0
     said = capsys.readouterr().out
     assert f"is started for real, in {tmp_path}:" in said
     assert "An agent has done one run of it." in said

@@ -51,7 +51,9 @@ def test_it_runs_as_proposed_and_resumes_when_another_job_drives_it_out(
     program = resumable_program().replace("import time", "from training import train")
     (tmp_path / "train.py").write_text(program.replace("time.sleep(0.5)", "train(epoch)"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # as the document says
-    assert cli.main(["adopt", str(tmp_path / "train.py"), "--python", sys.executable]) == 0
+    command = ["adopt", str(tmp_path / "train.py"), "--python", sys.executable]
+    # No trial is ended because it has logged enough, so it is known how long a run takes.
+    assert cli.main([*command, "--rows", "1000"]) == 0
     said = capsys.readouterr().out
     proposed = re.search(r"workshop submit ENTITY/PROJECT/SWEEP --site NAME (-o time=\S+)", said)
 

@@ -116,11 +116,10 @@ def run(
             sweep = _sweep(found, tried, target)
             if sweep and found.seconds:
                 _prove(sweep, project)
-            if found.seconds:
-                print(
-                    "On a cluster, once it is registered: workshop submit ENTITY/PROJECT/SWEEP "
-                    f"--site NAME -o time={time_limit(found.seconds)}"
-                )
+            print(
+                "On a cluster, once it is registered: workshop submit ENTITY/PROJECT/SWEEP "
+                f"--site NAME {_time_option(found.seconds)}"
+            )
     return int(not found.is_ready)
 
 
@@ -214,6 +213,12 @@ def _stop(sweep: str) -> None:
     """Hand out no more runs of a sweep, which may be through with them already."""
     if registration.get(sweep).state.upper() not in CLOSED:
         registration.stop(sweep)
+
+
+def _time_option(seconds: float | None) -> str:
+    if seconds is None:
+        return "-o time=H:MM:SS, ample for a whole run: this one was ended before"
+    return f"-o time={time_limit(seconds)}"
 
 
 def time_limit(seconds: float) -> str:
