@@ -50,7 +50,7 @@ def adopt(
     output: Path | None,
     backend: str,
 ) -> int:
-    """Try a program of your own for a moment: can a sweep run it, and does it use what the sweep picks?"""
+    """Try a program of your own for a moment: can a sweep run it, and does it use its values?"""
     # Not at the top: with it comes PyTorch, of which the command's options need nothing.
     from workshop.adopt import session
     from workshop.adopt.trials import Limits
