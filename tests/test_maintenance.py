@@ -100,11 +100,11 @@ def documented(folder, text):
 def test_addresses_that_do_not_answer_are_found(site, tmp_path, capsys):
     names = ("here", "moved", "get", "closed", "gone")
     documented(tmp_path, " ".join(f"<{site}/{name}>" for name in names))
-    (tmp_path / "b.py").write_text("# A comment\n# See http://nowhere.invalid/x.\n")
+    (tmp_path / "b.py").write_text("# A comment\n# (See http://nowhere.invalid/x_(y).)\n")
     commit(tmp_path)
     gone, lost = links.broken(tmp_path)
     assert re.fullmatch(rf"{site}/gone: 404 .*\(a.md:3\)", gone)
-    assert re.fullmatch(r"http://nowhere.invalid/x: .*\(b.py:2\)", lost)
+    assert re.fullmatch(r"http://nowhere.invalid/x_\(y\): .*\(b.py:2\)", lost)
     (tmp_path / "docs/site/conf.py").write_text("unknown")
     with pytest.raises(subprocess.CalledProcessError):
         links.broken(tmp_path)

@@ -30,7 +30,15 @@ def addresses(root: Path) -> Iterator[tuple[str, str, int]]:
             lines = (root / name).read_text(encoding="utf-8").splitlines()
             for number, line in enumerate(lines, 1):
                 for address in ADDRESS.findall(line):
-                    yield address.rstrip(".,;:*_)"), name, number
+                    yield _without_punctuation(address), name, number
+
+
+def _without_punctuation(address: str) -> str:
+    """Return an address without what ends the sentence, or the brackets, around it."""
+    address = address.rstrip(".,;:*_")
+    while address.endswith(")") and address.count(")") > address.count("("):
+        address = address[:-1].rstrip(".,;:")
+    return address
 
 
 def add(app: Sphinx, _: BuildEnvironment) -> None:
