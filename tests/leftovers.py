@@ -40,6 +40,11 @@ def unmarked() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != RUN}
 
 
+def elsewhere() -> dict[str, str]:
+    """Return the environment for a run of pytest that is none of this one's processes."""
+    return {name: value for name, value in unmarked().items() if name != "PYTEST_XDIST_WORKER"}
+
+
 def remember_user(name: str) -> None:
     """Let a user of this machine who was made for a test be removed, whatever ends the run."""
     if RUN in os.environ:

@@ -34,12 +34,13 @@ def is_alive(process: int) -> bool:
 @pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["one process", "workers"])
 def test_a_run_that_is_killed_ends_what_it_started(tmp_path, options):
     (tmp_path / "test_dying.py").write_text(DIES)
-    own = ("PYTEST_XDIST_WORKER", leftovers.RUN)
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    environment |= {"WORD": str(tmp_path / "word"), "PYTHONPATH": str(ROOT)}
+    added = {"WORD": str(tmp_path / "word"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "-p", "tests.fixtures.run", "-c", os.devnull]
     done = subprocess.run(
-        [*command, *options, tmp_path], env=environment, cwd=tmp_path, capture_output=True
+        [*command, *options, tmp_path],
+        env=leftovers.elsewhere() | added,
+        cwd=tmp_path,
+        capture_output=True,
     )
     assert done.returncode == -signal.SIGKILL, done.stdout
     daemon, folder = (tmp_path / "word").read_text().split()

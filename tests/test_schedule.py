@@ -19,12 +19,10 @@ from workshop.paths import ROOT
 )
 def test_a_name_without_a_test_is_named(tmp_path, name, said):
     (tmp_path / "test_here.py").write_text("def test_something(): pass")
-    own = ("PYTEST_XDIST_WORKER", leftovers.RUN)
-    environment = {key: value for key, value in os.environ.items() if key not in own}
     plugins = ("-p", "tests.fixtures.run", "-p", "tests.fixtures.schedule")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "-c", os.devnull, "-n", "1", name],
-        env=environment | {"PYTHONPATH": str(ROOT)},
+        env=leftovers.elsewhere() | {"PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,30 @@ def environment(tmp_path, monkeypatch) -> dict[str, str]:
     }
 
 
+@contextmanager
+def terminated(environment, tmp_path, ready):
+    """Start the script, send it SIGTERM once its task's folder has a file, and wait for its end.
+
+    Yields the processes that it has left, which are then ended.
+    """
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        script = subprocess.Popen(
+            ["bash", str(slurm.SCRIPT), "e/p/s"],
+            env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    left = ["pgrep", "--session", str(script.pid)]
+    try:
+        wait_for((Path(journal.folder("17") / "1") / ready).exists, log.read_text)
+        script.send_signal(signal.SIGTERM)
+        assert script.wait(patience(60)) == 143
+        yield subprocess.run(left, capture_output=True, text=True, check=False).stdout.split()
+    finally:
+        found = subprocess.run(left, capture_output=True, text=True, check=False).stdout
+        for own in map(int, found.split()):
+            os.kill(own, signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "steps"),
     [
@@ -53,26 +78,8 @@ def test_a_script_that_fails_ahead_of_its_agent_says_so_to_the_others(
 
 
 def test_a_script_that_is_cancelled_notes_no_end_by_0(environment, tmp_path):
-    log = (tmp_path / "log").open("wb")
-    script = subprocess.Popen(
-        ["bash", str(slurm.SCRIPT), "e/p/s"],
-        env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
-    place = Path(journal.folder("17") / "1")
-    try:
-        wait_for((place / "agent").exists, (tmp_path / "log").read_text)
-        script.send_signal(signal.SIGTERM)
-        assert script.wait(patience(60)) == 143
-    finally:
-        for own in map(
-            int,
-            subprocess.run(
-                ["pgrep", "--session", str(script.pid)], capture_output=True, text=True, check=False
-            ).stdout.split(),
-        ):
-            os.kill(own, signal.SIGKILL)
-        log.close()
-    assert journal.read("17", 1).starts[-1].status == 143
+    with terminated(environment, tmp_path, "agent"):
+        assert journal.read("17", 1).starts[-1].status == 143
 
 
 def test_a_script_that_alone_is_terminated_waits_for_its_trial_to_end(environment, tmp_path):
@@ -81,16 +88,6 @@ def test_a_script_that_alone_is_terminated_waits_for_its_trial_to_end(environmen
     trial += "while :; do sleep 0.1; done"
     agent = tmp_path / "bin" / "wandb"
     agent.write_text(f"#!/bin/bash\nset -m\nbash -c '{trial.replace(chr(39), chr(34))}' &\nwait\n")
-    log = (tmp_path / "log").open("wb")
-    script = subprocess.Popen(
-        ["bash", str(slurm.SCRIPT), "e/p/s"],
-        env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
-    place = Path(journal.folder("17") / "1")
-    wait_for((place / "ready").exists, (tmp_path / "log").read_text)
-    script.send_signal(signal.SIGTERM)
-    assert script.wait(patience(60)) == 143
-    log.close()
-    assert (place / "saved").exists()
-    left = ["pgrep", "--session", str(script.pid)]
-    assert not subprocess.run(left, capture_output=True, check=False).stdout
+    with terminated(environment, tmp_path, "ready") as left:
+        assert (journal.folder("17") / "1" / "saved").exists()
+        assert not left

@@ -239,18 +239,18 @@ def _accounts(cluster: str) -> list[Account]:
         WorkshopError: the cluster has no accounting, or it doesn't answer.
     """
     user = getpass.getuser()
-    default = _sacctmgr(("DefaultAccount",), "user", user)
-    found = []
-    for row in _sacctmgr(_ASSOCIATION, "associations", f"user={user}", f"cluster={cluster}"):
-        account = Account(
+    defaults = {row["DefaultAccount"] for row in _sacctmgr(("DefaultAccount",), "user", user)}
+    found = [
+        Account(
             name=row["Account"],
-            is_default=row["Account"] in {user["DefaultAccount"] for user in default},
+            is_default=row["Account"] in defaults,
             partition=row["Partition"],
             qualities=_names(row["QOS"]) or (),
             quality=row["DefaultQOS"],
             limits=_limits(row),
         )
-        found.append(account)
+        for row in _sacctmgr(_ASSOCIATION, "associations", f"user={user}", f"cluster={cluster}")
+    ]
     return sorted(found, key=lambda account: not account.is_default)
 
 

@@ -16,7 +16,14 @@ from workshop.paths import ROOT, SLURM, home, shown
 from workshop.run_agents.slurm import commands, journal, task_environment
 from workshop.run_agents.slurm.accounting import claimed
 from workshop.run_agents.slurm.probe import NO_SWEEP
-from workshop.run_agents.slurm.site import ONE_LINE, OPTION, cluster_variables, is_planned, load
+from workshop.run_agents.slurm.site import (
+    ONE_LINE,
+    OPTION,
+    Site,
+    cluster_variables,
+    is_planned,
+    load,
+)
 from workshop.wording import count
 
 SCRIPT = SLURM / "sweep_submission.slrm"
@@ -156,7 +163,7 @@ def plan(
     if tasks is None:
         left = _runs_to_do(sweep_path)
         tasks = min(left, at_once) if runs_per_task == "all" else math.ceil(left / runs_per_task)
-    return _submission(sweep_path, site, tasks, at_once, runs_per_task, named)
+    return _submission(sweep_path, site, profile, tasks, at_once, runs_per_task, named)
 
 
 def plan_probe(site: str) -> Submission:
@@ -165,18 +172,18 @@ def plan_probe(site: str) -> Submission:
     Raises:
         WorkshopError: the profile is wrong.
     """
-    return _submission(NO_SWEEP, site, 1, 1, 1, {})
+    return _submission(NO_SWEEP, site, load(site), 1, 1, 1, {})
 
 
 def _submission(
     sweep_path: str,
     site: str,
+    profile: Site,
     tasks: int,
     at_once: int,
     runs_per_task: RunsPerTask,
     options: dict[str, str | int | bool],
 ) -> Submission:
-    profile = load(site)
     inherited = task_environment.scrubbed(profile.inherit)
     added = (
         _variables_if_installed(site)
