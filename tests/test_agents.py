@@ -95,6 +95,13 @@ def register_unchecked(project: str, **sections: object) -> str:
     return f"{wandb.Api().default_entity}/{project}/{sweep_id}"
 
 
+def register_one_liner(project: str, program: str, *rates: float) -> str:
+    """Register a sweep of a program that costs little to start, because it needs no PyTorch."""
+    command = ["${interpreter}", "-c", program]
+    parameters = {"learning_rate": {"values": rates}}
+    return register_unchecked(project, command=command, parameters=parameters)
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -113,11 +120,7 @@ def test_a_program_that_cannot_be_started_is_said(server, command, reason):
 
 def test_an_agent_that_gives_up_is_said(server, capsys):
     program = "import sys, wandb; wandb.init().finish(); sys.exit(1)"
-    path = register_unchecked(
-        "given-up",
-        command=["${interpreter}", "-c", program],
-        parameters={"learning_rate": {"values": [0.1, 0.2, 0.3, 0.4]}},
-    )
+    path = register_one_liner("given-up", program, 0.1, 0.2, 0.3, 0.4)
     local.run_processes(path, tasks=1)
     assert states(path) == {"finished": 3}, "the client's agent ends with 0 after three"
     assert re.search(
@@ -215,7 +218,8 @@ def test_repair_runs_here_what_failed_and_what_is_missing(server, capsys):
             if run.config["learning_rate"] == 0.1:
                 raise WorkshopError("the disk is full")
 
-    path = register("repaired-here", learning_rate=[0.1, 0.01, 0.001])
+    program = "import wandb; wandb.init().finish()"
+    path = register_one_liner("repaired-here", program, 0.1, 0.01, 0.001)
     local.run_in_process(path, count=2, program=fails_once)
     assert states(path) == {"failed": 1, "finished": 1}
     before = {run.id for run in registration.runs(path)}

@@ -1,9 +1,7 @@
 """The `workshop` command."""
 
 import argparse
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,7 +11,7 @@ from workshop.adopt import command_line as adoption
 from workshop.classroom import command_line as classroom
 from workshop.connection import local_server
 from workshop.errors import WorkshopError, exit_status
-from workshop.paths import NOTEBOOKS, ROOT, WHEEL_PARTS, shown
+from workshop.paths import WHEEL_PARTS, shown
 from workshop.run_agents.rehearsal import command_line as cluster
 from workshop.run_agents.slurm import command_line as arrays
 
@@ -111,33 +109,9 @@ def exercises() -> None:
 
 def lab(jupyter_options: list[str]) -> int:
     """Open JupyterLab at the first notebook, with the local W&B server running."""
-    from workshop.connection import backend
-    from workshop.run_agents import rehearsal
+    from workshop.classroom.lab import open_lab
 
-    if not {"--ip", "--ServerApp.ip"} & {option.partition("=")[0] for option in jupyter_options}:
-        # Jupyter would print two addresses; a browser that signed in at one isn't signed in at the
-        # other, where links may lead.
-        jupyter_options = ["--ServerApp.ip=127.0.0.1", *jupyter_options]
-    command = [
-        sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT),
-        # On a shared machine, others could otherwise read the kernels' messages.
-        "--KernelManager.transport_encryption=auto",
-        "--ServerApp.jpserver_extensions=workshop.classroom.lab_links=True",
-        "--ServerApp.jpserver_extensions=workshop.classroom.lab_news=True",
-        "--ServerApp.contents_manager_class=workshop.classroom.lab_contents.LabContents",
-        # If its output isn't a terminal, Jupyter would start login shells, which may reset `PATH`.
-        f"--ServerApp.terminado_settings=shell_command={os.environ.get('SHELL') or '/bin/sh'}",
-        str(NOTEBOOKS / "00_check_your_setup.ipynb"), *jupyter_options,
-    ]  # fmt: skip
-    with backend.session("local"), rehearsal.session(), subprocess.Popen(command) as jupyter:
-        try:
-            while True:
-                try:
-                    return jupyter.wait()
-                except KeyboardInterrupt:
-                    pass  # JupyterLab gets it as well, and asks whether to stop
-        finally:
-            jupyter.terminate()
+    return open_lab(jupyter_options)
 
 
 def kernel(prefix: Path | None, remove: bool) -> None:

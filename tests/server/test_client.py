@@ -11,10 +11,13 @@ import pytest
 from tests.waiting import patience, wait_for
 
 TRAIN = """
-import wandb
+import pathlib, time, wandb
 
 def main():
     with wandb.init() as run:
+        # The client uploads no metadata of a run that ends before it has written them.
+        while not pathlib.Path(run.dir, "wandb-metadata.json").exists():
+            time.sleep(0.01)
         for epoch in range(3):
             run.log({"Train Loss": run.config.lr / (epoch + 1), "nested": {"epoch": epoch}})
         run.log({"Validation Accuracy": 100 * run.config.lr})

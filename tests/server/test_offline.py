@@ -72,7 +72,7 @@ def test_agents_that_log_offline_compute_each_point_once_and_sync_completes_the_
         run = wait_for(lambda number=number: look()["runs"][number - 1 :], "a run is given")[0]
         given_at = look()["agents"][-1]["heartbeatAt"]
         wait_for(lambda at=given_at: look()["agents"][-1]["heartbeatAt"] > at, "the next beat")
-        assert run["name"] in {folder.name.split("-")[-1] for folder in kept(server)}
+        wait_for(lambda name=run["name"]: name in ids_of(kept(server)), "the run has begun")
         (server.home / f"listed-{run['name']}").touch()
         printed, _ = agent.communicate(timeout=120)
         assert agent.returncode == 0, printed
@@ -89,6 +89,11 @@ def test_agents_that_log_offline_compute_each_point_once_and_sync_completes_the_
     losses = sorted(json.loads(run["summaryMetrics"])["loss"] for run in seen["runs"])
     assert losses == [0.1, 0.2, 0.3]
     assert seen["state"] == "FINISHED"
+
+
+def ids_of(folders: list[Path]) -> set[str]:
+    """Return the IDs of runs, from their folders."""
+    return {folder.name.split("-")[-1] for folder in folders}
 
 
 def kept(server: RunningServer) -> list[Path]:

@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import patience
 
 LOGGING = """
-import json, sys, time, wandb
+import json, pathlib, sys, time, wandb
 settings = wandb.Settings(x_label="node-1")
 with wandb.init(project="api", config={"lr": 0.1, "model": {"depth": 3}}, tags=["a", "b"],
                 group="g", job_type="train", notes="note", settings=settings) as run:
@@ -21,6 +21,9 @@ with wandb.init(project="api", config={"lr": 0.1, "model": {"depth": 3}}, tags=[
     run.alert("Attention", "The loss is low.", level="WARN")
     print("printed")
     print("wrong", file=sys.stderr)
+    # The client uploads no metadata of a run that ends before it has written them.
+    while not pathlib.Path(run.dir, "wandb-metadata.json").exists():
+        time.sleep(0.01)
 print(json.dumps(run.id))
 """
 

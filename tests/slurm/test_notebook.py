@@ -12,10 +12,13 @@ from workshop.paths import NOTEBOOKS
 RATES = [0.1, 0.001]
 
 
+pytestmark = pytest.mark.slow  # the executed notebook has agents here and an array
+
+
 @pytest.mark.parametrize(
     "runner",
     [
-        pytest.param("agent_processes", marks=pytest.mark.slow),
+        "agent_processes",
         pytest.param("slurm_array", marks=[pytest.mark.slurm, pytest.mark.xdist_group("cluster")]),
     ],
 )

@@ -1,6 +1,7 @@
 """What `workshop status` shows of a ledger, and what it leaves out."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from workshop import cli
 from workshop.errors import WorkshopError
 from workshop.run_agents import slurm
+from workshop.run_agents.slurm import journal
 
 PATH = "local/p/abcd1234"
 KINDS = ["finished"] * 150 + ["code error"] * 3 + ["node failure"] + ["running"] * 6
@@ -83,6 +85,23 @@ def test_a_program_reads_json_and_nothing_else(capsys):
     assert found["counts"]["finished"] == 150
     assert len(found["tasks"]) == 40
     assert found["tasks"][0]["run"] is None
+
+
+def test_the_sweep_is_the_one_submitted_last_unless_it_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    monkeypatch.setattr("workshop.run_agents.slurm.ledger", lambda path: asked.append(path) or some)
+    asked, some = [], frame(KINDS[:1])
+    assert cli.main(["status"]) == 2
+    assert "no array has been submitted from here: name a sweep" in capsys.readouterr().err
+    # Of two clusters, each of which counts its jobs by itself.
+    for job, sweep, at in [("90", "local/p/older", 1), ("7", "local/p/newer", 2)]:
+        journal.folder(job).mkdir(parents=True)
+        journal.record(job, sweep=sweep, tasks=1)
+        os.utime(journal.folder(job) / "array.json", (at, at))
+    assert cli.main(["status"]) == 0
+    assert "Sweep local/p/newer, the one submitted last\n" in capsys.readouterr().out
+    assert cli.main(["status", PATH, "--json"]) == 0
+    assert asked == ["local/p/newer", PATH]
 
 
 @pytest.mark.parametrize(

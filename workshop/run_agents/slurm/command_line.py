@@ -41,10 +41,18 @@ def status(sweep: str, only: list[str], state: list[str], show_all: bool, as_jso
     """Show how each array task of a sweep ended, and why."""
     from workshop.connection import backend
     from workshop.run_agents import slurm
+    from workshop.run_agents.slurm import journal
 
     # `connect` prints which server it is; stdout must hold nothing but JSON.
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         backend.connect()
+        if not sweep:
+            if not (sweep := journal.newest_sweep()):
+                raise WorkshopError(
+                    "no array has been submitted from here: name a sweep, entity/project/ID, or "
+                    "submit one with `workshop submit`"
+                )
+            print(f"Sweep {sweep}, the one submitted last")
     ledger = slurm.ledger(sweep)
     if only or state or show_all or as_json:
         rows = slurm.select(ledger, only, state)
@@ -165,7 +173,10 @@ def add_commands(add: Add) -> None:
         "--tasks", type=int, metavar="N", help="the array's size, for a sweep that never ends"
     )
     command = add(status)
-    command.add_argument("sweep", metavar="SWEEP", help="entity/project/ID")
+    command.add_argument(
+        "sweep", nargs="?", default="", metavar="SWEEP",
+        help="entity/project/ID (default: the one whose array was submitted last)",
+    )  # fmt: skip
     _add_causes(command, "show tasks with this cause, such as code-error; can be repeated")
     command.add_argument(
         "--state", action="append", default=[], metavar="STATE",

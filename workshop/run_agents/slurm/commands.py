@@ -19,6 +19,10 @@ _ANSWER_LIMIT_S = 30
 _NO_TASKS = "4294967294"
 
 
+class CommandError(WorkshopError):
+    """One of SLURM's commands ended with an error, which the message quotes."""
+
+
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     """Run one of SLURM's commands and return its output.
 
@@ -26,7 +30,8 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     (`workshop.run_agents.slurm.site` has those of sites and arrays).
 
     Raises:
-        WorkshopError: the command is not installed, fails, or doesn't answer within its timeout.
+        CommandError: the command ended with an error.
+        WorkshopError: it is not installed, or doesn't answer within its timeout.
     """
     program = command[0]
     try:
@@ -52,7 +57,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         lines = (done.stderr or done.stdout).strip().splitlines() or ["it does not say why"]
         own = [line for line in lines if line.startswith(f"{program}: ")] or lines
         reason = re.sub(rf"{program}: (error: |fatal: )?", "", own[-1])
-        raise WorkshopError(f"SLURM's `{program}` failed: {reason}")
+        raise CommandError(f"SLURM's `{program}` failed: {reason}")
     return done.stdout
 
 
@@ -62,7 +67,13 @@ def ping(environment: Mapping[str, str] | None = None) -> None:
     Raises:
         WorkshopError: it does not.
     """
-    run(["scontrol", "ping"], environment)
+    try:
+        run(["scontrol", "ping"], environment)
+    except CommandError as error:
+        raise WorkshopError(
+            f"SLURM's commands are installed here, but no cluster answers them ({error}): use a "
+            "cluster's login node, or run the agents on this machine"
+        ) from None
 
 
 def cluster_name(environment: Mapping[str, str] | None = None) -> str:

@@ -142,6 +142,13 @@ def arrays(sweep_path: str) -> list[str]:
     return found
 
 
+def newest_sweep() -> str:
+    """Return the sweep of the array that was submitted last; empty if none was."""
+    # By time, because each cluster counts its jobs by itself.
+    records = sorted(logs().glob("*/array.json"), key=lambda file: file.stat().st_mtime)
+    return next((mapping(file).get("sweep", "") for file in reversed(records)), "")
+
+
 def tasks(job_id: str) -> list[int]:
     """Return the tasks of an array that have started."""
     places = (file.parent for file in folder(job_id).glob("*/notes"))
