@@ -27,6 +27,13 @@ def test_exact(seconds, words):
     assert durations.exact(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(300, "00:05:00"), (216_000, "2-12:00:00"), (59.6, "00:01:00")]
+)
+def test_clock(seconds, words):
+    assert durations.clock(seconds) == words
+
+
 def test_a_long_epoch_tells_how_far_it_is_and_what_would_take_less(capsys):
     clock = itertools.chain([0], itertools.count(0, 9)).__next__  # each step takes nine seconds
     assert list(announced(range(8), 8, 1, 10, clock)) == list(range(8))

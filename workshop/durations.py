@@ -1,4 +1,4 @@
-"""Durations in words."""
+"""Durations in words, and as SLURM writes them."""
 
 from workshop.wording import count
 
@@ -10,6 +10,15 @@ def exact(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as SLURM writes it, such as `00:05:00` or `2-12:00:00`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    before = f"{days}-" if days else ""
+    return f"{before}{hours:02}:{minutes:02}:{seconds:02}"
 
 
 def rough(seconds: float) -> str:

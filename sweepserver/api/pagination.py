@@ -2,7 +2,7 @@
 
 The client reads a list page by page and sends back the cursor at which the last page ended.  A
 cursor names the list (`TOKEN:OFFSET`), so that a page costs the same however long the list is, and
-so that no item is told twice or left out because others changed meanwhile.  The lists of IDs are
+so that no item is repeated or left out because others changed meanwhile.  The lists of IDs are
 kept in memory; when one has been forgotten, the list is taken as it is by then.
 """
 

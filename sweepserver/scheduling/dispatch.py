@@ -1,9 +1,9 @@
 """What an agent is told to do.
 
-An agent beats every five seconds and tells which runs it keeps alive.  It is given one run at a
-time: first one that another agent left behind, then one that was enqueued, then a new one.  It is
-never told to exit while it still runs something, because it would kill that, unless its sweep is
-canceled.
+An agent sends a heartbeat every five seconds, with the runs that it keeps alive.  It gets one run
+at a time: first one that another agent left behind, then one that was enqueued, then a new one.
+It is never told to exit while it still runs something, because it would kill that, unless its
+sweep is canceled.
 
 Every method that changes something is to be called inside `Store.writing`.
 """

@@ -87,7 +87,7 @@ class SuggestionPending(Exception):  # noqa: N818
 
 
 class Proposals:
-    """Knows for every sweep of a store what to try next."""
+    """Works out what each sweep of a store should try next."""
 
     def __init__(self, store: Store):
         self._store = store

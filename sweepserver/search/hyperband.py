@@ -105,7 +105,7 @@ def to_stop(config: dict, histories: dict[str, list[float]], live: set[str]) -> 
 
 
 def is_judged(config: Mapping, values: int) -> bool:
-    """Return whether a run that has logged so many values was compared with others.
+    """Return whether a run was compared with others by the time it had logged some values.
 
     Args:
         config: The sweep's configuration; without `early_terminate`, no run ever is.

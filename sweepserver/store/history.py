@@ -18,7 +18,7 @@ from sweepserver.store.database import Store
 from sweepserver.store.records import Run
 
 Item = TypeVar("Item")
-# A key that an even sample would leave with fewer points is rare; so many are looked for at most.
+# A key that an even sample would leave with fewer points is rare.
 FEW_POINTS = 100
 MOST_RARE_KEYS = 20
 # W&B asks for fewer than 10,000 metrics (https://docs.wandb.ai/models/track/limits); every look at

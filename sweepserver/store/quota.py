@@ -174,7 +174,7 @@ class Quota:
             raise self._refusal(entity)
 
     def _has_room(self, entity: str, size: int) -> bool:
-        """Return whether a person has room for so many bytes, as far as is known."""
+        """Return whether a number of bytes fits into a person's quota, as far as is known."""
         stored = self._stored.get(entity)
         return stored is not None and stored.total + self._arriving[entity] + size <= self._limit
 

@@ -181,7 +181,7 @@ def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, cap
     said = capsys.readouterr().out
     assert f"is started for real, in {tmp_path}:" in said
     assert "An agent has done one run of it." in said
-    assert "-o time=0:05:00" in said
+    assert "-o time=00:05:00" in said
     config = load(tmp_path / "sweep.yaml")
     assert lint(config) == []
     assert config["metric"] == {"name": "val/loss", "goal": "minimize"}
@@ -190,7 +190,7 @@ def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, cap
 
 def test_a_time_limit_is_ample():
     assert [session.time_limit(seconds) for seconds in (2, 400, 1000)] == [
-        "0:05:00", "0:27:00", "1:07:00",
+        "00:05:00", "00:27:00", "01:07:00",
     ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from workshop.connection import backend as backends
 from workshop.connection import mode
 from workshop.define import definition as definitions
 from workshop.define import program as programs
+from workshop.durations import clock
 from workshop.errors import WorkshopError
 from workshop.files import read_mapping
 from workshop.initialize import registration
@@ -217,11 +218,10 @@ def _stop(sweep: str) -> None:
 
 def _time_option(seconds: float | None) -> str:
     if seconds is None:
-        return "-o time=H:MM:SS, ample for a whole run: this one was ended before"
+        return "-o time=HH:MM:SS, ample for a whole run: this one was ended before"
     return f"-o time={time_limit(seconds)}"
 
 
 def time_limit(seconds: float) -> str:
-    """Return a time limit of SLURM's for runs that take about so long: ample, yet soon served."""
-    hours, minutes = divmod(max(SHORTEST_MINUTES, math.ceil(4 * seconds / 60)), 60)
-    return f"{hours}:{minutes:02}:00"
+    """Return a SLURM time limit for runs of about this duration: ample, yet short in the queue."""
+    return clock(60 * max(SHORTEST_MINUTES, math.ceil(4 * seconds / 60)))

@@ -30,11 +30,11 @@ OBSERVER = Path(__file__).parent / "observer"
 AT_ONCE = 2
 """Trials side by side."""
 SHORTEST_S = 8
-"""A program that logs fast is given so many seconds to end by itself."""
+"""Seconds that even a program that logs fast has to end by itself."""
 LOOK_S = 0.5
 GRACE_S = 10
 WARNED_S = 30
-"""How long a program has to end after a signal: as long as SLURM's KillWait is by default."""
+"""Seconds that a program has to end after a signal: the default of SLURM's KillWait."""
 MOST_ROWS = 1000
 _DEAF = ("/bin/sh", "-c", "trap '' USR1; exec \"$@\"", "sh")
 """Starts a program as an array's agent does, which ignores USR1, and its programs with it."""
@@ -49,8 +49,8 @@ class Limits:
     """When a trial is ended.
 
     Attributes:
-        seconds: after so long.
-        rows: after it has logged so many rows.
+        seconds: after this time.
+        rows: after it has logged this many rows.
     """
 
     seconds: float = 60

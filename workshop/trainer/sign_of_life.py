@@ -9,10 +9,10 @@ from workshop import durations
 Batch = TypeVar("Batch")
 
 INTERVAL_S = 20.0
-"""How long a run says nothing at most.  An epoch that is shorter is told by its metrics alone."""
+"""The longest silence of a run.  After a shorter epoch, its metrics are sign enough."""
 
 LONG_RUN_S = 600.0
-"""From which estimate on the smaller scales are mentioned."""
+"""From this estimate on, the smaller scales are mentioned."""
 
 
 def announced(

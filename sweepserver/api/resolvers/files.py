@@ -65,7 +65,7 @@ class FileFields:
 
 
 def file_to_come(name: str, url: str | None, **more: object) -> dict:
-    """Return what is told of a file whose bytes are still to be brought to an address."""
+    """Return the fields of a file that is still to be uploaded to a URL."""
     return {
         "id": name,
         "name": name,

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from sweepserver.search.values import closest
+from workshop.durations import clock
 from workshop.errors import WorkshopError
 from workshop.paths import shown
 from workshop.run_agents.slurm import inventory
@@ -195,15 +196,7 @@ def _shares(partition: Partition, resource: str) -> Iterator[int]:
 
 def _shortest(*times: str | None) -> str:
     """Return the shortest of some times, those without a limit left out."""
-    return _clock(min(filter(None, (minutes(time or "") for time in times))))
-
-
-def _clock(time: float) -> str:
-    """Return a time in minutes as `HH:MM:SS`, or with days before that."""
-    seconds = round(time * 60)
-    days, seconds = divmod(seconds, 24 * 60 * 60)
-    before = f"{days}-" if days else ""
-    return f"{before}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return clock(60 * min(filter(None, (minutes(time or "") for time in times))))
 
 
 def _mb(memory: str | None) -> int | None:
@@ -257,7 +250,10 @@ def _described(partition: Partition) -> str:
     if not partition.is_up:
         return "is not up"
     limit = minutes(partition.limit)
-    parts = [f"up to {_clock(limit)}" if limit else "no time limit", *map(_nodes, partition.nodes)]
+    parts = [
+        f"up to {clock(60 * limit)}" if limit else "no time limit",
+        *map(_nodes, partition.nodes),
+    ]
     if partition.allowed is not None:
         parts.append(f"accounts: {', '.join(partition.allowed)}")
     if partition.denied:
