@@ -66,7 +66,7 @@ newest: ## try a copy with the newest release of every dependency, and write a r
 	@$(PYTHON) -m maintenance.newest $(NEWEST)
 
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
-	@echo "Installing the packages of requirements.lock into $(VENV): 7 GB, which takes some minutes"
+	@echo "Installing the packages of requirements.lock into $(VENV) (7 GB, so this takes a few minutes)"
 	@# Compiled once here; else each process would do it anew where it may not write, for seconds.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
 	    -r requirements.lock
