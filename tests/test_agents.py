@@ -194,6 +194,7 @@ def test_what_a_program_says_itself_is_not_that_it_was_not_started(first, said, 
 def test_warm_agents_share_the_sweep(server, capsys, monkeypatch):
     path = register("warm", learning_rate=[0.1, 0.01, 0.001])
     agents_here = os.environ.get("WORKSHOP_AGENTS")
+    monkeypatch.delattr("__main__.__spec__", raising=False)  # as `%reset` does in a notebook
     logs = warm.run_warm(path, at_once=2)
     runs = fetch_runs(path)
     assert sorted(runs["learning_rate"]) == [0.001, 0.01, 0.1]

@@ -10,6 +10,7 @@ https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-method
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -66,6 +67,8 @@ def agents(path: str, at_once: int, count: int | None = None) -> Iterator[dict[B
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | cpus.shared_by(at_once)
     environment.pop("WANDB_SERVICE", None)  # our client's background process is not the agent's
+    # multiprocessing looks at it, and `%reset` in a notebook deletes it.
+    vars(sys.modules["__main__"]).setdefault("__spec__", None)
     started: dict[BaseProcess, Path] = {}
     try:
         for number in range(1, at_once + 1):
