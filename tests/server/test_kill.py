@@ -32,22 +32,38 @@ LOADERS = 6
 AGENTS = 2
 SEED = 7
 GRID = "{method: grid, program: x, parameters: {a: {values: [%s]}}}"
-LOGGING = """
-import sys, time, wandb
-with wandb.init(project="real", id=sys.argv[1]) as run:
+BEGIN = """
+import os, sys, time, wandb
+
+def begin(**settings):
+    # The client does not ask again if the server is killed in the midst of its answer here, and its
+    # background process then keeps the run's ID to itself.
+    try:
+        return wandb.init(**settings)
+    except wandb.errors.Error:
+        os.environ.pop("WANDB_SERVICE", None)
+        os.execv(sys.executable, sys.orig_argv)
+"""
+LOGGING = (
+    BEGIN
+    + """
+with begin(project="real", id=sys.argv[1]) as run:
     for i in range(int(sys.argv[2])):
         run.log({"i": i, "loss": float("nan") if i % 7 == 0 else 1 / (i + 1)})
         if i % 50 == 0:
             print("row", i)
         time.sleep(0.1)
 """
-TRAIN = """
-import time, wandb
-with wandb.init() as run:
+)
+TRAIN = (
+    BEGIN
+    + """
+with begin() as run:
     for i in range(20):
         run.log({"i": i})
         time.sleep(0.1)
 """
+)
 SWEEP = """
 program: train.py
 command: ["${env}", "python", "${program}", "${args}"]
