@@ -78,6 +78,7 @@ def test_no_page_asks_another_host_or_leads_to_this_machine(site):
         )
         assert loaded == [], path
         assert 'href="http://127' not in text, path
+        assert str(ROOT) not in text, path
 
 
 def test_every_notebook_is_a_page_and_every_picture_has_words(site):

@@ -46,6 +46,7 @@ myst_links_external_new_tab = False
 # Docstrings are written with the single backticks of Markdown.
 default_role = "code"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True  # as they're written: ROOT, not where that was at the time
 autodoc_member_order = "groupwise"
 napoleon_numpy_docstring = False
 
