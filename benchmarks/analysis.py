@@ -1,4 +1,4 @@
-"""`python -m benchmarks.analysis`: how long it takes to analyse a sweep of 1,000 runs."""
+"""`python -m benchmarks.analysis`: how long it takes to analyze a sweep of 1,000 runs."""
 
 import argparse
 import statistics

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def images(pixels, augmentation=PHOTOGRAPHS, image_size=None):
-    """Return an `Images` that does not normalise, with the pixels' index as label."""
+    """Return an `Images` that does not normalize, with the pixels' index as label."""
     return Images(
         pixels,
         torch.arange(len(pixels)),

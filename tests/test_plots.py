@@ -99,7 +99,7 @@ class TestParallelCoordinates:
         lines = {trace.name: trace for trace in figure.data}
         assert figure.data[-1].name == "sweep-2"  # drawn last, on top
         assert lines["sweep-2"].line.color == "rgb(68, 1, 84)"  # the dark end of Viridis
-        assert lines["sweep-3"].line.color == style.GREY
+        assert lines["sweep-3"].line.color == style.GRAY
         assert lines["sweep-3"].line.dash == "dot"
         assert lines["sweep-3"].y[-1] < 0
         assert lines["sweep-2"].y[-1] > lines["sweep-0"].y[-1] > 0

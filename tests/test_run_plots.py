@@ -112,7 +112,7 @@ class TestContour:
         twice = pd.concat([frame, frame.assign(**{METRIC: frame[METRIC] + 10})])
         surface, dots = self.draw(twice).data
         assert surface.z[0][0] == pytest.approx(25)
-        # The dots have the colours of the surface, and the best at a place is drawn last.
+        # The dots have the colors of the surface, and the best at a place is drawn last.
         assert (surface.zmin, surface.zmax) == (20, 105)
         assert list(dots.marker.color) == sorted(dots.marker.color)
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from workshop.analyze.plots.style import GREY
-from workshop.analyze.plots.timelines import COLOURS, array_timeline
+from workshop.analyze.plots.style import GRAY
+from workshop.analyze.plots.timelines import COLORS, array_timeline
 
 STARTS = ["task", "start", "node", "began", "ended", "kind"]
 RUNS = ["name", "array_task", "started", "seconds"]
@@ -42,13 +42,13 @@ def figure():
     )
 
 
-def test_every_start_is_a_bar_in_the_colour_of_its_end(figure):
+def test_every_start_is_a_bar_in_the_color_of_its_end(figure):
     assert bars(figure, "finished") == [("17_1", 0, 20), ("17_2", 25, 25)]
     assert bars(figure, "node failure") == [("17_2", 0, 10)]
     assert bars(figure, "no work left") == [("17_10", 12, 1)]
-    colours = {trace.name: trace.marker.color for trace in figure.data}
-    assert colours["node failure"] == COLOURS["node failure"]
-    assert colours["no work left"] == GREY
+    colors = {trace.name: trace.marker.color for trace in figure.data}
+    assert colors["node failure"] == COLORS["node failure"]
+    assert colors["no work left"] == GRAY
 
 
 def test_a_run_is_drawn_where_its_task_was_started_once(figure):

@@ -19,7 +19,7 @@ from sweepserver.store.records import File, Project, Run, Sweep
 
 CONSOLE_LINES, MOST_LINE_CHARACTERS = 500, 10_000
 
-# Colours and movements of the cursor, which a page does not follow:
+# Colors and movements of the cursor, which a page does not follow:
 # https://en.wikipedia.org/wiki/ANSI_escape_code#CSI_(Control_Sequence_Introducer)_sequences
 TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 

@@ -45,7 +45,7 @@ class Column:
 
     Attributes:
         title: What it says.
-        kind: CSS classes: `number` stands at the right, `parameter` has the colour of those.
+        kind: CSS classes: `number` stands at the right, `parameter` has the color of those.
         order: How the rows are sorted by this column already, if they are.
         name: What it is known by when the page is renewed, if its title may change.
     """

@@ -12,7 +12,7 @@ from sweepserver.search.values import closest, shorten
 ON_A_GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 MOST_VALUES_OF_AXIS = 10_000
 LARGEST_SHAPE = 1_000_000  # of a beta distribution, whose quantiles can be reckoned up to there
-MOST_STEPS = 2**53  # neighbours beyond are the same number
+MOST_STEPS = 2**53  # neighbors beyond are the same number
 KEYS = (
     "distribution", "value", "values", "probabilities", "min", "max", "mu", "sigma", "q", "a", "b",
     "parameters",

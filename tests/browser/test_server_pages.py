@@ -312,8 +312,8 @@ CONTRASTS = """() => {
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = element => {
     for (; element; element = element.parentElement) {
-      const colour = parse(getComputedStyle(element).backgroundColor);
-      if (colour[3] === undefined || colour[3] > 0.5) return colour;
+      const color = parse(getComputedStyle(element).backgroundColor);
+      if (color[3] === undefined || color[3] > 0.5) return color;
     }
     return [255, 255, 255];
   };
@@ -322,8 +322,8 @@ CONTRASTS = """() => {
     const text = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join('');
     if (!text.trim() || !element.getClientRects().length) continue;
     const style = getComputedStyle(element);
-    const colour = parse(element instanceof SVGElement ? style.fill : style.color);
-    const [a, b] = [light(colour), light(behind(element))].sort((x, y) => y - x);
+    const color = parse(element instanceof SVGElement ? style.fill : style.color);
+    const [a, b] = [light(color), light(behind(element))].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
     if (ratio < 4.5) found.add(`${element.nodeName} ${text.trim().slice(0, 30)} ${ratio}`);
   }

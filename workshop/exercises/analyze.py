@@ -11,7 +11,7 @@ from workshop.analyze.parameter_importance import chance_correlation, importance
 from workshop.analyze.ranking import rank
 from workshop.define.definition import grid, preview
 from workshop.exercises.definition import ends, sound
-from workshop.exercises.report import SEVERAL, Condition, Judgement, given, judge, parts
+from workshop.exercises.report import SEVERAL, Condition, Judgment, given, judge, parts
 from workshop.trainer.metrics import VALIDATION_ACCURACY, VALIDATION_LOSS
 from workshop.wording import count
 
@@ -24,7 +24,7 @@ COLUMNS = {"run", "name", "state", RATE, "optimizer", METRIC, LOSS}  # that the 
 
 
 @judge("4.1")
-def ranked(answer: Any) -> Judgement:
+def ranked(answer: Any) -> Judgment:
     """Rank runs by the lowest validation loss."""
     if not (yield from _with_runs(answer, (pd.DataFrame, "the ranked table"))):
         return
@@ -61,7 +61,7 @@ def ranked(answer: Any) -> Judgement:
 
 
 @judge("4.2")
-def best_on_average(answer: Any) -> Judgement:
+def best_on_average(answer: Any) -> Judgment:
     """Name the learning rate with the best mean accuracy over the optimizers."""
     if not (yield from _with_runs(answer, ((int, float), "a learning rate"))):
         return
@@ -83,7 +83,7 @@ def best_on_average(answer: Any) -> Judgement:
 
 
 @judge("4.3")
-def beyond_chance(answer: Any) -> Judgement:
+def beyond_chance(answer: Any) -> Judgment:
     """Name the hyperparameters whose correlation chance alone hardly reaches."""
     if not (yield from _with_runs(answer, (SEVERAL, "a list of names"))):
         return
@@ -115,7 +115,7 @@ def beyond_chance(answer: Any) -> Judgement:
 
 
 @judge("4.4")
-def winner(answer: Any) -> Judgement:
+def winner(answer: Any) -> Judgment:
     """Find the best run of a table in which runs failed or diverged."""
     if not (yield from _with_runs(answer, (str, "the name of a run"))):
         return
@@ -138,7 +138,7 @@ def winner(answer: Any) -> Judgement:
 
 
 @judge("4.5")
-def next_sweep(answer: Any) -> Judgement:
+def next_sweep(answer: Any) -> Judgment:
     """Design the sweep that looks closer at the place where the best run is."""
     if not (yield from _with_runs(answer, (Mapping, "your definition"))):
         return

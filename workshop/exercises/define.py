@@ -18,7 +18,7 @@ from workshop.exercises.definition import (
     sound,
     unchanged,
 )
-from workshop.exercises.report import Judgement, given, judge, parts
+from workshop.exercises.report import Judgment, given, judge, parts
 
 RATE = "learning_rate"
 RATES = (0.0001, 0.1)  # the range in 1.3 and 1.4
@@ -27,7 +27,7 @@ MOST_RUNS = 24  # of a learner's own sweep
 
 
 @judge("1.1")
-def another_metric(definition: Any) -> Judgement:
+def another_metric(definition: Any) -> Judgment:
     """Judge runs by the lowest loss on images that they have not seen."""
     if not (yield from sound(definition)):
         return
@@ -54,7 +54,7 @@ def another_metric(definition: Any) -> Judgement:
 
 
 @judge("1.2")
-def count(runs: Any) -> Judgement:
+def count(runs: Any) -> Judgment:
     """Count a grid of four learning rates, two optimizers and three batch sizes."""
     is_whole = isinstance(runs, float) and runs.is_integer()
     if isinstance(runs, bool) or not (is_whole or isinstance(runs, Integral)):
@@ -77,7 +77,7 @@ def count(runs: Any) -> Judgement:
 
 
 @judge("1.3")
-def random_search(definition: Any) -> Judgement:
+def random_search(definition: Any) -> Judgment:
     """Draw ten runs, the learning rate on a logarithmic scale."""
     if not (yield from sound(definition)):
         return
@@ -89,7 +89,7 @@ def random_search(definition: Any) -> Judgement:
 
 
 @judge("1.4")
-def repaired(definition: Any) -> Judgement:
+def repaired(definition: Any) -> Judgment:
     """Repair a definition with faults that the linter finds, and three that it doesn't."""
     if not (yield from sound(definition)):
         return
@@ -133,7 +133,7 @@ def repaired(definition: Any) -> Judgement:
 
 
 @judge("1.5")
-def own_sweep(answer: Any) -> Judgement:
+def own_sweep(answer: Any) -> Judgment:
     """Design a sweep that answers a question of the learner's own."""
     if not (yield from parts(answer, (str, "your question"), (Mapping, "your definition"))):
         return
@@ -145,7 +145,7 @@ def own_sweep(answer: Any) -> Judgement:
     yield from ends(definition, MOST_RUNS)
 
 
-def _logarithmic(definition: Mapping) -> Judgement:
+def _logarithmic(definition: Mapping) -> Judgment:
     """Check that small learning rates of the example's range are drawn as often as large ones."""
     rate = definition["parameters"].get(RATE, {})
     if listed(rate):

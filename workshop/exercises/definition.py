@@ -8,7 +8,7 @@ from typing import Any
 from sweepserver.search import SECTIONS, Scale, hyperparameters, same
 from workshop.define.definition import combinations, load
 from workshop.define.linter import lint
-from workshop.exercises.report import Condition, Judgement
+from workshop.exercises.report import Condition, Judgment
 from workshop.wording import count
 
 EXAMPLE = "configs/sweep_config.yaml"  # where most exercises begin
@@ -71,7 +71,7 @@ def _endless(definition: Mapping) -> str:
     return f"method {definition['method']} never ends by itself: say after how many runs it should"
 
 
-def repeats(definition: Mapping, runs: int) -> Judgement:
+def repeats(definition: Mapping, runs: int) -> Judgment:
     """Check that the search has more combinations than draws, so that it needn't repeat any."""
     sizes = [len(listed(part) or []) for part in definition["parameters"].values()]
     yield (
@@ -102,7 +102,7 @@ def unchanged(definition: Mapping, original: Mapping, *but: str) -> Condition:
     return not differences
 
 
-def own_question(question: str, definition: Mapping) -> Judgement:
+def own_question(question: str, definition: Mapping) -> Judgment:
     """Check that a definition varies what its question asks, and not just what the example does."""
     varied = hyperparameters(definition)
     yield (

@@ -14,7 +14,7 @@ from workshop.exercises.definition import (
     unchanged,
 )
 from workshop.exercises.registered import find, points
-from workshop.exercises.report import Judgement, judge, parts
+from workshop.exercises.report import Judgment, judge, parts
 from workshop.wording import count
 
 NEW_RATE = 0.03  # what 2.3 adds
@@ -33,7 +33,7 @@ _STATES = {
 
 
 @judge("2.1")
-def register_tiny(path: Any) -> Judgement:
+def register_tiny(path: Any) -> Judgment:
     """Register the example's grid at the smallest scale."""
     registered = yield from find(path)
     if registered is None:
@@ -52,7 +52,7 @@ def register_tiny(path: Any) -> Judgement:
 
 
 @judge("2.2")
-def hold(path: Any) -> Judgement:
+def hold(path: Any) -> Judgment:
     """Make a sweep hand out nothing for now."""
     registered = yield from find(path)
     if registered is None:
@@ -66,7 +66,7 @@ def hold(path: Any) -> Judgement:
 
 
 @judge("2.3")
-def replaced(answer: Any) -> Judgement:
+def replaced(answer: Any) -> Judgment:
     """Replace a sweep by one with a learning rate more."""
     if not (yield from parts(answer, (str, "the old path"), (str, "the new path"))):
         return
@@ -117,7 +117,7 @@ def replaced(answer: Any) -> Judgement:
 
 
 @judge("2.4")
-def lent_agents(path: Any) -> Judgement:
+def lent_agents(path: Any) -> Judgment:
     """Register a sweep of the learner's own that is worth something whenever its agents leave."""
     registered = yield from find(path)
     if registered is None:
@@ -143,7 +143,7 @@ def lent_agents(path: Any) -> Judgement:
     )
 
 
-def _is_tiny(definition: Mapping) -> Judgement:
+def _is_tiny(definition: Mapping) -> Judgment:
     """Check that every run of a registered sweep has the smallest scale."""
     scales = listed(definition["parameters"].get("scale", {})) or ["that of configs/config.yaml"]
     yield (

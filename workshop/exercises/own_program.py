@@ -13,7 +13,7 @@ from workshop.adopt.session import try_out
 from workshop.define import program
 from workshop.errors import WorkshopError
 from workshop.exercises.definition import listed, sound
-from workshop.exercises.report import Condition, Judgement, judge
+from workshop.exercises.report import Condition, Judgment, judge
 from workshop.paths import NOTEBOOKS
 
 PROGRAMS = NOTEBOOKS / "own_program"
@@ -26,7 +26,7 @@ FORM = "${args_no_hyphens}"
 
 
 @judge("8.1")
-def repaired(text: Any) -> Judgement:
+def repaired(text: Any) -> Judgment:
     """Let a program train with what the sweep picked, not with what its file says."""
     if not isinstance(text, str) or "\n" not in text:
         yield False, "", "this isn't the text of a program: read it by `Path(…).read_text()`"
@@ -61,7 +61,7 @@ def repaired(text: Any) -> Judgement:
 
 
 @judge("8.2")
-def nested(definition: Any) -> Judgement:
+def nested(definition: Any) -> Judgment:
     """Sweep a parameter within a group of a program's config."""
     if not (yield from sound(definition)) or not (yield from _starts(definition, "nested.py")):
         return
@@ -88,7 +88,7 @@ def nested(definition: Any) -> Judgement:
 
 
 @judge("8.3")
-def without_hyphens(definition: Any) -> Judgement:
+def without_hyphens(definition: Any) -> Judgment:
     """Hand values to a program that takes name=value."""
     if not (yield from sound(definition)) or not (yield from _starts(definition, "hydra_style.py")):
         return
@@ -130,7 +130,7 @@ def _rates(settings: Mapping) -> Condition:
     return tries_both
 
 
-def _used(definition: Mapping, path: tuple[str, ...]) -> Judgement:
+def _used(definition: Mapping, path: tuple[str, ...]) -> Judgment:
     """Look whether the program uses the parameter that a sweep varies."""
     found = try_out(definition, PROJECT, with_endings=False)
     verdicts = {effect.parameter.path: effect.verdict for effect in found.effects}

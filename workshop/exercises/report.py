@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-Judgement = Generator[tuple[bool, str, str], None, None]
+Judgment = Generator[tuple[bool, str, str], None, None]
 """Whether one thing holds, the words for the case that it does, and for the case that not."""
 
 Condition = Generator[tuple[bool, str, str], None, bool]
@@ -15,7 +15,7 @@ Condition = Generator[tuple[bool, str, str], None, bool]
 SEVERAL = (list, tuple, Set, np.ndarray, pd.api.extensions.ExtensionArray, pd.Index, pd.Series)
 """The types of what counts as a list: people give a table's column, or a set, as well."""
 
-JUDGES: dict[str, Callable[[Any], Judgement]] = {}
+JUDGES: dict[str, Callable[[Any], Judgment]] = {}
 """The judge of each exercise, by its number."""
 
 
@@ -30,10 +30,10 @@ class Remark(NamedTuple):
     words: str
 
 
-def judge(number: str) -> Callable[[Callable[[Any], Judgement]], Callable[[Any], Judgement]]:
+def judge(number: str) -> Callable[[Callable[[Any], Judgment]], Callable[[Any], Judgment]]:
     """Make a function the judge of an exercise, such as `1.2`."""
 
-    def register(function: Callable[[Any], Judgement]) -> Callable[[Any], Judgement]:
+    def register(function: Callable[[Any], Judgment]) -> Callable[[Any], Judgment]:
         JUDGES[number] = function
         return function
 

@@ -7,7 +7,7 @@ from typing import Any
 from workshop.analyze.checks import overhead
 from workshop.exercises.definition import unchanged
 from workshop.exercises.registered import FAILED, find, in_words, points
-from workshop.exercises.report import Condition, Judgement, judge, parts
+from workshop.exercises.report import Condition, Judgment, judge, parts
 from workshop.initialize import registration
 from workshop.initialize.run_tables import fetch_runs
 from workshop.run_agents import slurm
@@ -19,7 +19,7 @@ GB_PER_TASK, GB = 8, 8  # memory of a task in 3.5, and of all that run at once
 
 
 @judge("3.1")
-def one_run(path: Any) -> Judgement:
+def one_run(path: Any) -> Judgment:
     """Judge a sweep from which an agent took one run."""
     registered = yield from find(path)
     if registered is None:
@@ -42,7 +42,7 @@ def one_run(path: Any) -> Judgement:
 
 
 @judge("3.2")
-def sized(submission: Any) -> Judgement:
+def sized(submission: Any) -> Judgment:
     """Judge an array whose tasks do two runs each."""
     if not (yield from _is_plan(submission)):
         return
@@ -71,7 +71,7 @@ def sized(submission: Any) -> Judgement:
     )
 
 
-def _enough(tasks: int, left: int) -> Judgement:
+def _enough(tasks: int, left: int) -> Judgment:
     """Check that as many tasks were planned as the remaining runs need."""
     wanted = math.ceil(left / RUNS_PER_TASK)
     advice = (
@@ -85,7 +85,7 @@ def _enough(tasks: int, left: int) -> Judgement:
 
 
 @judge("3.3")
-def complete(path: Any) -> Judgement:
+def complete(path: Any) -> Judgment:
     """Judge a sweep that agents finished, each run with the values that it was given."""
     registered = yield from find(path)
     if registered is None:
@@ -116,7 +116,7 @@ def complete(path: Any) -> Judgement:
 
 
 @judge("3.4")
-def mended(answer: Any) -> Judgement:
+def mended(answer: Any) -> Judgment:
     """Judge a sweep that replaces one whose runs all fail, and finishes the same work."""
     if not (yield from parts(answer, (str, "the broken path"), (str, "the new path"))):
         return
@@ -166,7 +166,7 @@ def mended(answer: Any) -> Judgement:
 
 
 @judge("3.5")
-def throttled(submission: Any) -> Judgement:
+def throttled(submission: Any) -> Judgment:
     """Judge an array that uses half of the rehearsal cluster's memory, with tasks of 8 GB."""
     if not (yield from _is_plan(submission)):
         return
@@ -197,7 +197,7 @@ def throttled(submission: Any) -> Judgement:
 
 
 @judge("3.6")
-def submitted(path: Any) -> Judgement:
+def submitted(path: Any) -> Judgment:
     """Judge a sweep that ran as an array, one task at a time."""
     registered = yield from find(path)
     if registered is None:
@@ -231,7 +231,7 @@ def submitted(path: Any) -> Judgement:
 
 
 @judge("3.7")
-def repaired(answer: Any) -> Judgement:
+def repaired(answer: Any) -> Judgment:
     """Judge whether the failed task of an array was found, and its run was repaired."""
     if not (yield from parts(answer, (str, "the sweep's path"), (str, "the task's name"))):
         return

@@ -12,7 +12,7 @@ from workshop.analyze import search_methods
 from workshop.analyze.pareto import rank_fronts
 from workshop.analyze.ranking import rank
 from workshop.analyze.replicates import SEED
-from workshop.exercises.report import SEVERAL, Condition, Judgement, given, judge, parts
+from workshop.exercises.report import SEVERAL, Condition, Judgment, given, judge, parts
 from workshop.trainer.metrics import VALIDATION_ACCURACY
 from workshop.wording import count
 
@@ -29,7 +29,7 @@ TOLERANCE = 0.1  # of a mean, in percentage points
 
 
 @judge("7.1")
-def compared_later(answer: Any) -> Judgement:
+def compared_later(answer: Any) -> Judgment:
     """Write early termination that compares runs after 2, 4 and 8 epochs."""
     if not (yield from _settings(answer)):
         return
@@ -45,7 +45,7 @@ def compared_later(answer: Any) -> Judgement:
 
 
 @judge("7.2")
-def saves_and_keeps(answer: Any) -> Judgement:
+def saves_and_keeps(answer: Any) -> Judgment:
     """Find settings that save half of the epochs and never lose the winner."""
     if not (yield from _settings(answer)):
         return
@@ -66,7 +66,7 @@ def saves_and_keeps(answer: Any) -> Judgement:
 
 
 @judge("7.3")
-def conditional_space(answer: Any) -> Judgement:
+def conditional_space(answer: Any) -> Judgment:
     """Repair a search space whose scale is wrong, and which asks what does not matter."""
     if not callable(answer) or isinstance(answer, type):
         kind = type(answer).__name__
@@ -115,7 +115,7 @@ def conditional_space(answer: Any) -> Judgement:
 
 
 @judge("7.4")
-def choice_of_a_front(answer: Any) -> Judgement:
+def choice_of_a_front(answer: Any) -> Judgment:
     """Find the Pareto front, and choose the run of it that fits a budget."""
     wanted = ((pd.DataFrame, "runs"), (SEVERAL, "a list of names"), (str, "the name of a run"))
     if not (yield from parts(answer, *wanted)):
@@ -157,7 +157,7 @@ def choice_of_a_front(answer: Any) -> Judgement:
 
 
 @judge("7.5")
-def winner_that_was_not(answer: Any) -> Judgement:
+def winner_that_was_not(answer: Any) -> Judgment:
     """Find the point that new seeds confirm, and how lucky the winner of the first seed was."""
     wanted = (
         (pd.DataFrame, "runs"),

@@ -1,7 +1,7 @@
 """Images as uint8 tensors that live on the device, with a split that every run shares.
 
 A data set is small beside the network's activations (CIFAR-10: 150 MB), so it is loaded once and
-cropped, mirrored and normalised in batches where the network computes.
+cropped, mirrored and normalized in batches where the network computes.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ IMAGENET = 255 * torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled images that are read only as far as they are needed.
+    """Labeled images that are read only as far as they are needed.
 
     Attributes:
         labels: Class of each image, int64 of shape (images,).
@@ -96,7 +96,7 @@ class Images:
         """Yield all images in an order, and with an augmentation, that depends on `seed` alone.
 
         A last batch of a single image is left out: at 32 pixels the last feature maps have one
-        pixel, and batch normalisation needs more than one value per channel.
+        pixel, and batch normalization needs more than one value per channel.
         """
         side = self.pixels.shape[1]
         reach = round(side * self.augmentation.shift)

@@ -19,7 +19,7 @@ def build(config: TrainingConfig) -> nn.Module:
     """Return the network, on the CPU; torch's global generator draws what is not pretrained.
 
     With `finetune`, everything but the first layers of a cifar stem and the last layer is frozen
-    (the running statistics of batch normalisation still adapt to the images).
+    (the running statistics of batch normalization still adapt to the images).
 
     Raises:
         WorkshopError: `pretrained` is true, and the weights can be neither found nor downloaded.

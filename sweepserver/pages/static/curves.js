@@ -1,6 +1,6 @@
 // The curves of a run: a small figure for each number that it or its machine logged.
 
-import { clear, colour, make, plot } from "./plotting.js";
+import { clear, color, make, plot } from "./plotting.js";
 
 const HEIGHT = 230;
 
@@ -45,7 +45,7 @@ async function drawCurve(figure, { name, x, y, alt }, xTitle) {
     x,
     y,
     mode: finite.length > 50 ? "lines" : "lines+markers",
-    line: { color: colour("curve"), width: 2 },
+    line: { color: color("curve"), width: 2 },
     marker: { size: 5 },
     connectgaps: false,
     hovertemplate: `${xTitle} %{x}: <b>%{y:.5g}</b><extra></extra>`,
@@ -55,8 +55,8 @@ async function drawCurve(figure, { name, x, y, alt }, xTitle) {
 
 function layoutFor(xTitle) {
   const axis = {
-    gridcolor: colour("line"),
-    linecolor: colour("soft"),
+    gridcolor: color("line"),
+    linecolor: color("soft"),
     zeroline: false,
     automargin: true,
     ticklabeloverflow: "hide past div",
@@ -64,7 +64,7 @@ function layoutFor(xTitle) {
   return {
     height: HEIGHT,
     margin: { l: 46, r: 12, t: 6, b: 36 },
-    font: { family: "system-ui, sans-serif", size: 12, color: colour("soft") },
+    font: { family: "system-ui, sans-serif", size: 12, color: color("soft") },
     hovermode: "x",
     hoverlabel: { font: { size: 13 } },
     showlegend: false,

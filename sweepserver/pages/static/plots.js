@@ -14,7 +14,7 @@ for (const place of document.querySelectorAll("[data-curves]")) {
 }
 
 // Draws what is at an address now, whenever the page is polled, when the server has said that
-// there will be more, and when the colours change.
+// there will be more, and when the colors change.
 function keep(place, address, draw) {
   const folded = place.closest("details");
   let source = new Source(address());

@@ -22,8 +22,8 @@ export function clear(element) {
   element.replaceChildren();
 }
 
-// Returns a colour of the page's style sheet.
-export function colour(name) {
+// Returns a color of the page's style sheet.
+export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 

@@ -66,10 +66,10 @@ def contour(
     if runs.empty:
         return message(f"No run has finished with a {metric} yet.")
     best, worst = theme.scale
-    colours = sample_colorscale("Viridis", [worst, (worst + best) / 2, best])
+    colors = sample_colorscale("Viridis", [worst, (worst + best) / 2, best])
     if goal == "minimize":
-        colours.reverse()
-    scale = [[0, colours[0]], [0.5, colours[1]], [1, colours[2]]]
+        colors.reverse()
+    scale = [[0, colors[0]], [0.5, colors[1]], [1, colors[2]]]
     figure = go.Figure()
     surface = _surface(runs, metric)
     if surface is not None:

@@ -42,8 +42,8 @@ def learning_curves(
 ) -> go.Figure:
     """Draw what runs logged, a panel per metric and a line per run.
 
-    With many runs the colour is the rank of the last value in the last panel, from green (low)
-    to violet (high), and hovering names a run; with few, each has a colour and a legend entry.
+    With many runs the color is the rank of the last value in the last panel, from green (low)
+    to violet (high), and hovering names a run; with few, each has a color and a legend entry.
 
     Args:
         history: `run`, `step` and a column per metric, as `analyze.history` returns it.  The
@@ -63,11 +63,11 @@ def learning_curves(
     last = history.dropna(subset=metrics[-1]).groupby("run")[metrics[-1]].last()
     runs = list(last.sort_values(ascending=False).index)
     runs += [run for run in history["run"].unique() if run not in runs]
-    few = len(runs) <= len(LIGHT.colours)
+    few = len(runs) <= len(LIGHT.colors)
     # One line may hold many runs, because a thousand lines take seconds to draw.
     size = 1 if few else math.ceil(len(runs) / MOST_LINES)
     groups = [runs[start : start + size] for start in range(0, len(runs), size)]
-    colours = LIGHT.colours if few else shades(pd.Series(range(len(groups))), "minimize", LIGHT)
+    colors = LIGHT.colors if few else shades(pd.Series(range(len(groups))), "minimize", LIGHT)
     names = {run: shortened((labels or {}).get(run, run), LONGEST_NAME) for run in runs}
     legend_columns = 2 if max(map(len, names.values())) <= LONGEST_IN_TWO else 1
     names = {run: escaped(name) for run, name in names.items()}
@@ -76,14 +76,14 @@ def learning_curves(
         known = history.dropna(subset=metric)
         named = known.assign(run=known["run"].map(names))
         logged = dict(iter(named.groupby(known["run"])))
-        for group, colour in zip(groups, colours, strict=False):
+        for group, color in zip(groups, colors, strict=False):
             parts = [logged[run] for run in group if run in logged]
             figure.add_scatter(
                 x=_joined(parts, x),
                 y=_joined(parts, metric),
                 text=_joined(parts, "run"),
                 mode="lines+markers",
-                line={"color": colour, "width": 2.5 if few else 1.5},
+                line={"color": color, "width": 2.5 if few else 1.5},
                 marker_size=6 if few else 4,
                 name=names[group[0]],
                 legendgroup=group[0],
@@ -145,11 +145,11 @@ def best_so_far(table: pd.DataFrame, metric: str) -> go.Figure:
     """
     if table.empty:
         return message(f"No run has finished with a {metric} yet.")
-    blue, orange = LIGHT.colours[:2]
+    blue, orange = LIGHT.colors[:2]
     figure = go.Figure()
     _add_band(figure, table, blue)
     few = len(table) <= MARKED
-    for column, name, colour, options in (
+    for column, name, color, options in (
         ("expected", "in any order, mean and 90 % band", blue, {"dash": "dash"}),
         ("in_order", "in the order in which the runs came", orange, {"shape": "hv"}),
     ):
@@ -157,7 +157,7 @@ def best_so_far(table: pd.DataFrame, metric: str) -> go.Figure:
             x=table["runs"],
             y=table[column],
             mode="lines+markers" if few and column == "in_order" else "lines",
-            line={"color": colour, "width": 2.5} | options,
+            line={"color": color, "width": 2.5} | options,
             marker_size=6,
             name=name,
             showlegend=True,
@@ -194,7 +194,7 @@ def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
     if table.empty:
         return message("No search method has been tried yet.")
     methods = dict(iter(table.groupby("method", sort=False)))
-    colours = dict(zip(methods, LIGHT.colours, strict=False))
+    colors = dict(zip(methods, LIGHT.colors, strict=False))
     runs, top = table["runs"].max(), table["high"].max()
     figure = make_subplots(cols=2, horizontal_spacing=0.1)
     ends = []
@@ -202,14 +202,14 @@ def method_comparison(table: pd.DataFrame, metric: str) -> go.Figure:
         # All bands first, so that no band hides a line.
         for method, chosen in methods.items():
             if chosen["searches"].iloc[0] > 1:
-                _add_band(figure, chosen, colours[method], row=1, col=column)
+                _add_band(figure, chosen, colors[method], row=1, col=column)
         for (method, chosen), dash in zip(methods.items(), DASHES, strict=False):
             searches, shown = chosen["searches"].iloc[0], label(method)
             figure.add_scatter(
                 x=chosen["runs"],
                 y=chosen["middle"],
                 mode="lines",
-                line={"color": colours[method], "width": 2.5, "dash": dash},
+                line={"color": colors[method], "width": 2.5, "dash": dash},
                 name=shown if searches == 1 else f"{shown}, {searches} searches",
                 legendgroup=shown,
                 showlegend=column == 1,
@@ -249,7 +249,7 @@ def _joined(parts: Iterable[pd.DataFrame], column: str) -> list:
     return joined[:-1]
 
 
-def _add_band(figure: go.Figure, table: pd.DataFrame, colour: str, **place: int) -> None:
+def _add_band(figure: go.Figure, table: pd.DataFrame, color: str, **place: int) -> None:
     """Fill the area between `low` and `high`."""
     known = table.dropna(subset=["low", "high"])
     figure.add_scatter(
@@ -258,16 +258,16 @@ def _add_band(figure: go.Figure, table: pd.DataFrame, colour: str, **place: int)
         mode="lines",
         line_width=0,
         fill="toself",
-        fillcolor=_faint(colour),
+        fillcolor=_faint(color),
         hoverinfo="skip",
         showlegend=False,
         **place,
     )
 
 
-def _faint(colour: str) -> str:
+def _faint(color: str) -> str:
     """Return a color `#rrggbb` as a translucent one."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, 0.18)"
 
 

@@ -31,9 +31,9 @@ def hyperband(
     """
     if table.empty:
         return message("There are no runs to compare.")
-    blue, orange = theme.colours[:2]
+    blue, orange = theme.colors[:2]
     figure = go.Figure()
-    for stopped, colour in ((True, orange), (False, blue)):
+    for stopped, color in ((True, orange), (False, blue)):
         chosen = table[table["stopped"] == stopped]
         parts = [(run, row.epochs, curves[run]) for run, row in chosen.iterrows()]
         if stopped:
@@ -49,7 +49,7 @@ def hyperband(
         figure.add_scatter(
             **_lines((run, values[:epochs], 1) for run, epochs, values in parts),
             mode="lines",
-            line={"color": colour, "width": 1.5 if stopped else 2.5},
+            line={"color": color, "width": 1.5 if stopped else 2.5},
             name="stopped early" if stopped else "complete",
             showlegend=bool(parts),
             hovertemplate="run %{text}, epoch %{x}: %{y:.4g}<extra></extra>",
@@ -59,7 +59,7 @@ def hyperband(
                 x=[epochs for _, epochs, _ in parts],
                 y=[values[epochs - 1] for _, epochs, values in parts],
                 mode="markers",
-                marker={"symbol": "x", "size": 8, "color": colour},
+                marker={"symbol": "x", "size": 8, "color": color},
                 showlegend=False,
                 hoverinfo="skip",
             )

@@ -110,7 +110,7 @@ def _with_html_figures(notebook: "NotebookNode") -> "NotebookNode":
 
 
 def _compressed(picture: bytes) -> bytes:
-    """Return a PNG with a palette: a few colours suffice, and it takes a quarter of the space."""
+    """Return a PNG with a palette: a few colors suffice, and it takes a quarter of the space."""
     smaller = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(

@@ -31,7 +31,7 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
     texts["correlation"] += table["category"].map(lambda name: f" ({label(name)})" if name else "")
     names = [label(name) for name in table.index]
     figure = make_subplots(cols=len(_KINDS), shared_yaxes=True, horizontal_spacing=0.12)
-    for column, (key, colour) in enumerate(zip(_KINDS, theme.colours, strict=False), start=1):
+    for column, (key, color) in enumerate(zip(_KINDS, theme.colors, strict=False), start=1):
         whiskers, hints = None, [""] * len(table)
         if f"{key}_low" in table:
             low, high = table[f"{key}_low"], table[f"{key}_high"]
@@ -49,7 +49,7 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
             x=table[key].fillna(0),
             y=names,
             orientation="h",
-            marker_color=colour,
+            marker_color=color,
             error_x=whiskers,
             text=texts[key],
             textposition="none",
@@ -100,7 +100,7 @@ def importance_bars(table: pd.DataFrame, metric: str, theme: Theme = LIGHT) -> g
         title=f"What moved {metric}",
         subtitle=(
             f"From {runs} runs; whiskers: 95 % confidence; "
-            f"within ±{chance:.2f} (grey) a correlation may be chance"
+            f"within ±{chance:.2f} (gray) a correlation may be chance"
         ),
         alt=(
             f"Bars of importance, permutation importance and correlation with {metric}, "

@@ -52,7 +52,7 @@ def point_intervals(
     points = table[:MOST_POINTS]
     texts = [point_text(row, parameters) for _, row in points.iterrows()]
     rows = [_lines(f"{rank}. {text}") for rank, text in enumerate(texts, 1)]
-    blue, orange = theme.colours[:2]
+    blue, orange = theme.colors[:2]
     figure = go.Figure()
     if chosen is not None:
         before = {point_text(row, parameters): row["mean"] for _, row in chosen.iterrows()}

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from sweepserver.search import Scale
 from workshop.analyze.plots.style import (
-    GREY,
+    GRAY,
     LIGHT,
     Theme,
     escaped,
@@ -73,7 +73,7 @@ def parallel_coordinates(
     axes = [_axis(name, runs[name], scale) for name, scale in parameters.items()]
     results = runs[metric][: len(ranked)]
     axes.append(_axis(with_unit(metric, frame), results, Scale("linear"), spread=False))
-    colours = shades(ranked[metric], goal, theme)
+    colors = shades(ranked[metric], goal, theme)
     width = 2.5 if len(runs) <= _FEW_RUNS else 1.5
     best_ones = len(ranked) if len(runs) <= _MANY_RUNS else math.ceil(_BEST_SHARE * len(ranked))
     figure = go.Figure()
@@ -86,7 +86,7 @@ def parallel_coordinates(
             y=heights,
             mode="lines+markers",
             line={
-                "color": colours[number] if complete else GREY,
+                "color": colors[number] if complete else GRAY,
                 "width": (width if number < best_ones else 1) if complete else 1.5,
                 "dash": "solid" if complete else "dot",
             },

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workshop.analyze.plots.style import (
-    GREY,
+    GRAY,
     LIGHT,
     Theme,
     escaped,
@@ -40,7 +40,7 @@ def scatter(
     runs = ranked.sort_values("started", kind="stable")
     others = frame[~frame["run"].isin(ranked["run"])].dropna(subset="started")
     best_so_far = runs[metric].cummax() if goal == "maximize" else runs[metric].cummin()
-    blue, orange = theme.colours[:2]
+    blue, orange = theme.colors[:2]
     figure = go.Figure()
     figure.add_scatter(
         x=runs["started"],
@@ -68,10 +68,10 @@ def scatter(
             y=np.full(len(others), low - 0.1 * ((high - low) or 1)),
             mode="markers",
             marker={
-                "color": GREY,
+                "color": GRAY,
                 "size": 9,
                 "symbol": "x-thin",
-                "line": {"width": 2, "color": GREY},
+                "line": {"width": 2, "color": GRAY},
             },
             customdata=[
                 f"{escaped(name)} ({escaped(state)})"

@@ -56,15 +56,15 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
     table = parameter_importance.importance(frame, metric, scales)
     goal = Metric.required(config).goal
     drawn = {}
-    for theme, colours in (("light", LIGHT), ("dark", DARK)):
-        parallel = plots.parallel_coordinates(frame, scales, metric, goal, colours)
-        bars = plots.importance_bars(table, metric, colours)
+    for theme, colors in (("light", LIGHT), ("dark", DARK)):
+        parallel = plots.parallel_coordinates(frame, scales, metric, goal, colors)
+        bars = plots.importance_bars(table, metric, colors)
         parts = {
             "parallel": parts_of(parallel, 100 * (len(scales) + 2)),
             "importance": parts_of(bars, 640),
         }
         if {SEED} < scales.keys():
-            parts["points"] = parts_of(points_over_seeds(frame, scales, metric, goal, colours), 640)
+            parts["points"] = parts_of(points_over_seeds(frame, scales, metric, goal, colors), 640)
         drawn[theme] = json.dumps(parts, separators=(",", ":")).encode()
     return drawn
 

@@ -62,17 +62,17 @@ def slices(
         horizontal_spacing=0.04,
         vertical_spacing=0.28 / rows,
     )
-    blue, orange = theme.colours[:2]
+    blue, orange = theme.colors[:2]
     hover = [escaped(name) for name in runs["name"]]
     for number, (name, scale) in enumerate(parameters.items()):
         place = {"row": number // columns + 1, "col": number % columns + 1}
         values = _places(runs[name], scale)
-        for chosen, colour, size in ((runs.index > 1, blue, 7), (runs.index == 1, orange, 11)):
+        for chosen, color, size in ((runs.index > 1, blue, 7), (runs.index == 1, orange, 11)):
             figure.add_scatter(
                 x=values[chosen],
                 y=runs[metric][chosen],
                 mode="markers",
-                marker={"color": colour, "size": size, "opacity": 0.75 if size < 10 else 1},
+                marker={"color": color, "size": size, "opacity": 0.75 if size < 10 else 1},
                 customdata=[text for text, shown in zip(hover, chosen, strict=True) if shown],
                 hovertemplate=f"%{{customdata}}<br>{label(name)} %{{x}}: %{{y:.4g}}<extra></extra>",
                 showlegend=False,

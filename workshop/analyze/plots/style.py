@@ -17,7 +17,7 @@ from plotly.colors import sample_colorscale
 from sweepserver.search import NULL
 from workshop.define.schema import unit
 
-GREY = "#888888"
+GRAY = "#888888"
 """Readable on light and dark backgrounds."""
 
 LONGEST_LABEL = 40
@@ -33,7 +33,7 @@ class Theme:
         line: axes.
         grid: lines and areas behind the data.
         halo: the background of text on top of data.
-        colours: a palette that is safe for color-blind readers (Okabe and Ito's).
+        colors: a palette that is safe for color-blind readers (Okabe and Ito's).
         scale: the best and the worst end on Viridis, with as much contrast as possible.
         best: a word for the best run's color compared with the others.
     """
@@ -43,7 +43,7 @@ class Theme:
     line: str
     grid: str
     halo: str
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     scale: tuple[float, float]
     best: str
 
@@ -56,8 +56,8 @@ LIGHT = Theme(
     line="#444444",
     grid="#e6e6e6",
     halo="rgba(255, 255, 255, 0.85)",
-    colours=(
-        "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", GREY,
+    colors=(
+        "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", GRAY,
     ),
     scale=(0, 0.82),
     best="darkest",
@@ -68,8 +68,8 @@ DARK = Theme(
     line="#8a94a3",
     grid="#353c48",
     halo="rgba(25, 29, 35, 0.85)",
-    colours=(
-        "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", GREY,
+    colors=(
+        "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", GRAY,
     ),
     scale=(1, 0.3),
     best="brightest",

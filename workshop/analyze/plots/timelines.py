@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from workshop.analyze.plots.style import GREY, LIGHT, escaped, finish, message
+from workshop.analyze.plots.style import GRAY, LIGHT, escaped, finish, message
 from workshop.wording import count
 
 _STATE_COLOURS = {
@@ -20,7 +20,7 @@ MOST_NAMES = 40
 """Up to this many lines of a timeline are named."""
 
 # Safe for color-blind readers (Okabe and Ito's colors); a user's actions are gray.
-COLOURS = {
+COLORS = {
     "finished": "#0072B2",
     "preempted and resumed": "#009E73",
     "node failure": "#E69F00",
@@ -59,7 +59,7 @@ def task_timeline(frame: pd.DataFrame) -> go.Figure:
             width=0.7,
             name=escaped(state),
             showlegend=runs["state"].nunique() > 1,
-            marker_color=_STATE_COLOURS.get(state, GREY),
+            marker_color=_STATE_COLOURS.get(state, GRAY),
             marker_line={"color": "white", "width": 1},
             text=chosen["name"].map(escaped),
             textposition="inside",
@@ -115,7 +115,7 @@ def array_timeline(starts: pd.DataFrame, runs: pd.DataFrame) -> go.Figure:
             width=0.8,
             name=kind,
             showlegend=True,
-            marker_color=COLOURS.get(kind, GREY),
+            marker_color=COLORS.get(kind, GRAY),
             marker_line={"color": "white", "width": 1},
             customdata=[
                 f"start {start} on {escaped(node)}: {kind}"

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from workshop.analyze.pareto import Goal, metrics
 from workshop.analyze.plots.style import (
-    GREY,
+    GRAY,
     LIGHT,
     Theme,
     escaped,
@@ -56,19 +56,19 @@ def pareto_front(
         y=front[up.name],
         mode="lines",
         # The corners are on the worse side, which depends on the goals.
-        line={"color": theme.colours[1], "width": 2, "shape": "vh" if along.maximize else "hv"},
+        line={"color": theme.colors[1], "width": 2, "shape": "vh" if along.maximize else "hv"},
         showlegend=False,
         hoverinfo="skip",
     )
-    for chosen, colour, size, name in (
-        (others, GREY, 8, "others"),
-        (front, theme.colours[1], 11, "Pareto front"),
+    for chosen, color, size, name in (
+        (others, GRAY, 8, "others"),
+        (front, theme.colors[1], 11, "Pareto front"),
     ):
         figure.add_scatter(
             x=chosen[along.name],
             y=chosen[up.name],
             mode="markers",
-            marker={"color": colour, "size": size},
+            marker={"color": color, "size": size},
             customdata=[
                 "<br>".join(map(escaped, filter(None, (run["name"], point_text(run, parameters)))))
                 for _, run in chosen.iterrows()

@@ -33,7 +33,7 @@ _WAITING = {
     "PartitionDown": "its partition is down",
     "PartitionInactive": "its partition is not accepting jobs at the moment",
     "PartitionTimeLimit": "it asks for more time than its partition allows",
-    "Licenses": "it waits for a licence",
+    "Licenses": "it waits for a license",
 }
 
 # How an earlier start ended.
