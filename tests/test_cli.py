@@ -46,7 +46,9 @@ def test_stop_without_a_server_says_so(tmp_path, monkeypatch, capsys):
 
 def test_server_that_runs_already_is_not_stopped_by_a_second_one(server, capsys):
     assert cli.main(["server"]) == 0
-    assert f"already running: {server.url}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"already running: {server.url}" in said
+    assert f"\n  export WANDB_BASE_URL={server.url} NETRC={local_server.netrc_file()}\n" in said
     other = [WORKSHOP, "server", "--no-leaderboard"]
     done = subprocess.run(other, capture_output=True, text=True, check=False)
     assert done.returncode == 2

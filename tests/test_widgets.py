@@ -276,7 +276,7 @@ class TestForm:
         values.value = "1e-3, 0.1, 0.2"
         assert "6 runs (3 of learning_rate times 2 of optimizer)" in form._result.value
         assert form.config["parameters"]["learning_rate"] == {"values": [0.001, 0.1, 0.2]}
-        controls(form, "Most runs (run_cap)")[0].value = "5"
+        controls(form, "At most this many runs (run_cap)")[0].value = "5"
         assert (
             "5 runs (3 of learning_rate times 2 of optimizer; 6 without the cap)" in form.as_html()
         )
@@ -343,7 +343,7 @@ class TestForm:
             ("values", "<b>fast</b>"),
             ("Parameter", "learning_rat"),
             ("from", "a range"),
-            ("Most runs (run_cap)", "many"),
+            ("At most this many runs (run_cap)", "many"),
         ],
     )
     def test_problems_are_said_in_the_words_of_lint(self, label, typed):

@@ -1,6 +1,7 @@
 """The `workshop` command."""
 
 import argparse
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -131,6 +132,8 @@ def server(server_options: list[str]) -> int:
 
     if not server_options and (url := local_server.running()):
         print(f"The local W&B server is already running: {url}")
+        print("To use it from another terminal:")
+        print(f"  export WANDB_BASE_URL={url} NETRC={shlex.quote(str(local_server.netrc_file()))}")
         print("To stop it: workshop stop")
         return 0
     return serve(

@@ -169,7 +169,7 @@ class TestRepair:
         monkeypatch.setattr(commands, "queued", lambda job, _: records.get(job, []))
         monkeypatch.setattr(repairs, "submit", None)
         said: list[str] = []
-        assert slurm.repair(arrays.path, show=said.append) is None
+        assert slurm.repair(arrays.path, show=said.append).job_id == "8"
         assert said[-1] == ("tasks for 1 run are already waiting, and will retry the failed ones")
         assert wandb.Api().run(f"{arrays.server.entity}/ledger/{run}").state == "preempted"
         assert wandb.Api().sweep(arrays.path).state == "RUNNING"

@@ -249,7 +249,8 @@ def test_a_probe_that_has_to_queue_is_left_in_the_queue(path, on_cluster):
             WorkshopError, match=r"has 8 runs left, and enough tasks are already waiting"
         ):
             slurm.plan(path)
-        assert slurm.repair(path, site="test_cluster", show=lines.append) is None
+        again = slurm.repair(path, site="test_cluster", show=lines.append)
+        assert again.job_id == job.job_id
         assert lines[-1] == "tasks for 8 runs are already waiting"
     finally:
         on_cluster.cancel_all()

@@ -26,7 +26,8 @@ _STATES = {
     "PENDING": "the sweep is still waiting for its first agent, which would get a run: what did "
     "the client print?",
     "RUNNING": "the sweep hands out runs to every agent that asks",
-    "FINISHED": "the sweep is stopped, as if it were done: use the command you can undo",
+    "FINISHED": "the sweep is stopped, as if it were done: resume it (`wandb sweep --resume`), "
+    "then use the command you can undo",
     "CANCELED": "the sweep is canceled for good, and its runs were killed: register it again, and "
     "use the command you can undo",
 }

@@ -24,7 +24,7 @@ SECTION = WRAPPING | {
 NO_WIDTH = {"width": "auto", "max_width": "100%"}
 """The layout of a control that is as wide as its text, and never wider than the page."""
 
-SCROLLING = "width: 0; min-width: 100%; overflow-x: auto"
+SCROLLING = "box-sizing: border-box; width: 0; min-width: 100%; overflow-x: auto"
 """The style of an element that scrolls if it is too wide, so that it never widens the page."""
 
 

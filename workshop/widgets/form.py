@@ -55,7 +55,7 @@ class SweepForm(Shown):
         self._metric = _metric(self._schema, self._judged_by["name"])
         self._goal = _choice("Goal", GOALS, self._judged_by["goal"])
         self._run_cap = ipywidgets.Text(
-            description="Most runs (run_cap)", value=str(config.get("run_cap", "")),
+            description="At most this many runs (run_cap)", value=str(config.get("run_cap", "")),
             placeholder="no limit", **_WIDE,
         )  # fmt: skip
         spared = self._hyperband.get("min_iter", "" if self._hyperband else 3)
@@ -146,7 +146,7 @@ class SweepForm(Shown):
         if problems := self.problems:
             entries = "".join(f"<li>{html.escape(problem)}</li>" for problem in problems)
             parts.append(f'<ul style="margin: 0 0 .4em; line-height: 1.4">{entries}</ul>')
-        style = f"{SCROLLING}; box-sizing: border-box; padding: .6em; border: 1px solid #888"
+        style = f"{SCROLLING}; padding: .6em; border: 1px solid #888"
         parts.append(f'<pre style="{style}">{html.escape(self.yaml)}</pre>')
         return "".join(parts)
 
@@ -184,7 +184,7 @@ class SweepForm(Shown):
         config = self.config
         runs = definition.combinations(config)
         if runs is None:
-            return "The sweep never ends: set the most runs, or stop it yourself"
+            return "The sweep never ends: limit its runs, or stop it yourself"
         if config["method"] != "grid":
             return count(runs, "run")
         sizes = {name: len(values) for name, values in definition.grid(config).items()}

@@ -269,7 +269,8 @@ def repair(
         options: `at_once`, `site` and options of `sbatch`, as for `plan`.
 
     Returns:
-        The array; None if nothing is missing, or enough tasks are already there.
+        The array, or the newest one there is if enough tasks are already waiting; None if nothing
+        is missing.
 
     Raises:
         WorkshopError: the sweep is paused or canceled, or as `plan` and `submit` say.  Nothing is
@@ -282,9 +283,14 @@ def repair(
             return None
         if not work.left:
             work.give()
-            return None
+            return _newest_array(sweep_path)
         submission = plan(sweep_path, tasks=work.left, **options)
         return submit(submission, patience, show, prepare=work.give)
+
+
+def _newest_array(sweep_path: str) -> ArrayJob | None:
+    jobs = journal.arrays(sweep_path)
+    return ArrayJob(jobs[-1], journal.recorded(jobs[-1]).get("tasks", 0)) if jobs else None
 
 
 def repair_here(
@@ -346,7 +352,7 @@ def _find_work(
     runs = count(work, "run")
     if work <= taken and not found.failed:
         show(f"tasks for {runs} are already waiting")
-        return None
+        return _Work(0, lambda: None)
     state = registration.get(sweep_path).state.lower()
     if state in ("paused", "canceled"):
         raise WorkshopError(
