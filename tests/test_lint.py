@@ -250,6 +250,7 @@ def test_what_wandb_documents_is_accepted(change):
         ({"parameters": {"batch_size": {"min": 16, "max": 64.0}}}, "is 33.76, but it must be"),
         ({"early_stopping": {}}, "'early_stopping' is not known"),
         ({"parameters": {"run_cap": 10}}, "run_cap is not a parameter: write it beside parameters"),
+        ({"parameters": {"name": {"parameters": {"rate": 3}}}}, "parameter 'name.rate' is 3: "),
         (
             {"parameters": {"learning_rate": {"values": ["1e-1", 0.05, "1E3"]}}},
             "parameter 'learning_rate' has '1e-1', '1E3', which YAML reads as text, not as a "

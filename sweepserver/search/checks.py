@@ -157,7 +157,7 @@ def space_problems(parameters: object, method: object) -> Iterator[str]:
     if "_wandb" in parameters:
         yield "parameter '_wandb' has the name of what the client keeps for itself: use another"
     for path, settings in found:
-        if path[0] in SECTIONS and not isinstance(settings, dict):
+        if len(path) == 1 and path[0] in SECTIONS and not isinstance(settings, dict):
             wrong = True
             yield f"{path[0]} is not a parameter: write it beside parameters, not below"
             continue
