@@ -12,7 +12,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import wandb
@@ -78,7 +78,7 @@ class Document:
         ]  # fmt: skip
         return operations[0].name.value if operations else ""
 
-    @property
+    @cached_property
     def is_served(self) -> bool:
         """Whether the schema has all it asks."""
         return not validate(SCHEMA, parse(self.text), max_errors=1)

@@ -145,8 +145,9 @@ def arrays(sweep_path: str) -> list[str]:
 def newest_sweep() -> str:
     """Return the sweep of the array that was submitted last; empty if none was."""
     # By time, because each cluster counts its jobs by itself.
-    records = sorted(logs().glob("*/array.json"), key=lambda file: file.stat().st_mtime)
-    return next((mapping(file).get("sweep", "") for file in reversed(records)), "")
+    records = logs().glob("*/array.json")
+    newest = max(records, key=lambda file: file.stat().st_mtime, default=None)
+    return mapping(newest).get("sweep", "") if newest else ""
 
 
 def tasks(job_id: str) -> list[int]:
