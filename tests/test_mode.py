@@ -152,6 +152,9 @@ def test_connect_says_what_the_mode_means(server, monkeypatch, capsys):
     first, warning = capsys.readouterr().out.splitlines()
     assert first.startswith("W&B: local server")
     assert warning.startswith("warning: mode disabled (set by WANDB_MODE) discards everything")
+
+
+def test_connect_says_which_modes_there_are(server, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "ofline")
     with pytest.raises(WorkshopError, match="WANDB_MODE is 'ofline', which is not a mode of W&B's"):
         backend.connect("local")

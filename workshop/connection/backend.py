@@ -114,7 +114,7 @@ def session(choice: str = "auto") -> Iterator[Backend]:
         yield connect(choice)
 
 
-def renew_client(url: str) -> None:
+def _renew_client(url: str) -> None:
     """Shut down this process's client if it was started with another server's address.
 
     A client keeps the address that it was started with; the next use of `wandb` starts a new one.
@@ -128,7 +128,7 @@ def renew_client(url: str) -> None:
 
 
 def _set_environment(kind: str, url: str) -> None:
-    renew_client(url)
+    _renew_client(url)
     os.environ["WANDB_BASE_URL"] = url
     os.environ.setdefault("WANDB_PROJECT", PROJECT)
     # The background process of our parent's client, which may end at any time.
