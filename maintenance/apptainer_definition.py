@@ -2,7 +2,7 @@
 
 The command is `python -m maintenance.apptainer_definition`.
 
-Both images have the same base, files, packages and first program.  Apptainer runs as whoever starts
+Both images have the same base, files, packages and entry point.  Apptainer runs as whoever starts
 it, in their home folder and on the host's network, so what the Containerfile says about the user,
 the folder and the port has no counterpart.
 """

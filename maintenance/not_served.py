@@ -50,7 +50,7 @@ PURPOSES = {
     r"Registr|Org": "Registries and organizations",
     r"(?i)link|Portfolio": "Links from one collection of artifacts to another",
     r"Team|Invite|ServiceAccount|CreateUser|ApiKey": (
-        "Making teams, users and keys: the instructor's roster does"
+        "Creating teams, users, and keys, which the instructor's roster does here"
     ),
     r"CustomChart|ProjectViews": "Reports and custom charts",
     r"Multipart": "Uploads in parts, which the client makes only if the server asks for them",
@@ -192,9 +192,9 @@ def page() -> str:
     lines = [
         "# What the local W&B server does not serve",
         "",
-        f"The wandb client {wandb.__version__} can ask {len({d.name for d in documents()})} "
-        f"different operations of a W&B server; the {sum(map(len, missing.values()))} below are "
-        "answered with a sentence that says that the workshop's local W&B server does not serve "
+        f"The wandb client {wandb.__version__} can send {len({d.name for d in documents()})} "
+        f"different operations to a W&B server. The {sum(map(len, missing.values()))} below are "
+        "answered with a sentence that says that the workshop's local W&B server doesn't serve "
         f"them. This page is written by `{COMMAND}`.",
     ]
     for heading in sorted(missing):

@@ -59,7 +59,7 @@ def main(
     where = f" ({store})" if store else ""
     parser.add_argument(
         "--store", type=Path, default=store, required=store is None, metavar="FOLDER",
-        help=f"folder of the data, made if missing{where}",
+        help=f"folder for the data, created if missing{where}",
     )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(

@@ -1,6 +1,7 @@
 import pandas as pd
+import pytest
 
-from workshop.notebook_display import difference, table
+from workshop.notebook_display import difference, source, table
 
 
 def test_numbers_have_four_digits_and_texts_are_shown_letter_by_letter():
@@ -44,3 +45,13 @@ def test_a_difference_shows_what_changes_and_a_line_around_it(tmp_path, monkeypa
     monkeypatch.setattr("workshop.notebook_display.ROOT", tmp_path)
     shown = " b\n-c\n+C\n d\n…\n g\n+h"
     assert difference("before", "after").data == f"```diff\n{shown}\n```"
+
+
+def test_a_long_file_is_folded_from_a_line_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("workshop.notebook_display.ROOT", tmp_path)
+    (tmp_path / "a.yaml").write_text("x: 1\n\nyy: 2\ny: 3\nz: 4\n")
+    shown, folded = source("a.yaml", fold_from="y:").data.split("<details>")
+    assert shown == "```yaml\nx: 1\n\nyy: 2\n```\n\n"
+    assert "\n\n```yaml\ny: 3\nz: 4\n```\n\n</details>" in folded
+    with pytest.raises(ValueError, match="substring not found"):
+        source("a.yaml", fold_from="nowhere")

@@ -249,7 +249,6 @@ def test_what_wandb_documents_is_accepted(change):
         ),
         ({"parameters": {"batch_size": {"min": 16, "max": 64.0}}}, "is 33.76, but it must be"),
         ({"early_stopping": {}}, "'early_stopping' is not known"),
-        ({"parameters": {"run_cap": 10}}, "run_cap is not a parameter: write it beside parameters"),
         ({"parameters": {"name": {"parameters": {"rate": 3}}}}, "parameter 'name.rate' is 3: "),
         (
             {"parameters": {"learning_rate": {"values": ["1e-1", 0.05, "1E3"]}}},
@@ -275,6 +274,11 @@ def test_what_wandb_documents_is_accepted(change):
 def test_what_would_fail_is_found_before_a_run_does(change, words):
     findings = lint(GOOD | change)
     assert words in findings[0], findings
+
+
+def test_a_section_among_the_parameters_is_found_once():
+    findings = lint(GOOD | {"parameters": GOOD["parameters"] | {"run_cap": 10}})
+    assert findings == ["run_cap is not a parameter: write it beside parameters, not below"]
 
 
 @pytest.mark.parametrize(

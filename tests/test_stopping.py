@@ -153,7 +153,7 @@ def test_strict_looks_at_the_value_of_the_bracket():
 def test_brackets(settings, epochs):
     found = search_methods.brackets({"type": "hyperband"} | settings, 30)
     assert list(found["epoch"]) == epochs
-    assert set(found["goes on"]) == {1 / settings.get("eta", 3)}
+    assert set(found["continues"]) == {1 / settings.get("eta", 3)}
 
 
 def test_settings_without_sense_are_refused_with_the_servers_sentence():

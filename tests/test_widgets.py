@@ -434,7 +434,7 @@ class TestPickRuns:
         (output,) = picker._figure.outputs
         return [trace["name"] for trace in output["data"][PLOTLY_JSON]["data"]]
 
-    def test_the_best_are_ticked_and_drawn_at_the_start(self, picker):
+    def test_the_best_are_selected_and_drawn_at_the_start(self, picker):
         boxes = [row[0] for row in picker._rows]
         assert [box.description for box in boxes[:3]] == ["trial-6", "trial-5", "trial-4"]
         assert [box.value for box in boxes] == [True] * 3 + [False] * 5
@@ -442,14 +442,14 @@ class TestPickRuns:
         assert len(self.lines(picker)) == 3
         assert self.lines(picker)[0] == "learning_rate 0.002154, optimizer sgd"
 
-    def test_ticks_draw_and_clear(self, picker):
+    def test_a_selection_is_drawn_and_cleared(self, picker):
         controls(picker, "trial-8")[0].value = True
         controls(picker, "trial-6")[0].value = False
         assert len(self.lines(picker)) == 3
-        assert [run[-2:] for run in picker.picked] == ["r4", "r3", "r7"]
-        controls(picker, "Tick none")[0].click()
-        assert (picker.picked, self.lines(picker)) == ([], [])
-        assert "Tick a run to see its curves" in picker.as_text()
+        assert [run[-2:] for run in picker.selected] == ["r4", "r3", "r7"]
+        controls(picker, "Clear selection")[0].click()
+        assert (picker.selected, self.lines(picker)) == ([], [])
+        assert "Select a run to see its curves" in picker.as_text()
 
     def test_its_text_is_the_table_with_crosses_and_the_figure_in_words(self, picker):
         lines = picker.as_text().splitlines()

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -73,14 +74,28 @@ def link(url: str) -> Markdown:
     return Markdown(f"[{address}]({address})")
 
 
-def source(path: str) -> Markdown:
+def source(path: str, fold_from: str | None = None) -> Markdown:
     """Return a file of the clone as Markdown, which JupyterLab, GitHub and nbconvert highlight.
 
     Args:
         path: relative to the clone, for example `configs/config.yaml`.
+        fold_from: the beginning of a line; the file is folded from the first such line on.
+
+    Raises:
+        ValueError: there is no such line.
     """
-    file = ROOT / path
-    return Markdown(f"```{_LANGUAGES[file.suffix]}\n{file.read_text().rstrip()}\n```")
+    text = (ROOT / path).read_text().rstrip()
+    language = _LANGUAGES[Path(path).suffix]
+    if fold_from is None:
+        return Markdown(_fenced(text, language))
+    first = f"\n{text}".index(f"\n{fold_from}")
+    top, rest = (_fenced(part, language) for part in (text[:first].rstrip(), text[first:]))
+    folded = f"<details><summary>The rest of the file</summary>\n\n{rest}\n\n</details>"
+    return Markdown(f"{top}\n\n{folded}")
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"```{language}\n{text}\n```"
 
 
 def difference(before: str, after: str) -> Markdown:
@@ -93,4 +108,4 @@ def difference(before: str, after: str) -> Markdown:
     old, new = ((ROOT / path).read_text().splitlines() for path in (before, after))
     _, _, *changes = difflib.unified_diff(old, new, n=1, lineterm="")
     lines = ["…" if line.startswith("@@") else line for line in changes]
-    return Markdown("\n".join(["```diff", *lines[1:], "```"]))
+    return Markdown(_fenced("\n".join(lines[1:]), "diff"))

@@ -24,7 +24,7 @@ from sweepserver.search.parameters import SearchError, distribution, flatten
 from sweepserver.search.past import Past, random_point
 from sweepserver.search.points import MISSING, Trial, same
 from sweepserver.search.scales import NULL, Scale, hyperparameters
-from sweepserver.search.sections import SECTIONS, warnings
+from sweepserver.search.sections import SECTIONS, is_misplaced, warnings
 
 __all__ = [
     "DEFAULT_GOAL",
@@ -48,6 +48,7 @@ __all__ = [
     "flatten",
     "hyperparameters",
     "is_exhausted",
+    "is_misplaced",
     "keys_of",
     "parameter_problems",
     "problems",

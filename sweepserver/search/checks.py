@@ -11,7 +11,7 @@ from sweepserver.search.grid import axis
 from sweepserver.search.metric import DEFAULT_GOAL, GOALS
 from sweepserver.search.parameter_checks import parameter_problems
 from sweepserver.search.parameters import SearchError, flatten, is_count, is_number, is_single
-from sweepserver.search.sections import SECTIONS
+from sweepserver.search.sections import is_misplaced
 from sweepserver.search.values import MOST_PATH_CHARACTERS, closest, shorten
 
 METHODS = ("grid", "random", "bayes")
@@ -157,7 +157,7 @@ def space_problems(parameters: object, method: object) -> Iterator[str]:
     if "_wandb" in parameters:
         yield "parameter '_wandb' has the name of what the client keeps for itself: use another"
     for path, settings in found:
-        if len(path) == 1 and path[0] in SECTIONS and not isinstance(settings, dict):
+        if len(path) == 1 and is_misplaced(path[0], settings):
             wrong = True
             yield f"{path[0]} is not a parameter: write it beside parameters, not below"
             continue

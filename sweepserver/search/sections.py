@@ -18,6 +18,11 @@ SCHEDULER_KEYS = ("engine", "source", "search_space", "optimizer")
 METRIC_KEYS = ("name", "goal", "target", "impute", "impute_while_running")
 
 
+def is_misplaced(name: str, settings: object) -> bool:
+    """Return whether what is written as a parameter is a section one level too deep."""
+    return name in SECTIONS and not isinstance(settings, dict)
+
+
 def warnings(config: object) -> Iterator[str]:
     """Yield what in a configuration has no effect, or was probably meant otherwise."""
     if not isinstance(config, dict):

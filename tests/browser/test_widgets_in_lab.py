@@ -127,15 +127,15 @@ def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page, lab):
     wait_for(lambda: page.evaluate(TOO_WIDE) == [])
 
 
-def test_ticked_runs_are_drawn(run, page):
+def test_selected_runs_are_drawn(run, page):
     run(PICK.format(metric=METRIC))
     lines = page.locator(".jupyter-widgets .main-svg .scatterlayer .trace")
     wait_for(lambda: lines.count() == 3)
     page.get_by_label("trial-8").focus()
     page.keyboard.press("Space")
     wait_for(lambda: lines.count() == 4)
-    page.click("text=Tick none")
-    page.wait_for_selector("text=Tick a run to see its curves")
+    page.click("text=Clear selection")
+    page.wait_for_selector("text=Select a run to see its curves")
     assert page.evaluate(NAMELESS) == []
     page.set_viewport_size({"width": 600, "height": 2000})
     wait_for(lambda: page.evaluate(TOO_WIDE) == [])

@@ -171,7 +171,7 @@ def _say_metrics(adoption: Adoption, trial: Trial) -> None:
     elif not wanted:
         adoption.say(
             "metric",
-            "None of these names tells whether low or high is better: choose one, and write its "
+            "None of these names says whether lower or higher is better: choose one, and write its "
             "goal into the section metric.",
         )
 
@@ -183,8 +183,8 @@ def _say_hosts(adoption: Adoption, trial: Trial) -> None:
     if hosts:
         adoption.say(
             "network",
-            f"It asks {', '.join(hosts)} in each trial: if that is for data, fetch them once "
-            "before the sweep, for nodes of a cluster may not reach them.",
+            f"It connects to {', '.join(hosts)} in each trial: if that's for data, fetch the data "
+            "once before the sweep, because compute nodes may not be able to connect.",
         )
 
 
@@ -219,6 +219,6 @@ def _elsewhere(source: Source, parameter: Parameter) -> str:
         return "; nothing in its file reads it: use it, or leave it out of the sweep"
     number, text = lines[-1]
     return (
-        f"; line {number} reads it from elsewhere, `{text}`: take it from run.config, behind "
+        f"; line {number} reads it from elsewhere, `{text}`: take it from run.config, after "
         "wandb.init"
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to its parser."""
     parser.epilog = (
-        "The program runs for real, about as often as it has parameters and seven times more. The "
-        "exit status is 1 if there is a problem."
+        "The program really runs: about seven times, and once more per parameter. The exit status "
+        "is 1 if there is a problem."
     )
     parser.add_argument(
         "program", type=Path, metavar="PROGRAM",
-        help="a Python program, or the YAML file of a sweep of it",
+        help="a Python program, or the YAML file of its sweep",
     )  # fmt: skip
     parser.add_argument(
         "--python", metavar="FILE", default="", help="its interpreter (default: python)"
@@ -25,10 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="two values to try of a parameter; the first is its usual one",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=float, default=60, help="after which a trial is ended (default: 60)"
+        "--seconds", type=float, default=60, help="end a trial after this long (default: 60)"
     )
     parser.add_argument(
-        "--rows", type=int, default=5, help="logged, after which it is ended (default: 5)"
+        "--rows", type=int, default=5, help="end a trial after this many logged rows (default: 5)"
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE",
@@ -50,7 +50,7 @@ def adopt(
     output: Path | None,
     backend: str,
 ) -> int:
-    """Try a program of your own for a moment: can a sweep run it, and does it use its values?"""
+    """Try out your own program: can a sweep run it, and does it use the sweep's values?"""
     # Not at the top: with it comes PyTorch, of which the command's options need nothing.
     from workshop.adopt import session
     from workshop.adopt.trials import Limits

@@ -41,7 +41,7 @@ def text(
         f"command: {_flow([*command])}",
         "",
         "method: random",
-        f"run_cap: {RUN_CAP}              # a random search has no end of its own",
+        f"run_cap: {RUN_CAP}              # random search never ends by itself",
         "",
     ]
     if metric:
@@ -61,9 +61,7 @@ def text(
     lines.append("parameters:")
     lines += _parameters(_nested(settings), notes)
     if others := [one.parameter.name for one in effects if one.parameter.path not in accepted]:
-        lines.append(
-            f"  # left as they are, since nothing tells a second value: {', '.join(others)}"
-        )
+        lines.append(f"  # left as they are, because no second value is known: {', '.join(others)}")
     return "\n".join(lines) + "\n"
 
 

@@ -102,9 +102,9 @@ def run(
     source = _source(tried)
     file = source.file
     print(
-        f"{shown(file)} is started for real, in {programs.folder(tried)}: some seven times "
-        f"and once for each parameter, {AT_ONCE} at a time, each for at most {limits.seconds:g} s. "
-        "It writes where it always writes.",
+        f"{shown(file)} is started for real, in {programs.folder(tried)}: about seven times, and "
+        f"once more per parameter, {AT_ONCE} at a time, each for at most {limits.seconds:g} s. "
+        "It writes its files where it always does.",
         flush=True,
     )
     with backends.session(backend):
@@ -187,12 +187,12 @@ def _sweep(found: Adoption, tried: Mapping[str, Any], target: Path) -> dict[str,
         return dict(found.definition)
     if target.exists():
         print(
-            f"\n{shown(target)} is there already and stays as it is; with --output FILE, the "
-            f"proposed sweep is written there:\n\n{found.proposed}"
+            f"\n{shown(target)} already exists, so it's left as it is; to write the sweep below to "
+            f"another file, use --output FILE:\n\n{found.proposed}"
         )
         return None
     target.write_text(found.proposed, encoding="utf-8")
-    print(f"\nWritten: {shown(target)}, a sweep to begin with; change its ranges to what you know.")
+    print(f"\nWritten: {shown(target)}, a sweep to start from; adjust its ranges to what you know.")
     return definitions.load(target)
 
 
@@ -204,7 +204,7 @@ def _prove(sweep: dict[str, Any], project: str) -> None:
     _stop(path)
     if not states["finished"]:
         raise WorkshopError(
-            f"the run that an agent did of sweep {path} is {', '.join(states) or 'not there'}: its "
+            f"an agent's run of sweep {path} is {', '.join(states) or 'missing'}: its "
             f"log is in {shown(home() / 'logs' / path.rsplit('/', 1)[-1])}"
         )
     print("An agent has done one run of it.")
@@ -218,7 +218,7 @@ def _stop(sweep: str) -> None:
 
 def _time_option(seconds: float | None) -> str:
     if seconds is None:
-        return "-o time=HH:MM:SS, ample for a whole run: this one was ended before"
+        return "-o time=HH:MM:SS, long enough for a whole run: the trial was cut short"
     return f"-o time={time_limit(seconds)}"
 
 

@@ -124,7 +124,7 @@ def say_failure(
         )
     elif "unrecognized arguments" in trial.output or len(forms) > 1:
         step = (
-            "it takes its values in none of the forms that an agent has "
+            "it accepts none of the forms in which an agent can pass values "
             f"({', '.join(forms)}): let it take --NAME=VALUE for each parameter"
         )
     elif forms and adoption.definition.get("parameters"):
@@ -140,7 +140,7 @@ def _why_no_run(source: Source) -> str:
     if not source.imports("wandb"):
         return (
             ": it does not use wandb. Four steps make it sweepable: `import wandb`; "
-            "`run = wandb.init(config=vars(args))` behind the parsing of the arguments; take the "
+            "`run = wandb.init(config=vars(args))` after parsing the arguments; take the "
             'values from `run.config`; `run.log({"val/loss": loss})` in each epoch'
         )
     return (

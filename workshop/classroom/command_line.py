@@ -56,7 +56,7 @@ def _update(folder: Path, dry_run: bool) -> None:
     if verbs["kept"] and not has_manifest:
         print(
             "This copy had no record of what it was made from, so every file that differs from the "
-            "kit's was taken for changed by you. From now on, it has one."
+            "kit's was treated as changed by you. From now on, it has one."
         )
     if not verbs:
         print(f"{folder} is up to date.")

@@ -85,6 +85,8 @@ def _lint_parameters(config: Mapping, schema: Schema | None) -> Iterator[str]:
     """Find parameters and values that the search or, by its schema, the program would refuse."""
     parameters, method = config.get("parameters"), config.get("method")
     for name, settings in parameters.items() if isinstance(parameters, Mapping) else ():
+        if search.is_misplaced(name, settings):
+            continue  # the search says so
         if schema is None:
             yield from _lint_any(name, settings, method)
         elif name == POINT and schema is TRAINER:

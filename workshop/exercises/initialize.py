@@ -71,8 +71,8 @@ def replaced(answer: Any) -> Judgment:
     """Replace a sweep by one with a learning rate more."""
     if not (yield from parts(answer, (str, "the old path"), (str, "the new path"))):
         return
-    old = yield from find(answer[0])
-    new = yield from find(answer[1])
+    old = yield from find(answer[0], "the old sweep")
+    new = yield from find(answer[1], "the new sweep")
     if old is None or new is None:
         return
     if answer[0] == answer[1]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 FAILED = ("failed", "crashed", "killed")
 
 
-def find(path: Any) -> Generator[tuple[bool, str, str], None, "wandb.apis.public.Sweep | None"]:
+def find(
+    path: Any, name: str = "the sweep"
+) -> Generator[tuple[bool, str, str], None, "wandb.apis.public.Sweep | None"]:
     """Check that this is the path of a sweep; return the sweep, or None."""
     if not isinstance(path, str):
         kind = type(path).__name__
@@ -31,7 +33,7 @@ def find(path: Any) -> Generator[tuple[bool, str, str], None, "wandb.apis.public
     except WorkshopError as error:
         yield False, "", _why_not(path, error)
         return None
-    yield True, "the sweep is on the server", ""
+    yield True, f"{name} is on the server", ""
     return found
 
 

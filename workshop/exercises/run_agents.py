@@ -120,8 +120,8 @@ def mended(answer: Any) -> Judgment:
     """Judge a sweep that replaces one whose runs all fail, and finishes the same work."""
     if not (yield from parts(answer, (str, "the broken path"), (str, "the new path"))):
         return
-    broken = yield from find(answer[0])
-    new = yield from find(answer[1])
+    broken = yield from find(answer[0], "the broken sweep")
+    new = yield from find(answer[1], "the new sweep")
     if broken is None or new is None:
         return
     if answer[0] == answer[1]:

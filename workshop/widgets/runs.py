@@ -1,4 +1,4 @@
-"""A table of runs with checkboxes, and the learning curves of the checked runs."""
+"""A table of runs with checkboxes, and the learning curves of those selected."""
 
 import html
 import json
@@ -25,7 +25,7 @@ class RunPicker(Shown):
     """The widget of `pick_runs`.
 
     Attributes:
-        picked: the IDs of the checked runs, in the order of the table.
+        selected: the IDs of the selected runs, in the order of the table.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RunPicker(Shown):
         early = runs.get("stopped_early", pd.Series(False, runs.index))
         self._stopped_early = set(runs["run"][early])
         self._histories: dict[str, pd.DataFrame] = {}
-        self._ticked = set(ranked["run"][:first])
+        self._selected = set(ranked["run"][:first])
         self._page = 0
         self._filling = False
         self._build()
@@ -54,16 +54,16 @@ class RunPicker(Shown):
         self._draw()
 
     @property
-    def picked(self) -> list[str]:
-        """The IDs of the checked runs, in the order of the table."""
-        return [run for run in self._runs["run"] if run in self._ticked]
+    def selected(self) -> list[str]:
+        """The IDs of the selected runs, in the order of the table."""
+        return [run for run in self._runs["run"] if run in self._selected]
 
     def as_text(self) -> str:
-        """Return the table, checked runs with a cross, and the figure's alternative text."""
+        """Return the table, selected runs with a cross, and the figure's alternative text."""
         return f"{self._table().to_string(index=False)}\n{self._alt}"
 
     def as_html(self) -> str:
-        """Return the table, checked runs with a cross, and the figure's alternative text."""
+        """Return the table, selected runs with a cross, and the figure's alternative text."""
         return table_html(self._table()) + paragraph(self._alt)
 
     def _build(self) -> None:
@@ -71,7 +71,7 @@ class RunPicker(Shown):
         self._rows = []
         for _ in range(min(_ROWS, len(self._runs))):
             box = ipywidgets.Checkbox(indent=False, layout=NO_WIDTH)
-            box.observe(self._tick, "value")
+            box.observe(self._select, "value")
             row = [box, *(ipywidgets.HTML() for _ in self._columns)]
             self._rows.append(row)
             cells += row
@@ -86,7 +86,7 @@ class RunPicker(Shown):
         )
         self._earlier = button("Earlier rows", "Better runs", lambda _: self._turn(-1))
         self._later = button("Later rows", "Worse runs", lambda _: self._turn(1))
-        self._none = button("Tick none", "Tick none of the runs", lambda _: self._clear())
+        self._none = button("Clear selection", "Select none of the runs", lambda _: self._clear())
         self._where = ipywidgets.HTML()
         turning = [self._earlier, self._later] if len(self._runs) > _ROWS else []
         controls = ipywidgets.Box([self._none, *turning, self._where], layout=WRAPPING)
@@ -113,19 +113,19 @@ class RunPicker(Shown):
             run = shown.iloc[position]
             box.description = run["name"]
             box.tooltip = self._labels[run["run"]]
-            box.value = run["run"] in self._ticked
+            box.value = run["run"] in self._selected
             for column, cell in zip(self._columns, cells, strict=True):
                 cell.value = html.escape(short(run[column]))
         self._filling = False
         self._earlier.disabled = self._page == 0
         self._later.disabled = begin + _ROWS >= len(self._runs)
 
-    def _tick(self, change: dict) -> None:
+    def _select(self, change: dict) -> None:
         if self._filling:
             return
         position = next(i for i, row in enumerate(self._rows) if row[0] is change["owner"])
         run = self._runs["run"][self._page * _ROWS + position]
-        (self._ticked.add if change["new"] else self._ticked.discard)(run)
+        (self._selected.add if change["new"] else self._selected.discard)(run)
         self._draw()
 
     def _turn(self, pages: int) -> None:
@@ -135,33 +135,35 @@ class RunPicker(Shown):
         self._count()
 
     def _clear(self) -> None:
-        self._ticked.clear()
+        self._selected.clear()
         self._fill()
         self._draw()
 
     def _count(self) -> None:
         begin = self._page * _ROWS
         rows = f"{begin + 1} to {min(begin + _ROWS, len(self._runs))} of {len(self._runs)}"
-        self._where.value = f"{len(self._ticked)} ticked · {rows}" if len(self._runs) else "no runs"
+        self._where.value = (
+            f"{len(self._selected)} selected · {rows}" if len(self._runs) else "no runs"
+        )
 
     def _draw(self) -> None:
-        """Draw the curves of the checked runs; each history is fetched once."""
+        """Draw the curves of the selected runs; each history is fetched once."""
         self._count()
         self._note.value = ""
         paths = self._runs.set_index("run")["path"]
-        for run in self.picked:
+        for run in self.selected:
             if run not in self._histories:
                 try:
                     self._histories[run] = history([paths[run]], self._keys)
                 except WorkshopError as error:
                     self._note.value = html.escape(str(error))
-        chosen = [self._histories[run] for run in self.picked if run in self._histories]
+        chosen = [self._histories[run] for run in self.selected if run in self._histories]
         if chosen:
             curves = pd.concat(chosen, ignore_index=True)
             curves.attrs = self._runs.attrs  # the definition, for the metrics' units
             figure = plots.learning_curves(curves, self._labels, self._stopped_early)
         else:
-            figure = message("Tick a run to see its curves.")
+            figure = message("Select a run to see its curves.")
         self._alt = figure.layout.meta["alt"]
         data = {PLOTLY_JSON: json.loads(figure.to_json()), "text/plain": self._alt}
         self._renew_text()
@@ -169,9 +171,9 @@ class RunPicker(Shown):
         self._figure.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
     def _table(self) -> pd.DataFrame:
-        ticks = ["x" if run in self._ticked else "" for run in self._runs["run"]]
+        crosses = ["x" if run in self._selected else "" for run in self._runs["run"]]
         shown = self._runs[["name", *self._columns]].map(short)
-        shown.insert(0, "picked", ticks)
+        shown.insert(0, "selected", crosses)
         return shown
 
 

@@ -46,7 +46,7 @@ def brackets(settings: Mapping[str, Any], epochs: int) -> pd.DataFrame:
 
     Returns:
         A row per bracket, counted from 1: `epoch` (the number of values at which runs are
-        compared), and `goes on` (the share of those runs that continue, 1/eta).
+        compared), and `continues` (the share of those runs that continue, 1/eta).
 
     Raises:
         WorkshopError: the settings are invalid; the server would refuse them too.
@@ -56,7 +56,7 @@ def brackets(settings: Mapping[str, Any], epochs: int) -> pd.DataFrame:
     found = sorted(hyperband.brackets(dict(settings), epochs))
     share = 1 / settings.get("eta", hyperband.ETA)
     index = pd.RangeIndex(1, len(found) + 1, name="bracket")
-    return pd.DataFrame({"epoch": found, "goes on": share}, index=index)
+    return pd.DataFrame({"epoch": found, "continues": share}, index=index)
 
 
 def stop_early(

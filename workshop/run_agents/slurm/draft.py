@@ -280,7 +280,7 @@ def _account_notes(found: Inventory) -> Iterator[str]:
     elif not found.accounts:
         yield "Accounting knows no account of yours.  If jobs need one, ask the cluster's staff."
     else:
-        yield "Your accounts (* is the default, which everybody gets who leaves this key out):"
+        yield "Your accounts (* is the default, used if you leave this key out):"
         for account in found.accounts:
             name = f"{account.name}{'*' * account.is_default}"
             where = f" (partition {account.partition})" if account.partition else ""

@@ -142,7 +142,7 @@ def end(sweep_path: str, agent_status: int, warned: bool) -> int:
     place = _place()
     if gave_up := _gave_up(place):
         journal.write(place, "gave-up", gave_up)
-        print(f"the agent gave up, so its exit status {agent_status} is no success: {gave_up}")
+        print(f"the agent gave up, so exit status {agent_status} doesn't mean success: {gave_up}")
     runs = [one.run for one in journal.given_to_newest_start(place, sweep_path)]
     if warned:
         _note_who_asked(place)
@@ -168,8 +168,8 @@ def _after_warning(place: Path, ended: dict[str, tuple[str, int]], sweep: str) -
     starts = journal.read(place.parent.name, int(place.name)).starts
     if fruitless(starts) >= 2:
         print(
-            "error: two starts of this task in a row ended before a new epoch, so another start "
-            "would not help: give it more time (`time` in the site profile) than one epoch takes"
+            "error: two starts of this task in a row completed no new epoch, so another start "
+            "would not help: give it more time than one epoch takes (`time` in the site profile)"
         )
         return 1
     limit = settings().runs_per_task
