@@ -45,6 +45,12 @@ def test_a_command_that_cannot_work_is_told(command, words):
     assert words in found[0], found
 
 
+def test_a_misspelled_macro_is_all_that_is_named():
+    command = ["${env}", "python", "${program}", "${args_no_hyphen}"]
+    (found,) = problems(GOOD | {"command": command})
+    assert "did you mean '${args_no_hyphens}'?" in found
+
+
 def test_the_program_may_be_missing_only_where_the_command_names_it():
     module = ["${env}", "python", "-m", "workshop.wandb_sweep", "${args}"]
     assert list(problems({"command": module})) == []

@@ -242,9 +242,12 @@ def test_failure_that_there_is_not_is_a_sentence(server):
         failure_lab.diagnose(path, "crash")
 
 
-def test_surprise_is_one_of_them(server):
+def test_surprise_is_one_of_them(server, capsys):
     path = failure_lab.register(failure_lab.SURPRISE, f"{PROJECT}-others")
     assert sum(failure_lab.diagnose(path, failure) for failure in FAILURES) == 1
+    capsys.readouterr()
+    assert not failure_lab.diagnose(path, "")
+    assert capsys.readouterr().out.startswith("no diagnosis yet: name what you suspect, one of ")
 
 
 def test_notebook_plans_its_array_for_the_site_that_is_named(server, tmp_path):

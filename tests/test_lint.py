@@ -68,6 +68,7 @@ def test_configurations_of_the_kit_are_good(path):
         ("parameters.learning_rate", {"values": [0.1, 0.1]}, ["0.1 2 times"]),
         ("parameters.learning_rate", {"min": 1.0, "max": 0.1}, ["min must be", "below max"]),
         ("parameters.learning_rate", {"min": 0.1}, ["no value, values, or min and max"]),
+        ("parameters.group", {"rate": {"value": 1}}, ["(or, if it's a group, the section"]),
         ("parameters.learning_rate", {"value": 0.1, "mx": 1}, ["'mx'", "did you mean 'max'"]),
         ("parameters.learning_rate.distribution", "log_unifrm", ["did you mean 'log_uniform'"]),
         ("parameters.optimizer", {"values": ["adam", "sdg"]}, ["'sdg'", "'sgd'"]),

@@ -1,4 +1,4 @@
-"""The fault of a well-known example: its run has what the sweep picked, and doesn't use it."""
+"""Train a softmax regression whose defaults are in a YAML file."""
 
 from pathlib import Path
 

@@ -31,6 +31,8 @@ def parameter_problems(settings: object, method: object) -> Iterator[str]:
             f"has the distribution {shorten(kind)}, which is not known{known}"
             if "distribution" in settings
             else "has no value, values, or min and max"
+            + " (or, if it's a group, the section parameters)"
+            * any(isinstance(value, dict) for value in settings.values())
         )
         return
     found = [*key_problems(settings, kind)]

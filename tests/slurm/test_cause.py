@@ -175,11 +175,11 @@ CASES = {
     ),
     "a run that its sweep has stopped early": (
         Facts([slurm("COMPLETED")], [ran(0)], "killed", True, stopped_early=True),
-        "stopped early: other runs of the sweep were better by then",
+        "stopped early: it was behind other runs when they were compared",
     ),
     "the same, as a task's exit status has it": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], "killed", True, stopped_early=True),
-        "stopped early: other runs of the sweep were better by then",
+        "stopped early: it was behind other runs when they were compared",
     ),
     "no progress": (
         Facts([slurm("FAILED", "1:0")], [ran(1, warned=True)], "preempted", True),

@@ -51,10 +51,10 @@ def ranked(answer: Any) -> Judgment:
         "table, and give the whole ranking",
     )
     losses = ranking.loc[is_counting, LOSS]
-    if ranking[key].tolist() == runs[key].tolist():
-        advice = "this is the table of all runs, unsorted: `rank` sorts them"
-    elif losses.is_monotonic_decreasing and losses.nunique() > 1:
+    if losses.is_monotonic_decreasing and losses.nunique() > 1:
         advice = "the first row has the highest loss: which goal does a loss have?"
+    elif ranking[key].tolist() == runs[key].tolist():
+        advice = "this is the table of all runs, unsorted: `rank` sorts them"
     else:
         advice = "the rows aren't sorted by validation loss: which metric did you rank them by?"
     yield losses.is_monotonic_increasing, "the first row has the lowest loss", advice

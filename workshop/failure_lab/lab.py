@@ -228,11 +228,14 @@ def diagnose(path: str, diagnosis: str) -> bool:
 
     Args:
         path: the sweep, `entity/project/ID`.
-        diagnosis: a key of `FAILURES`.
+        diagnosis: a key of `FAILURES`; empty if there is none yet.
 
     Raises:
         WorkshopError: there is no such failure, or no such sweep.
     """
+    if not diagnosis:
+        print(f"no diagnosis yet: name what you suspect, one of {', '.join(FAILURES)}")
+        return False
     suspected = _known(diagnosis)
     right = diagnosis == _name(path)
     if right:

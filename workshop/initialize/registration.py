@@ -65,8 +65,9 @@ def newest(project: str) -> str:
     sweeps = [sweep for sweep in sweeps if sweep.state.upper() != "CANCELED"]
     if not sweeps:
         raise WorkshopError(
-            f"project {entity}/{project} has no sweep: register one first "
-            "(notebook 02_initialize_the_sweep, or `wandb sweep configs/sweep_config.yaml`)"
+            f"project {entity}/{project} has no sweep: register one first (notebook "
+            "02_initialize_the_sweep, or `wandb sweep configs/sweep_config.yaml`), or name a sweep "
+            "of another project, as entity/project/ID"
         )
     return "/".join(max(sweeps, key=lambda sweep: sweep.created_at).path)
 

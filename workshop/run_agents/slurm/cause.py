@@ -138,7 +138,7 @@ def cause(facts: Facts) -> Cause:
             )
         return Cause("finished") if is_live else _finished(facts)
     if facts.stopped_early:
-        return Cause("stopped early", "other runs of the sweep were better by then")
+        return Cause("stopped early", "it was behind other runs when they were compared")
     if last and last.surplus and not facts.has_run:
         return Cause("no work left", f"the sweep was {last.surplus}")
     return (
