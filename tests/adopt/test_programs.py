@@ -34,12 +34,17 @@ class Expected:
         words: what is said, in the order in which it is; those that begin with `!` are problems.
         form: how the program takes its values.
         given: two values of parameters that nothing tells.
+        with_endings: whether to try how the program ends as well.
     """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     words: tuple[str, ...] = ()
     form: str = "${args}"
     given: dict[str, list] = field(default_factory=dict)
+    # How a program ends takes three or four starts, and most programs are here for a verdict or a
+    # form. It's tried where words about it are expected, and in one program without any problem,
+    # whose parameters are in groups: the error goes into one of them.
+    with_endings: bool = False
 
 
 USED = {"lr": "used", "momentum": "used"}
@@ -47,11 +52,13 @@ EXPECTED = {
     "argument_parser": Expected(
         USED | {"epochs": "used"},
         ("logs 'val/loss' (4 times)", "judged by 'val/loss': minimize", "shows the failure"),
+        with_endings=True,
     ),
     "dictionary": Expected(USED, ("'val_acc' (4 times), 'train_loss'", "'val_acc': maximize")),
     "nested": Expected(
         {"optimizer.lr": "used", "optimizer.momentum": "used", "epochs": "used"},
         ("judged by 'val.loss'",),
+        with_endings=True,
     ),
     "yaml_defaults": Expected(
         {"lr": "ignored", "momentum": "used"},
@@ -82,7 +89,9 @@ EXPECTED = {
     "needs_variable": Expected(
         words=("!fails with status 1 (KeyError: 'MY_DATA_FOLDER'): it needs the environment var",)
     ),
-    "hides_failure": Expected({"lr": "used"}, ("!ends with status 0, so a run that fails would",)),
+    "hides_failure": Expected(
+        {"lr": "used"}, ("!ends with status 0, so a run that fails would",), with_endings=True
+    ),
     "json_file": Expected(
         {"lr": "used"}, ("'score': maximize",), "${args_json_file}", {"lr": [0.1, 0.2]}
     ),
@@ -96,15 +105,17 @@ EXPECTED = {
     "resumes": Expected(
         {"lr": "used", "epochs": "used"},
         ("(USR1) ends it with status 75: its run can resume later", "resumes after its old rows"),
+        with_endings=True,
     ),
 }
 
 
-def tried(file: Path, **given: list) -> Adoption:
+def tried(file: Path, given: dict[str, list] | None = None, with_endings: bool = True) -> Adoption:
     definition = session.definition(file)
     program = programs.file(definition)
+    limits = Limits(seconds=60, rows=1000)
     return session.in_project(
-        "adopt-tests", definition, Source(program), given, Limits(seconds=60, rows=1000)
+        "adopt-tests", definition, Source(program), given or {}, limits, with_endings
     )
 
 
@@ -118,7 +129,7 @@ OFTEN = ("yaml_defaults", "flags", "without_wandb", "crash")
 )
 def test_what_is_found_out_about_a_program(name, server):
     expected = EXPECTED[name]
-    found = tried(FOLDER / f"{name}.py", **expected.given)
+    found = tried(FOLDER / f"{name}.py", expected.given, expected.with_endings)
     said = [
         f"{'!' * observation.is_problem}{observation.sentence}"
         for observation in found.observations
