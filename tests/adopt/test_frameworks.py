@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from tests.adopt.document import blocks
+from tests.adopt.limits import LIMITS
 from workshop.adopt import session
 from workshop.adopt.source import Source
-from workshop.adopt.trials import Limits, Trials
+from workshop.adopt.trials import Trials
 from workshop.initialize import registration
 
 pytestmark = [pytest.mark.slow, pytest.mark.scattered]
 
-LIMITS = Limits(seconds=120, rows=1000)
 EPOCHS = 10
 # What the document leaves to its reader.  An epoch takes long enough for a signal to come in it.
 PROJECT = """\

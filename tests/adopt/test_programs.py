@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.adopt.limits import LIMITS
 from workshop import cli
 from workshop.adopt import session
 from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
-from workshop.adopt.trials import Limits
 from workshop.define import program as programs
 from workshop.define.definition import load
 from workshop.define.linter import lint
@@ -113,9 +113,8 @@ EXPECTED = {
 def tried(file: Path, given: dict[str, list] | None = None, with_endings: bool = True) -> Adoption:
     definition = session.definition(file)
     program = programs.file(definition)
-    limits = Limits(seconds=60, rows=1000)
     return session.in_project(
-        "adopt-tests", definition, Source(program), given or {}, limits, with_endings
+        "adopt-tests", definition, Source(program), given or {}, LIMITS, with_endings
     )
 
 

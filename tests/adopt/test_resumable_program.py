@@ -9,9 +9,10 @@ import pytest
 import wandb
 
 from tests.adopt.document import resumable_program
+from tests.adopt.limits import LIMITS
 from workshop.adopt import session
 from workshop.adopt.source import Source
-from workshop.adopt.trials import Limits, Trials
+from workshop.adopt.trials import Trials
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import ROOT
@@ -22,7 +23,6 @@ from workshop.trainer.wandb_run import resumable
 pytestmark = pytest.mark.scattered
 
 EPOCHS = 16
-LIMITS = Limits(seconds=60, rows=1000)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.server import RunningServer
-from tests.waiting import wait_for
+from tests.waiting import patience, wait_for
 
 SILENCE = 12
 """Seconds after which an agent counts as gone, in place of 75; it beats every five."""
@@ -74,7 +74,7 @@ def test_agents_that_log_offline_compute_each_point_once_and_sync_completes_the_
         wait_for(lambda at=given_at: look()["agents"][-1]["heartbeatAt"] > at, "the next beat")
         wait_for(lambda name=run["name"]: name in ids_of(kept(server)), "the run has begun")
         (server.home / f"listed-{run['name']}").touch()
-        printed, _ = agent.communicate(timeout=120)
+        printed, _ = agent.communicate(timeout=patience(300))
         assert agent.returncode == 0, printed
     seen = look()
     assert [run["summaryMetrics"] for run in seen["runs"]] == ["{}"] * 3

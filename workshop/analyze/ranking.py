@@ -14,7 +14,7 @@ _UNFINISHED = {
     "failed": "failed: its program ended with an error",
     "crashed": "crashed: its process stopped reporting",
     "killed": "was stopped before its end",
-    "stopped early": "was stopped early by the sweep, because it was behind when runs were compared",
+    "stopped early": "was stopped early by the sweep, because it was behind when compared",
 }
 
 
