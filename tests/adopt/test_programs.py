@@ -42,8 +42,8 @@ class Expected:
     form: str = "${args}"
     given: dict[str, list] = field(default_factory=dict)
     # How a program ends takes three or four starts, and most programs are here for a verdict or a
-    # form. It's tried where words about it are expected, and in one program without any problem,
-    # whose parameters are in groups: the error goes into one of them.
+    # form. It's tried where words about it are expected, and in one more program without any
+    # problem, in which none may be found then either.
     with_endings: bool = False
 
 
