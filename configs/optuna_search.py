@@ -7,7 +7,7 @@ import optuna
 
 
 def search_space(trial: optuna.Trial) -> dict:
-    """Return the values of one run; what is asked for depends on what was picked before."""
+    """Return the values of one run; what is asked for depends on earlier picks."""
     optimizer = trial.suggest_categorical("optimizer", ["adam", "sgd"])
     values = {
         "scale": "smoke",  # the same for every run, as is
@@ -24,12 +24,16 @@ def search_space(trial: optuna.Trial) -> dict:
 def tpe(sweep, seed: int | None = None) -> optuna.Study:
     """Return the study that proposes runs for a sweep.
 
-    It lives as long as the scheduler.  A scheduler that is started again fills a new study with the
-    runs of the sweep, so it gives the sampler no seed: its first random points would be repeated.
+    It lives as long as the scheduler.  A scheduler that is started again fills a new
+    study with the runs of the sweep, so it gives the sampler no seed: its first random
+    points would be repeated.
     """
     return optuna.create_study(
         direction=sweep.config["metric"].get("goal", "minimize"),
-        # Runs that have not ended count as bad, so that agents side by side try different points.
-        sampler=optuna.samplers.TPESampler(n_startup_trials=5, constant_liar=True, seed=seed),
+        sampler=optuna.samplers.TPESampler(
+            n_startup_trials=5,
+            constant_liar=True,  # unfinished runs count as bad, so agents vary
+            seed=seed,
+        ),
         pruner=optuna.pruners.NopPruner(),
     )

@@ -1,4 +1,4 @@
-"""The program that an agent runs: one trial of the sweep, with the values that W&B picked."""
+"""The program that an agent runs: a trial of the sweep, with the values W&B picked."""
 
 import os
 import sys
@@ -17,23 +17,23 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Train once.
 
     Args:
-        arguments: The command line, `--learning_rate=0.1` and so on; a sweep's values win.
+        arguments: The command line: `--learning_rate=0.1`; a sweep's values win.
 
     Returns:
-        The exit status: 0, or `EX_TEMPFAIL` for a run that was preempted and will be resumed.
+        The exit status: 0, or `EX_TEMPFAIL` for a preempted run, which will resume.
 
     Raises:
-        WorkshopError: There is a problem that a user can solve; the run counts as failed.
+        WorkshopError: There is a problem that a user can solve; the run has failed.
     """
     given = parse_arguments(arguments)
     with starting():
-        run = wandb.init(resume="allow")  # an agent's environment names the run and the sweep
+        run = wandb.init(resume="allow")  # an agent's environment names run and sweep
     try:
         with finishing(run):
             picked = dict(run.config)  # by the sweep, for this run
             print(run.name, picked, flush=True)
             config = resolve(given, swept=picked)
-            run.config.setdefaults(config.model_dump())  # from here on, all effective settings
+            run.config.setdefaults(config.model_dump())  # now all effective settings
             train(config, run)
     except preemption.Preempted as warning:
         print(warning, flush=True)

@@ -11,4 +11,5 @@ run = wandb.init(config=config)
 print("learning rate", run.config["learning_rate"])
 rate, momentum = config["learning_rate"], config["momentum"]
 for loss, accuracy in train(rate, momentum, run.config["epochs"]):
-    run.log({"val/loss": loss, "val/accuracy": accuracy, "rate": run.config["learning_rate"]})
+    shown = run.config["learning_rate"]
+    run.log({"val/loss": loss, "val/accuracy": accuracy, "rate": shown})

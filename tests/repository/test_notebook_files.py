@@ -18,6 +18,8 @@ from workshop.batch.execution import numbered_notebooks
 from workshop.paths import NOTEBOOKS
 
 NOTEBOOK_FILES = numbered_notebooks()
+WIDEST = 88
+"""Characters of a line that JupyterLab, in 1,280 pixels, doesn't break in mid-word."""
 every_notebook = pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda path: path.stem)
 
 
@@ -112,6 +114,13 @@ def shown_files(path):
 def test_files_are_shown_as_they_are(path):
     for stored, now in shown_files(path):
         assert stored == now, f"run `workshop notebooks {path.name[:2]}` to show the file as it is"
+
+
+@every_notebook
+def test_shown_files_are_no_wider_than_a_page(path):
+    for _, now in shown_files(path):
+        in_full, _, _ = now.partition("<details>")
+        assert [line for line in in_full.splitlines() if len(line) > WIDEST] == []
 
 
 def test_some_notebooks_show_files():

@@ -1,7 +1,7 @@
-"""A sweep's program with a fault, to show the symptoms: it ignores the sweep's values.
+"""A sweep's program with a fault, to show its symptoms: it ignores the sweep.
 
-Everything else is right: the agent starts it, the run's config has the sweep's values, and the
-metrics arrive.  `workshop/wandb_sweep.py` is the correct program.
+Everything else is right: the agent starts it, the run's config has the sweep's values,
+and the metrics arrive.  `workshop/wandb_sweep.py` is the correct program.
 """
 
 import sys
@@ -12,7 +12,12 @@ from workshop.errors import exit_status
 from workshop.trainer.config import resolve
 from workshop.trainer.training import train
 
-SMALL = {"scale": "smoke", "model_name": "resnet18", "sample_ratio": 0.2, "num_epochs": 1}
+SMALL = {
+    "scale": "smoke",
+    "model_name": "resnet18",
+    "sample_ratio": 0.2,
+    "num_epochs": 1,
+}
 """A second of training is enough to show it."""
 
 
@@ -20,7 +25,8 @@ def main() -> None:
     """Train once, with values that the sweep did not pick."""
     config = resolve(SMALL)  # configs/config.yaml, read before the sweep is asked
     with wandb.init(config=config.model_dump()) as run:
-        print(run.name, "was given learning_rate", run.config["learning_rate"], flush=True)
+        given = run.config["learning_rate"]
+        print(run.name, "was given learning_rate", given, flush=True)
         train(config, run)  # the fault: what the sweep picked is in `run.config` alone
 
 
