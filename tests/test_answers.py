@@ -456,7 +456,9 @@ def test_wrong_search_spaces():
     assert "with sgd, it doesn't return momentum" in wrong("7.3", space(momentum=()))
     assert "Optuna can't use it (ValueError" in wrong("7.3", space(choices=("adam", "adamw")))
     assert "can't use it (TypeError" in wrong("7.3", lambda: {})
-    assert "doesn't return a dictionary" in wrong("7.3", lambda trial: None)
+    assert wrong_only("7.3", lambda trial: None) == [
+        "it doesn't return a dictionary of values, which is what a run gets"
+    ]
     fixed = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9}
     assert "with `suggest_categorical`" in wrong("7.3", lambda trial: fixed)
 
@@ -495,6 +497,8 @@ def test_wrong_answers_about_the_winner_that_was_not():
     assert "take the new mean from it" in wrong("7.5", (runs, best, -9.0))
     assert "subtract its mean with the new seeds" in wrong("7.5", (runs, best, 1.0))
     assert "isn't the table of runs" in wrong("7.5", (runs[runs["seed"] == FIRST_SEED], best, 9.0))
+    runs["Validation Accuracy"] += [-0.4, 0, 0, 0, 0, 0]
+    assert wrong_only("7.5", (runs, best, 9)) == ["that is rounded"]
 
 
 def test_the_recorded_winner_was_not_the_best():

@@ -53,10 +53,11 @@ def remarks(number: str, answer: Any) -> list[Remark]:
     given = answer if isinstance(answer, tuple) else (answer,)
     if any(_is_open(part) for part in given):
         return [Remark(False, "this is not answered: replace the three dots in the cell above")]
-    return [
+    found = (
         Remark(right, praise if right else advice)
         for right, praise, advice in JUDGES[number](answer)
-    ]
+    )
+    return list(dict.fromkeys(found))  # what two looks find alike is said once
 
 
 def _is_open(part: Any) -> bool:

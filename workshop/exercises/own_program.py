@@ -38,7 +38,7 @@ def repaired(text: Any) -> Judgment:
         try:
             found = try_out(file, PROJECT, with_endings=False)
         except WorkshopError as error:
-            yield False, "", str(error)
+            yield False, "", str(error).replace(f"{folder}/", "")
             return
     if not found.effects:
         yield False, "", _problems(found)

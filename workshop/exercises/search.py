@@ -194,6 +194,8 @@ def winner_that_was_not(answer: Any) -> Judgment:
     counted = runs[(runs[list(POINT)] == winner[list(POINT)]).all(axis=1)][METRIC].mean()
     if abs(luck + drop) <= TOLERANCE:
         advice = "the first value was the higher one: take the new mean from it"
+    elif round(drop) == luck:
+        advice = "that is rounded: give it with one decimal"
     elif abs(luck - (winner[METRIC] - counted)) <= TOLERANCE:
         advice = "your mean includes the lucky seed that the point was chosen by: leave it out"
     elif abs(luck - 100 * drop / means[lucky]) <= TOLERANCE:
