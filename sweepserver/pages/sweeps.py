@@ -69,6 +69,7 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         expected = visit.state.lifecycle.proposals.trials.expected_runs(found)
     config = found.settings
     number_live = sum(number for run, number in states if run.is_live)
+    number_unused = sum(number for run, number in states if run.never_started)
     total = sum(number for _, number in states)
     return {
         "project": record,
@@ -80,10 +81,10 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "goal": metric and metric.goal,
         "goals": goals,
         "front": front,
-        "expected": expected,
+        "expected": None if expected is None else expected - number_unused,
         "total": total,
         "compared": len(runs),
-        "ended": total - number_live,
+        "ended": total - number_live - number_unused,
         "states": count_states(states),
         "best": best,
         "live": live_table(record, live, number_live, metric and metric.name) if live else None,
@@ -142,7 +143,8 @@ def read(store: Store, sweep: Sweep, numbers: list[int]) -> list[RunFacts]:
 def read_states(store: Store, sweep: Sweep) -> list[tuple[Run, int]]:
     """Return one run of a sweep for each state, and the number of runs in that state."""
     rows = store.execute(
-        "SELECT min(id), count(*) FROM runs WHERE sweep_id = ? GROUP BY state, stop_ordered",
+        "SELECT min(id), count(*) FROM runs WHERE sweep_id = ? "
+        "GROUP BY state, stop_ordered, agent_id IS NULL, host IS NULL, history_lines = 0",
         sweep.id,
     )
     counts = dict(rows)

@@ -100,10 +100,9 @@ def state(name: str) -> Cell:
 
 
 def run_state(run: Run) -> Cell:
-    """Return a cell with the state of a run; stopped early by its sweep is not a failure."""
-    if run.was_stopped_early:
-        return Cell("stopped early", "killed", kind="state early")
-    return state(run.state)
+    """Return a cell with the state of a run; what its sweep has ended is not a failure."""
+    words = run.state_in_words
+    return state(run.state) if words == run.state else Cell(words, run.state, kind="state")
 
 
 def moment(seconds: float | None) -> Cell:

@@ -180,6 +180,19 @@ class Run(Record):
         """Whether its sweep's early termination ended the run, which isn't a failure."""
         return self.state == "killed" and self.stop_ordered == STOP_EARLY
 
+    @property
+    def never_started(self) -> bool:
+        """Whether it was enqueued for an agent, and the sweep ended before one was given it."""
+        has_begun = self.agent_id is not None or self.host or self.history_lines
+        return self.state == "killed" and not has_begun
+
+    @property
+    def state_in_words(self) -> str:
+        """The state, which tells a killed run from one that nobody has killed."""
+        if self.was_stopped_early:
+            return "stopped early"
+        return "never started" if self.never_started else self.state
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -434,6 +434,33 @@ def test_what_a_sweep_has_stopped_early_is_told_from_what_somebody_has_stopped(
     assert ">stopped early</span>" in client.get("/local/p/runs/bad").text
 
 
+def test_what_was_enqueued_and_never_started_has_not_ended(client, graphql, store):
+    config = {
+        "method": "grid",
+        "run_cap": 1,
+        "scheduler": {"engine": "wandb"},
+        "parameters": {"x": {"values": [1, 2]}},
+    }
+    found = graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { id name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]
+    log(client, graphql, "done", {"acc": 1}, sweep=found["name"])
+    client.post("/files/local/p/done/file_stream", json={"complete": True, "exitcode": 0})
+    queued = graphql(
+        """mutation E($id: ID!) {
+          enqueueSweepRun(input: {id: $id, config: "{}", displayName: "left over"}) {
+            id } }""",
+        id=found["id"],
+    )["enqueueSweepRun"]["id"]
+    store.change(store.find(Run, name=queued), state="killed")  # as the end of the sweep does
+    page = client.get(f"/local/p/sweeps/{found['name']}").text
+    assert "1 finished, 1 never started" in page
+    assert re.findall(r"<dd>(\d+) of (\d+) <progress", page) == [("1", "1")]
+    assert ">never started</span>" in client.get(f"/local/p/runs/{queued}").text
+
+
 def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
     config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metric": {"name": "m"}}
     sweep = graphql(
