@@ -106,7 +106,7 @@ def test_run_that_its_sweep_has_stopped_early_is_told_from_a_failure(server):
     assert list(frame["state"]) == ["finished", "killed", "killed"]
     assert list(frame["stopped_early"]) == [False, True, False]
     reasons = analyze.left_out(frame, METRIC)["reason"]
-    assert "was stopped early by the sweep, because others were better" in reasons[0]
+    assert "was stopped early by the sweep, because it was behind when compared" in reasons[0]
     assert "was stopped before its end" in reasons[1]
 
 
