@@ -25,7 +25,7 @@ from sweepserver.search.metric import Metric
 from sweepserver.store.database import Store
 from sweepserver.store.facts import RunFacts
 from sweepserver.store.orders import ranked
-from sweepserver.store.records import LIVE_STATES, Project, Run, Sweep
+from sweepserver.store.records import LIVE_STATES, NEVER_STARTED, Project, Run, Sweep
 
 MOST_RUNS = 10_000  # that are compared, drawn and listed: the newest
 SEED = "seed"  # the parameter in which the runs of a point differ
@@ -143,8 +143,8 @@ def read(store: Store, sweep: Sweep, numbers: list[int]) -> list[RunFacts]:
 def read_states(store: Store, sweep: Sweep) -> list[tuple[Run, int]]:
     """Return one run of a sweep for each state, and the number of runs in that state."""
     rows = store.execute(
-        "SELECT min(id), count(*) FROM runs WHERE sweep_id = ? "
-        "GROUP BY state, stop_ordered, agent_id IS NULL, host IS NULL, history_lines = 0",
+        "SELECT min(id), count(*) FROM runs WHERE sweep_id = ? "  # noqa: S608
+        f"GROUP BY state, stop_ordered, {NEVER_STARTED}",
         sweep.id,
     )
     counts = dict(rows)

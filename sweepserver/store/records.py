@@ -11,6 +11,9 @@ from sweepserver.store import definitions
 
 LIVE_STATES = ("pending", "running", "preempting")
 
+NEVER_STARTED = "state = 'killed' AND agent_id IS NULL AND host IS NULL AND history_lines = 0"
+"""`Run.never_started` in SQL."""
+
 STOP_ORDERED, STOP_EARLY = 1, 2
 """Who has ordered that a run stops: somebody, or the early termination of its sweep."""
 
@@ -183,7 +186,7 @@ class Run(Record):
     @property
     def never_started(self) -> bool:
         """Whether it was enqueued for an agent, and the sweep ended before one was given it."""
-        has_begun = self.agent_id is not None or self.host or self.history_lines
+        has_begun = self.agent_id is not None or self.host is not None or self.history_lines
         return self.state == "killed" and not has_begun
 
     @property

@@ -23,19 +23,13 @@ every_page = pytest.mark.parametrize("name", PAGES)
 @pytest.fixture
 def pages(client, graphql) -> dict[str, str]:
     """The addresses of a project, a sweep and a run that hold hostile names and values."""
-    config = json.dumps(
-        {
-            "method": "grid",
-            "name": EVIL,
-            "metric": {"name": "acc", "goal": "maximize"},
-            "parameters": {"lr": {"values": [1, 2]}},
-        }
-    )
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=config,
-    )["upsertSweep"]["sweep"]["name"]
+    config = {
+        "method": "grid",
+        "name": EVIL,
+        "metric": {"name": "acc", "goal": "maximize"},
+        "parameters": {"lr": {"values": [1, 2]}},
+    }
+    sweep = registered(graphql, config)["name"]
     for number, accuracy in enumerate((10, 30, 20)):
         graphql(
             "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }",
@@ -143,11 +137,7 @@ def test_a_run_shows_first_what_its_sweep_picked_and_optimizes(client, graphql):
         "metric": {"name": "loss", "goal": "minimize"},
         "parameters": {"lr": {"values": [1, 2]}, "fixed": {"value": 3}},
     }
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps(settings),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, settings)["name"]
     graphql(
         "mutation R($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }",
         input={
@@ -189,6 +179,15 @@ def test_wandb_finds_no_telemetry_to_send_to(client):
     assert client.post("/sdk/otel/v1/metrics").status_code in (404, 405)
 
 
+def registered(graphql, config: dict) -> dict:
+    """Register a sweep in the project `p`; return its ID and its name."""
+    return graphql(
+        """mutation S($config: String!) {
+          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { id name } } }""",
+        config=json.dumps(config),
+    )["upsertSweep"]["sweep"]
+
+
 def log(client, graphql, name: str, row: dict, **more) -> None:
     """Start a run in the project `p` and log a row, which is its summary too."""
     graphql(
@@ -211,11 +210,7 @@ def log(client, graphql, name: str, row: dict, **more) -> None:
 def test_values_of_any_kind_are_shown(client, graphql, value):
     """Also as a parameter, as a metric, as what a run has done, and as the end of that."""
     settings = {"parameters": {"lr": {"values": [1, 2]}}, "metric": {"name": "Epoch"}}
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps({"method": "grid", **settings}),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, {"method": "grid", **settings})["name"]
     config = json.dumps({"lr": {"value": value}, "num_epochs": {"value": value}})
     log(client, graphql, "r", {"Epoch": value, "_runtime": value}, config=config, sweep=sweep)
     events = {"wandb-events.jsonl": {"offset": 0, "content": [json.dumps({"_runtime": value})]}}
@@ -230,11 +225,7 @@ def test_values_of_any_kind_are_shown(client, graphql, value):
 def test_values_of_parameters_are_what_the_definition_makes_of_them(client, graphql):
     """A number that is written as text is sorted as one, and null is no missing value."""
     settings = {"parameters": {"lr": {"values": [None, "1e-1", 0.05]}, "x": {"values": [{}, 1]}}}
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps({"method": "grid", **settings}),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, {"method": "grid", **settings})["name"]
     configs = {"text": {"lr": "1e-1", "x": {"a": 1}}, "null": {"lr": None}, "missing": {}}
     for name, config in configs.items():
         graphql(
@@ -355,11 +346,7 @@ def test_data_of_figures_is_for_those_who_may_see_the_page(client, pages, end):
 def test_a_sweep_with_several_goals_lists_its_front_and_no_best_run(client, graphql):
     goals = [{"name": "acc", "goal": "maximize"}, {"name": "seconds"}]
     config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metrics": goals}
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps(config),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, config)["name"]
     results = {"slow": (9, 9), "worse": (5, 6), "quick": (7, 3), "open": (10, 1)}
     for name, (accuracy, seconds) in results.items():
         log(client, graphql, name, {"acc": accuracy, "seconds": seconds}, sweep=sweep)
@@ -386,11 +373,7 @@ def test_a_sweep_of_many_runs_shows_the_newest_and_says_so(client, graphql, stor
     config = {
         "method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0, "max": 1}}
     }  # fmt: skip
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps(config),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, config)["name"]
     with store.writing():
         for number in range(600):
             store.add(
@@ -420,11 +403,7 @@ def test_what_a_sweep_has_stopped_early_is_told_from_what_somebody_has_stopped(
         "early_terminate": {"type": "hyperband", "min_iter": 1},
         "parameters": {"x": {"min": 0, "max": 1}},
     }
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps(config),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, config)["name"]
     for name, accuracy in (("good", 9), ("bad", 1)):
         log(client, graphql, name, {"acc": accuracy}, sweep=sweep)
         stopped = client.post(f"/files/local/p/{name}/file_stream", json={}).json()["stopped"]
@@ -441,11 +420,7 @@ def test_what_was_enqueued_and_never_started_has_not_ended(client, graphql, stor
         "scheduler": {"engine": "wandb"},
         "parameters": {"x": {"values": [1, 2]}},
     }
-    found = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { id name } } }""",
-        config=json.dumps(config),
-    )["upsertSweep"]["sweep"]
+    found = registered(graphql, config)
     log(client, graphql, "done", {"acc": 1}, sweep=found["name"])
     client.post("/files/local/p/done/file_stream", json={"complete": True, "exitcode": 0})
     queued = graphql(
@@ -463,11 +438,7 @@ def test_what_was_enqueued_and_never_started_has_not_ended(client, graphql, stor
 
 def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
     config = {"method": "custom", "scheduler": {"engine": "optuna"}, "metric": {"name": "m"}}
-    sweep = graphql(
-        """mutation S($config: String!) {
-          upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-        config=json.dumps(config),
-    )["upsertSweep"]["sweep"]["name"]
+    sweep = registered(graphql, config)["name"]
     log(client, graphql, "r", {"m": 1}, sweep=sweep)
     assert client.get("/local/p").status_code == 200
     assert client.get(f"/local/p/sweeps/{sweep}").status_code == 200
@@ -479,10 +450,6 @@ def test_a_sweep_of_points_and_seeds_has_a_place_for_their_means(client, graphql
     for varied in ({"x": [1, 2]}, {"x": [1, 2], "seed": [0, 1]}, {"seed": [0, 1]}):
         parameters = {name: {"values": values} for name, values in varied.items()}
         config = {"method": "grid", "metric": {"name": "m"}, "parameters": parameters}
-        sweep = graphql(
-            """mutation S($config: String!) {
-              upsertSweep(input: {config: $config, projectName: "p"}) { sweep { name } } }""",
-            config=json.dumps(config),
-        )["upsertSweep"]["sweep"]["name"]
+        sweep = registered(graphql, config)["name"]
         places.append('data-figure="points"' in client.get(f"/local/p/sweeps/{sweep}").text)
     assert places == [False, True, False]

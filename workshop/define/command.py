@@ -43,8 +43,9 @@ def problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "section 'program' is missing: name the program that agents run"
     yield from _word_problems(words)
     yield from _target_problems(words, folder)
-    # A misspelled macro for values has been named already.
-    if not any(word.startswith("${args") or macro in word for word in words for macro in VALUES):
+    passes_values = any(macro in word for word in words for macro in VALUES)
+    is_misspelled = any(word.startswith("${args") for word in words)  # which was named above
+    if not (passes_values or is_misspelled):
         yield (
             "command passes no values to the program: add '${args}' as its last word, or the macro "
             "for the form in which the program takes them"
