@@ -154,7 +154,7 @@ def test_nothing_is_found_in_the_kits_own_program(server, tmp_path):
         "optimizer": {"values": ["adam", "sgd"]},
         "scale": {"value": "tiny"},
         "model_name": {"value": "resnet18"},
-        "num_epochs": {"value": 8},  # it still trains when the warning comes
+        "num_epochs": {"value": 6},  # it still trains when the warning comes
     }
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(config))
     found = tried(tmp_path / "sweep.yaml")
