@@ -17,7 +17,7 @@ from sweepserver.search.values import lookup
 from sweepserver.store import history
 from sweepserver.store.database import Store
 from sweepserver.store.facts import RunFacts
-from sweepserver.store.records import Project, Run, Sweep
+from sweepserver.store.records import NEVER_STARTED, Project, Run, Sweep
 
 ROWS_PER_PAGE = 200
 MOST_METRICS = 8
@@ -124,13 +124,21 @@ def sweep_title(sweep: Sweep, config: dict) -> str:
     return str(sweep.display_name or config.get("name") or sweep.name)
 
 
-def sweeps_table(trials: Trials, project: Project, sweeps: Iterable[Sweep]) -> Table:
-    """Return a row per sweep."""
+def count_unstarted(store: Store, sweep: Sweep) -> int:
+    """Return how many runs of a sweep were enqueued for agents and never started."""
+    statement = f"SELECT count(*) FROM runs WHERE sweep_id = ? AND {NEVER_STARTED}"  # noqa: S608
+    (count,) = store.execute(statement, sweep.id).fetchone()
+    return count
+
+
+def sweeps_table(store: Store, trials: Trials, project: Project, sweeps: Iterable[Sweep]) -> Table:
+    """Return a row per sweep; runs that never started don't count."""
     rows = []
     for sweep in sweeps:
         config = sweep.settings
-        runs, expected = trials.of(sweep).count, trials.expected_runs(sweep)
-        of = "" if expected is None else f" of {expected}"
+        unstarted, expected = count_unstarted(store, sweep), trials.expected_runs(sweep)
+        runs = trials.of(sweep).count - unstarted
+        of = "" if expected is None else f" of {expected - unstarted}"
         cells = [
             tables.link(
                 sweep_title(sweep, config), project.entity, project.name, "sweeps", sweep.name

@@ -60,7 +60,7 @@ def project(visit: Visit, entity: str, project: str) -> dict:
         first = Part(1, store.count(Collection, project_id=record.id))
         return {
             "project": record,
-            "sweeps": sweeps_table(visit.state.lifecycle.proposals.trials, record, sweeps),
+            "sweeps": sweeps_table(store, visit.state.lifecycle.proposals.trials, record, sweeps),
             "runs": runs,
             "part": part,
             "artifacts": artifacts_table(store, record, first),

@@ -12,6 +12,7 @@ from sweepserver.pages import tables
 from sweepserver.pages.formats import count
 from sweepserver.pages.listing import (
     ROWS_PER_PAGE,
+    count_unstarted,
     find_project,
     part_of,
     runs_table,
@@ -67,9 +68,9 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         best = best_of(store, record, runs, metric) if metric else None
         front = front_of(store, record, runs, fronts) if fronts is not None else None
         expected = visit.state.lifecycle.proposals.trials.expected_runs(found)
+        unstarted = count_unstarted(store, found)
     config = found.settings
     number_live = sum(number for run, number in states if run.is_live)
-    number_unused = sum(number for run, number in states if run.never_started)
     total = sum(number for _, number in states)
     return {
         "project": record,
@@ -81,10 +82,10 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         "goal": metric and metric.goal,
         "goals": goals,
         "front": front,
-        "expected": None if expected is None else expected - number_unused,
+        "expected": None if expected is None else expected - unstarted,
         "total": total,
         "compared": len(runs),
-        "ended": total - number_live - number_unused,
+        "ended": total - number_live - unstarted,
         "states": count_states(states),
         "best": best,
         "live": live_table(record, live, number_live, metric and metric.name) if live else None,

@@ -6,10 +6,10 @@ Here, `run_cap` counts every run that has begun, as it does in other sweeps.
 """
 
 from sweepserver.store.database import Store
-from sweepserver.store.records import LIVE_STATES, Sweep
+from sweepserver.store.records import LIVE_STATES, NEVER_STARTED, Sweep
 
-# What was enqueued and no agent was given, or was given and lost in a restart, has not begun.
-BEGUN = "sweep_id = ? AND NOT (agent_id IS NULL AND state IN ('pending', 'killed'))"
+# What waits for an agent may have begun before, but is still to be given out.
+BEGUN = f"sweep_id = ? AND NOT (state = 'pending' AND agent_id IS NULL OR {NEVER_STARTED})"
 
 
 def may_begin(store: Store, sweep: Sweep) -> bool:

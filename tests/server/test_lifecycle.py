@@ -110,6 +110,25 @@ def test_no_more_runs_of_a_scheduled_sweep_begin_than_its_cap(world: World, code
     assert state(world, names[2]) == "killed"
 
 
+def test_a_run_that_began_counts_for_the_cap_though_nobody_has_it_at_the_end(world: World):
+    world.configure(scheduler={"engine": "wandb"}, run_cap=1)
+    queued = enqueue(world, lr=0.1)
+    agent = world.agent()
+    world.beat(agent)
+    world.log(queued.name, loss=[1])
+    world.post(queued.name, preempting=True)
+    world.post(queued.name, complete=True, exitcode=1)
+    assert world.beat(agent)[0]["run_id"] == queued.name
+    world.restart()
+    world.set_state("FINISHED")
+    world.beat(agent)  # which has not heard of the run
+    world.lifecycle.reap_silent_runs()
+    assert (state(world, queued), world.run(queued.name).never_started) == ("killed", False)
+    enqueue(world, lr=0.2)
+    world.set_state("RUNNING")
+    assert world.beat(world.agent("b")) == [{"type": "exit"}], "one run has begun"
+
+
 def test_a_run_lost_in_a_restart_while_the_sweep_is_paused_waits_for_its_end(world: World):
     agent = world.agent()
     (first,) = world.beat(agent)

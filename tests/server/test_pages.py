@@ -434,6 +434,7 @@ def test_what_was_enqueued_and_never_started_has_not_ended(client, graphql, stor
     assert "1 finished, 1 never started" in page
     assert re.findall(r"<dd>(\d+) of (\d+) <progress", page) == [("1", "1")]
     assert ">never started</span>" in client.get(f"/local/p/runs/{queued}").text
+    assert ">1 of 1</td>" in client.get("/local/p").text
 
 
 def test_a_sweep_whose_parameters_only_its_scheduler_knows(client, graphql):
