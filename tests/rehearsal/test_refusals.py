@@ -105,6 +105,11 @@ def test_a_lesson_leaves_a_quarter_of_small_runs_to_an_array(server, scale, site
     assert runs_for_array(path, slurm.Availability(site, is_free, "")) == runs
 
 
+def test_a_lesson_knows_the_scale_that_a_search_space_sets(server):
+    path = registration.register(load("configs/sweep_config_optuna.yaml"), "refusals")
+    assert runs_for_array(path, slurm.Availability("rehearsal", True, "")) == 3  # of twelve
+
+
 def test_a_failure_that_strikes_tasks_needs_one(without_slurm):
     with pytest.raises(
         WorkshopError, match=r"this failure needs the rehearsal cluster: SLURM arrays"

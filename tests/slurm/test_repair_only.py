@@ -7,6 +7,7 @@ import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
 
 from workshop import cli
+from workshop.define import load
 from workshop.run_agents.slurm import journal, task_ledger
 from workshop.run_agents.slurm.accounting import SlurmStart
 
@@ -66,6 +67,17 @@ def test_the_dry_run_says_what_is_repeated_and_what_is_left_out(
     assert "1 missing: never handed out\n  rate 0.4\n" in printed
     assert below(printed, "failed: to be retried") == repeated
     assert below(printed, "failed for another cause: not to be retried") == left_out
+
+
+def test_a_sweep_whose_parameters_are_its_schedulers_is_looked_at(server, capsys):
+    config = load("configs/sweep_config_optuna.yaml")
+    sweep_id = wandb.sweep(config, project="scheduled")
+    picked = {"optimizer": "adam", "learning_rate": 0.1}
+    run = wandb.init(project="scheduled", config=picked, settings={"sweep_id": sweep_id})
+    run.finish(exit_code=1)
+    assert cli.main(["repair", f"{server.entity}/scheduled/{sweep_id}", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert below(printed, "failed: to be retried") == ["optimizer adam, learning_rate 0.1"]
 
 
 def below(text: str, words: str) -> list[str] | None:

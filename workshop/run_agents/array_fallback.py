@@ -4,6 +4,7 @@ Lessons use this.  `workshop.run_agents.slurm`, which it builds on, raises an er
 cluster.
 """
 
+from workshop.define import search_space
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.run_agents import slurm
@@ -25,7 +26,7 @@ def runs_for_array(path: str, cluster: slurm.Availability) -> int:
         path: the sweep, `entity/project/ID`.
         cluster: what `slurm.available` found.
     """
-    scale = registration.get(path).config["parameters"].get("scale", {})
+    scale = search_space.parameters(registration.get(path).config).get("scale", {})
     is_small = scale.get("value", resolve({}).scale) in SMALL
     if not cluster.is_free or (cluster.site == slurm.REHEARSAL and not is_small):
         return 0

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sweepserver import search
 from workshop import files
+from workshop.define import search_space
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.paths import shown
@@ -213,7 +214,7 @@ def gaps(sweep_path: str, only: Collection[str] = ()) -> Gaps:
     split(sweep_path)
     only = kinds(only)
     config = registration.get(sweep_path).config
-    varied = list(config["parameters"])
+    varied = search_space.parameters(config)
     # Tasks are read before runs: a run that ends in between then counts as done, not as abandoned.
     tasks = holders(sweep_path)
     found = list(registration.runs(sweep_path))
