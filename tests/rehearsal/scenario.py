@@ -56,9 +56,7 @@ def main() -> dict:
         wait_for(condition, lambda: (what, rehearsal.command("squeue"), said))
 
     wait(lambda: standing(timed_out), "a trial stands still that is to run out of time")
-    # SLURM looks at time limits each 30 s.  At a look before the time is up it would only warn the
-    # task, which would put itself back into the queue.
-    rehearsal.command("scontrol", "update", f"JobId={timed_out.job_id}", "EndTime=now")
+    rehearsal.expire(timed_out.job_id, show=say)
     wait(lambda: standing(driven_out), "a trial stands still that is to be preempted")
     rehearsal.preempt(seconds=2, show=say)
     wait(lambda: timed_out.states()[0].ended, "time is up")

@@ -105,6 +105,17 @@ def test_others_fill_it(cluster):
     wait_for(lambda: not states(cluster), lambda: states(cluster))
 
 
+def test_a_jobs_time_runs_out(cluster):
+    job = slurm(
+        cluster, "sbatch", "--parsable", "--output=/dev/null", "--wrap", "sleep 600"
+    ).strip()
+    wait_for(lambda: states(cluster) == ["RUNNING"], lambda: states(cluster))
+    said = cluster.workshop("cluster", "expire", job)
+    assert said.startswith(f"job {job} has reached its time limit: ")
+    show = ("scontrol", "show", "job", job)
+    wait_for(lambda: "JobState=TIMEOUT" in slurm(cluster, *show), lambda: slurm(cluster, *show))
+
+
 def test_runs_on_a_slow_node_stand_still_time_and_again(cluster):
     # An agent names the run for its program.
     job = "exec env WANDB_RUN_ID=abc sleep 600"
@@ -132,6 +143,7 @@ def test_runs_on_a_slow_node_stand_still_time_and_again(cluster):
         (["crash", "node7"], "the rehearsal cluster has no node 'node7': use one of node1, node2"),
         (["preempt"], "no job of partition low is running, and only those can be preempted"),
         (["preempt", "node1"], "no job of partition low is running on node1"),
+        (["expire", "99"], "SLURM's `scontrol` failed: Invalid job id specified"),
         (["fill", "--seconds", "0"], "seconds must be at least 1, got 0"),
         (["slow", "node1", "--factor", "1"], "factor must be above 1, got 1"),
         (["shell", "nonesuch"], "'nonesuch' cannot be run"),

@@ -70,6 +70,7 @@ from tests.slurm import configuration
 from tests.waiting import patience, wait_for
 from workshop.run_agents.rehearsal import daemons, files, processes, programs
 from workshop.run_agents.rehearsal.configuration import POLLING, Configuration, cgroup_conf
+from workshop.run_agents.rehearsal.levers import TIME_IS_PAST
 
 # What must be installed: a file or program of each of Debian's packages.
 NEEDED = {
@@ -172,7 +173,15 @@ class Cluster:
 
     def end_soon(self, job: str) -> None:
         """Declare a running job's time over; SLURM notices within 30 s, with no warning before."""
-        self._checked("scontrol", "update", f"JobId={job}", "EndTime=now")
+        words = ("scontrol", "update", f"JobId={job}", "EndTime=now")
+
+        def is_declared() -> bool:
+            if TIME_IS_PAST in (said := self.command(*words)):
+                return False
+            assert not said
+            return True
+
+        wait_for(is_declared)
 
     def start_now(self, job: str) -> None:
         """Let a requeued job start again without the wait, unless it has started meanwhile."""

@@ -42,9 +42,7 @@ def _preempt(task: str, node: str) -> None:
 
 
 def _end_time(task: str, node: str) -> None:
-    # With a time in the future, SLURM would warn the task, which would requeue itself.
-    rehearsal.command("scontrol", "update", f"JobId={task}", "EndTime=now")
-    print(f"task {task} has reached its time limit: SLURM checks time limits every 30 s")
+    rehearsal.expire(task)  # without a warning: else the task would requeue itself
 
 
 LEVERS = {

@@ -81,6 +81,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     command = add(levers.preempt)
     command.add_argument("node", nargs="?", metavar="NODE", help="(default: where such a job runs)")
     _add_seconds(command, "how long the job runs")
+    add(levers.expire).add_argument("job", metavar="JOB")
     _add_seconds(add(levers.fill), "how long each job runs")
     command = add(levers.slow)
     command.add_argument("node", metavar="NODE")

@@ -16,6 +16,8 @@ from workshop.run_agents.rehearsal.cluster import (
 )
 
 Show = Callable[[str], object]
+TIME_IS_PAST = "Invalid time specified"
+"""What SLURM says to an end time before the current second."""
 
 
 def crash(node: str, show: Show = print) -> None:
@@ -111,6 +113,26 @@ def preempt(node: str | None = None, seconds: int = 60, show: Show = print) -> N
     )
 
 
+def expire(job: str, show: Show = print) -> None:
+    """Let a running job reach its time limit at once, without a warning before.
+
+    Args:
+        job: the job ID; `ARRAY_TASK` for a task of an array.
+        show: is given a line.
+
+    Raises:
+        WorkshopError: no such job is running, or the cluster is not running.
+    """
+    deadline = time.monotonic() + START_LIMIT_S
+    while not _is_expired(job):
+        if time.monotonic() > deadline:
+            raise WorkshopError(
+                f"SLURM has refused for {START_LIMIT_S} s to let job {job} end now, because this "
+                "machine is too busy: try again later"
+            )
+    show(f"job {job} has reached its time limit: SLURM checks time limits every 30 s")
+
+
 def fill(seconds: int = 60, show: Show = print) -> None:
     """Submit twice as many jobs as the cluster has CPUs, as if other users were busy.
 
@@ -153,6 +175,17 @@ def _check(node: str | None) -> None:
             f"the rehearsal cluster has no node {node!r}: use one of {', '.join(daemons.NODES)}"
         )
     check_running()
+
+
+def _is_expired(job: str) -> bool:
+    try:
+        command("scontrol", "update", f"JobId={job}", "EndTime=now")
+    except WorkshopError as error:
+        # The second that was `now` may be over when the controller looks at it.
+        if TIME_IS_PAST in str(error):
+            return False
+        raise
+    return True
 
 
 def _resume(node: str) -> None:
