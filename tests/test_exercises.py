@@ -9,7 +9,7 @@ import pytest
 
 from tests.notebooks import exercise_numbers
 from workshop.analyze.ranking import rank
-from workshop.batch.execution import ENCRYPTED
+from workshop.batch.execution import KERNELS
 from workshop.define.definition import load
 from workshop.exercises import remarks
 from workshop.exercises.generate import solutions
@@ -34,7 +34,7 @@ def solved(server, tmp_path_factory):
     def execute(path):
         notebook = nbformat.read(path, as_version=4)
         client = nbclient.NotebookClient(
-            notebook, resources={"metadata": {"path": str(path.parent)}}, config=ENCRYPTED,
+            notebook, resources={"metadata": {"path": str(path.parent)}}, config=KERNELS,
             allow_errors=not has_cluster(),
         )  # fmt: skip
         client.execute()

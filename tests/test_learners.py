@@ -17,7 +17,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.learners import RIGHT, Answers, shell, stepwise
-from workshop.batch.execution import ENCRYPTED
+from workshop.batch.execution import KERNELS
 from workshop.exercises import JUDGES
 from workshop.exercises.generate import SOLUTIONS, TAG, solutions
 
@@ -67,7 +67,7 @@ def printed(server) -> dict[str, dict[str, list[str]]]:
     def execute(learner: str) -> dict[str, list[str]]:
         notebook = new_notebook(cells=[*cells(learner, LEARNERS[learner])])
         nbclient.NotebookClient(
-            notebook, resources={"metadata": {"path": str(SOLUTIONS)}}, config=ENCRYPTED,
+            notebook, resources={"metadata": {"path": str(SOLUTIONS)}}, config=KERNELS,
             allow_errors=True,
         ).execute()  # fmt: skip
         read: dict[str, dict[int, str]] = defaultdict(lambda: defaultdict(str))

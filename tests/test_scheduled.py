@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.waiting import patience, wait_for
 from workshop import define
 from workshop.analyze import fetch_runs
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
-from workshop.run_agents import run_with_scheduler
+from workshop.run_agents import run_with_scheduler, scheduled
 
 pytestmark = pytest.mark.scattered
 
@@ -23,7 +23,8 @@ def register(engine: str, run_cap: int) -> str:
     return registration.register(config, "scheduled")
 
 
-def test_scheduler_and_agents_bring_a_sweep_to_its_end(server, capsys):
+def test_scheduler_and_agents_bring_a_sweep_to_its_end(server, monkeypatch, capsys):
+    monkeypatch.setattr(scheduled, "END_LIMIT_S", patience(300))
     path = register("optuna", run_cap=2)
     scheduler, *agents = run_with_scheduler(path, at_once=1)
     # What the scheduler enqueued beyond the cap is pending until the server ends it.

@@ -147,7 +147,8 @@ class Refusing(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_comes_up_late_is_reached():
+def test_a_server_that_comes_up_late_is_reached(monkeypatch):
+    monkeypatch.setattr(reachability, "ANSWER_LIMIT_S", patience(60))
     server = HTTPServer(("127.0.0.1", 0), Refusing, bind_and_activate=False)
     server.server_bind()
 

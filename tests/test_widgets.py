@@ -19,7 +19,7 @@ from sweepserver.search.metric import Metric
 from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
-from tests.waiting import wait_for
+from tests.waiting import patience, wait_for
 from workshop.analyze.plots.export import PLOTLY_JSON, WIDGET_VIEW
 from workshop.analyze.snapshot import look
 from workshop.batch import start
@@ -136,7 +136,7 @@ class TestLiveView:
         looks = self.views(View("a", "<p>a</p>", False), View("b", "<p>b</p>", True))
         view = LiveView(looks, "ends", every=0.05)
         assert view.as_text() in "ab"
-        assert view.wait(10)
+        assert view.wait(patience(300))
         assert (view.as_text(), view.as_html()) == ("b", "<p>b</p>")
         assert controls(view, "Stop updating")[0].disabled
 
@@ -179,7 +179,7 @@ class TestWatch:
         assert controls(view, "Stop the sweep")[0].disabled
         assert not view.wait(0)
         go_on(client, eight, complete=True, exitcode=0)
-        assert view.wait(10)
+        assert view.wait(patience(300))
         assert f"{METRIC} 99 (trial-8" in view.as_text()
 
     def test_every_look_after_the_first_is_one_request(self, server, eight):
@@ -510,7 +510,7 @@ def test_an_executed_notebook_has_the_newest_text_in_place_of_its_widgets(client
         tmp_path / "00_widgets.ipynb",
         "sweep = ''",
         "from workshop.widgets import watch\nview = watch(sweep, every=0.2)\nview",
-        "import pathlib\npathlib.Path('looked').touch()\nassert view.wait(30)",
+        f"import pathlib\npathlib.Path('looked').touch()\nassert view.wait({patience(300)})",
     )
 
     def end_the_last_run():

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.adopt.limits import WARNED_S
-from workshop.adopt import trials
+from tests.adopt.limits import LIMITS, WARNED_S
+from workshop.adopt import session, trials
 
 
 @pytest.fixture(autouse=True)
-def time_to_end(monkeypatch):
-    """Give a program that was sent a signal the time that a busy machine takes."""
+def enough_time(monkeypatch):
+    """Give programs the time that a busy machine takes, for a trial and to end after a signal."""
     monkeypatch.setattr(trials, "WARNED_S", WARNED_S)
+    monkeypatch.setattr(session, "Limits", lambda: LIMITS)

@@ -6,3 +6,4 @@ from workshop.adopt.trials import Limits
 LIMITS = Limits(seconds=patience(600), rows=1000)
 WARNED_S = patience(300)
 """Seconds that a program has to end after a signal."""
+AS_OPTIONS = ["--seconds", f"{LIMITS.seconds:.0f}", "--rows", str(LIMITS.rows)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.adopt.limits import LIMITS
+from tests.adopt.limits import AS_OPTIONS, LIMITS
 from workshop import cli
 from workshop.adopt import session
 from workshop.adopt.findings import Adoption
@@ -187,7 +187,7 @@ def test_a_sweep_is_proposed_and_an_agent_does_a_run_of_it(server, tmp_path, cap
     for name in ("argument_parser.py", "training.py"):
         shutil.copy(FOLDER / name, tmp_path)
     # No trial is ended because it has logged enough, so it is known how long a run takes.
-    assert cli.main(["adopt", str(tmp_path / "argument_parser.py"), "--rows", "1000"]) == 0
+    assert cli.main(["adopt", str(tmp_path / "argument_parser.py"), *AS_OPTIONS]) == 0
     said = capsys.readouterr().out
     assert f"is started for real, in {tmp_path}:" in said
     assert "An agent has done one run of it." in said

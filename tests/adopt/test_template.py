@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.adopt.limits import AS_OPTIONS
 from workshop import cli
 from workshop.adopt import template
 
@@ -13,7 +14,7 @@ def test_a_new_folder_passes_the_try_out(server, tmp_path, capsys):
     assert cli.main(["new", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted(template.FILES)
     assert "workshop adopt" in capsys.readouterr().out
-    assert cli.main(["adopt", str(folder / "sweep_config.yaml")]) == 0
+    assert cli.main(["adopt", str(folder / "sweep_config.yaml"), *AS_OPTIONS]) == 0
     said = capsys.readouterr().out
     assert "No problem was found." in said
     assert "An agent has done one run of it." in said

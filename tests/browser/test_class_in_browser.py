@@ -54,7 +54,8 @@ def register(server, key: str) -> None:
 def test_a_browser_is_asked_once_and_its_cookie_stays_under_the_prefix(class_server, keys, page):
     with prefixed(class_server.url, PREFIX) as base:
         page.goto(f"{base}/leaderboard?goal=minimize")
-        page.keyboard.type("local-wrong")  # the field has the focus
+        page.wait_for_selector("#key:focus")
+        page.keyboard.type("local-wrong")
         page.keyboard.press("Enter")
         page.get_by_role("alert").wait_for()
         page.fill("#key", keys["ada"])

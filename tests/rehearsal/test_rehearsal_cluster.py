@@ -80,9 +80,8 @@ def test_a_node_crashes_and_comes_back(cluster):
     wait_for(lambda: states(cluster) == ["RUNNING"], lambda: states(cluster))
     assert cluster.workshop("cluster", "crash", "node2").startswith("node2 has crashed")
     assert cluster.workshop("cluster", "boot", "node2") == "node2 is up\n"
-    wait_for(lambda: states(cluster) == ["PENDING"], lambda: states(cluster))
-    told = slurm(cluster, "scontrol", "show", "job", job)
-    assert "Restarts=1" in told
+    show = ("scontrol", "show", "job", job)
+    wait_for(lambda: "Restarts=1" in slurm(cluster, *show), lambda: slurm(cluster, *show))
     assert "NODE_FAIL" in (cluster.kit / "cluster" / "completed").read_text()
     slurm(cluster, "scancel", job)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -54,27 +55,47 @@ def test_work_that_takes_too_much_of_the_processor_is_given_up(
     assert compute.run("os:getpid") == process
 
 
-def test_work_that_lasts_goes_on_and_is_found_by_who_asks_again(compute: Compute, monkeypatch):
+@pytest.fixture
+def gate(compute: Compute, monkeypatch, tmp_path) -> Path:
+    """The file for which the work `lasting:work` waits; each time it begins leaves a line."""
+    gate = tmp_path / "gate"
+    (tmp_path / "lasting.py").write_text(
+        "import pathlib, time\n"
+        "def work():\n"
+        f"    with open({str(tmp_path / 'begun')!r}, 'a') as begun: print('begun', file=begun)\n"
+        f"    while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    gate.touch()
+    compute.run("lasting:work")  # from now on it is loaded
+    gate.unlink()
+    (tmp_path / "begun").unlink()
+    return gate
+
+
+def test_work_that_lasts_goes_on_and_is_found_by_who_asks_again(
+    compute: Compute, monkeypatch, gate
+):
     """On a busy machine, a process that is ended for its slowness only becomes slower."""
     process = compute.run("os:getpid")
-    compute.run("time:sleep", 0)
     with monkeypatch.context() as patch:
         patch.setattr(module, "LONGEST_WAIT_S", 0.1)
         for _ in range(2):
-            with pytest.raises(ComputeError, match=r"time:sleep is still running after 0\.1"):
-                compute.run("time:sleep", 0.7)
-    begin = time.monotonic()
-    assert compute.run("time:sleep", 0.7) is None
-    assert time.monotonic() - begin < 0.7
+            with pytest.raises(ComputeError, match=r"lasting:work is still running after 0\.1"):
+                compute.run("lasting:work")
+    gate.touch()
+    assert compute.run("lasting:work") is None
+    assert (gate.parent / "begun").read_text() == "begun\n", "once"
     assert compute.run("os:getpid") == process
 
 
-def test_other_work_is_done_after_what_goes_on(compute: Compute, monkeypatch):
+def test_other_work_is_done_after_what_goes_on(compute: Compute, monkeypatch, gate):
     process = compute.run("os:getpid")
     with monkeypatch.context() as patch:
         patch.setattr(module, "LONGEST_WAIT_S", 0.1)
         with pytest.raises(ComputeError):
-            compute.run("time:sleep", 0.5)
+            compute.run("lasting:work")
+    gate.touch()
     assert compute.run("os:getpid") == process
 
 
@@ -118,14 +139,15 @@ def test_loading_that_never_ends_is_given_up(compute: Compute, monkeypatch, tmp_
     assert compute.run("os:getpid") != process
 
 
-def test_no_more_than_a_few_wait(compute: Compute, monkeypatch):
+def test_no_more_than_a_few_wait(compute: Compute, monkeypatch, gate):
     monkeypatch.setattr(compute, "_places", threading.BoundedSemaphore(1))
     compute.run("os:getpid")
-    waiting = threading.Thread(target=compute.run, args=("time:sleep", 0.5))
+    waiting = threading.Thread(target=compute.run, args=("lasting:work",))
     waiting.start()
     wait_for(compute._lock.locked)
     with pytest.raises(ComputeError, match="waiting"):
         compute.run("os:getpid")
+    gate.touch()
     waiting.join()
     assert compute.run("os:getpid")
 

@@ -20,7 +20,7 @@ from tests.fixtures.server import RunningServer, launch
 from tests.server.strange.costs import ALL, aliased, merged, nested, numbered
 from tests.waiting import patience, wait_for
 
-MOSTLY, ALWAYS = 1, 5  # seconds, before they are stretched
+MOSTLY, ALWAYS = 2, 10  # seconds, before they are stretched
 MOST_MEMORY = 2**30
 ATTACKER, OTHER = "mallory", "ada"
 START = 'mutation { upsertBucket(input: {name: "%s", modelName: "p", host: "h"}) { inserted } }'
@@ -251,7 +251,7 @@ def test_rows_that_all_have_one_step_cost_what_they_add(attacker):
 
     begin = time.monotonic()
     nobody_waits(attacker, attack)
-    assert time.monotonic() - begin < patience(3)
+    assert time.monotonic() - begin < patience(10)
 
 
 def test_many_requests_at_once_keep_nobody_waiting(attacker):
@@ -288,7 +288,7 @@ def test_it_ends_while_it_works(tmp_path):
     computed = processor_seconds(server)
     wait_for(lambda: processor_seconds(server) > computed + 0.5, "it computes")
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=patience(5)) == 0
+    assert server.process.wait(timeout=patience(30)) == 0
     asking.join()
     assert answers != [200]
     assert not (server.store / "server.json").exists()

@@ -93,6 +93,8 @@ class Api:
 def api(client, graphql, monkeypatch) -> Api:
     """Returns who asks the server, and waits until its libraries are loaded, however long."""
     monkeypatch.setattr(compute, "LONGEST_WAIT_S", patience(300))
+    monkeypatch.setattr(proposals, "LONGEST_TURN_S", patience(300))
+    monkeypatch.setattr(proposals, "LONGEST_ANSWER_S", patience(300))
     return Api(client, graphql)
 
 

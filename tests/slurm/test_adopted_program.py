@@ -9,6 +9,7 @@ import pytest
 import wandb
 
 from tests.adopt.document import resumable_program
+from tests.adopt.limits import AS_OPTIONS
 from tests.waiting import patience, wait_for
 from workshop import cli
 from workshop.define.definition import load
@@ -53,7 +54,7 @@ def test_it_runs_as_proposed_and_resumes_when_another_job_drives_it_out(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # as the document says
     command = ["adopt", str(tmp_path / "train.py"), "--python", sys.executable]
     # No trial is ended because it has logged enough, so it is known how long a run takes.
-    assert cli.main([*command, "--rows", "1000"]) == 0
+    assert cli.main([*command, *AS_OPTIONS]) == 0
     said = capsys.readouterr().out
     proposed = re.search(r"workshop submit ENTITY/PROJECT/SWEEP --site NAME (-o time=\S+)", said)
 

@@ -49,6 +49,12 @@ class Job:
         show()
         return self
 
+    def begun(self) -> "Job":
+        """Wait until its script has begun, which SLURM's RUNNING does not say."""
+        self.until("RUNNING")
+        wait_for(lambda: self.log.exists() and "started" in self.log.read_text())
+        return self
+
     def recorded(self) -> list[tuple[str, str]]:
         """Return State and ExitCode of each of the job's starts, once accounting has their ends."""
 
@@ -76,7 +82,7 @@ def submit(cluster: Cluster, folder: Path, script: str, *options: str, node: str
 def limited(cluster, tmp_path_factory) -> Iterator[Job]:
     """A job that reaches its limit: the slowest end, half a minute, while the rest is tested."""
     job = submit(cluster, tmp_path_factory.mktemp("limit"), LONG, "--time=1", node="node1")
-    cluster.end_soon(job.until("RUNNING").number)
+    cluster.end_soon(job.begun().number)
     yield job
     cluster.cancel_all()
     wait_for(lambda: cluster.command("squeue", "-h") == "")
@@ -150,10 +156,7 @@ def jobs(cluster, limited, tmp_path_factory) -> dict[str, Job]:
     ended = {"limit": limited}
 
     def start(script: str, *options: str) -> Job:
-        job = submit(cluster, folder, script, *options).until("RUNNING")
-        # SLURM calls it RUNNING before its script has begun.
-        wait_for(lambda: job.log.exists() and "started" in job.log.read_text())
-        return job
+        return submit(cluster, folder, script, *options).begun()
 
     def again(job: Job) -> Job:
         job.until("PENDING")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.hub.lab import Visitor
 from tests.hub.running import CONFIG, Hub, participants, processes
-from tests.waiting import wait_for
+from tests.waiting import patience, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("cluster 2")]
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("cl
 SETTINGS = f"""
 load_subconfig({str(CONFIG)!r})
 c.SlurmSpawner.state_exechost_exp = "127.0.0.1"
-c.JupyterHub.services[0]["command"][-1:] = ["--timeout=20", "--cull-every=2"]
+c.JupyterHub.services[0]["command"][-1:] = ["--timeout={patience(30):.0f}", "--cull-every=2"]
 c.JupyterHub.last_activity_interval = 1
 """
 

@@ -313,7 +313,7 @@ def test_a_program_that_ends_before_its_run_begins_says_why(arrays):
                 stderr=subprocess.STDOUT,
             )
     for job, agent in agents.items():
-        agent.wait(patience(120))
+        agent.wait(patience(300))
         with (arrays.logs / job / "1" / "notes").open("a") as file:
             file.write(f"{time.time():.0f}\tend\t1\n")
     *before, after = task_ledger.ledger(ledgers["7"].path)["cause"]

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.slurm.cluster import Cluster
-from tests.waiting import wait_for
+from tests.waiting import patience, wait_for
 from workshop import cli
 from workshop.define import definition
 from workshop.errors import WorkshopError
@@ -280,7 +280,7 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
                 assert lines[0].endswith(f"reaches {url}, with the key and the sweep")
         with pytest.raises(WorkshopError, match=r"belongs to bob, but your key is for ada, which"):
             slurm.submit(slurm.plan(path, site="test_cluster"))
-        slurm.wait(job, 30, 0.2, lambda line: None)
+        slurm.wait(job, patience(300), 0.2, lambda line: None)
 
 
 def test_a_sweep_is_canceled_at_its_server_and_in_the_queue(alone, on_cluster, capsys):
@@ -344,7 +344,7 @@ def test_waiting_and_cancelled_tasks_have_a_state_each(path, on_cluster):
         job.cancel()
     finally:
         on_cluster.cancel_all()
-    states = slurm.wait(job, 20, 0.1, lambda line: None)
+    states = slurm.wait(job, patience(300), 0.1, lambda line: None)
     # SLURM and its accounting forget some of what never started.
     assert len(states) == 200
     assert {state.state for state in states} <= {"CANCELLED", "UNKNOWN"}

@@ -16,8 +16,12 @@ from workshop.analyze.plots.export import without_widgets
 from workshop.errors import WorkshopError
 from workshop.paths import NOTEBOOKS, ROOT, shown
 
-# On a shared machine, others could otherwise read the kernel's messages.
-ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
+KERNELS = Config(
+    # On a shared machine, others could otherwise read the kernel's messages.
+    KernelManager={"transport_encryption": "auto"},
+    # On a busy one, outputs come seconds after the reply to their cell.
+    NotebookClient={"iopub_timeout": 120, "startup_timeout": 300},
+)
 
 
 def numbered_notebooks() -> list[Path]:
@@ -79,7 +83,8 @@ def execute(
     try:
         papermill.execute_notebook(
             notebook, output, parameters, kernel_name="python3", cwd=notebook.parent,
-            config=ENCRYPTED, progress_bar=False, on_cell_execute=begin,
+            config=KERNELS, start_timeout=KERNELS.NotebookClient.startup_timeout,
+            progress_bar=False, on_cell_execute=begin,
         )  # fmt: skip
     except PapermillExecutionError as error:
         cell = f"cell {error.cell_index}: {error.source.strip().splitlines()[0]}"
@@ -109,7 +114,7 @@ def store_outputs(notebooks: Iterable[Path]) -> None:
         notebook = nbformat.read(path, as_version=4)
         client = nbclient.NotebookClient(
             notebook, record_timing=False, resources={"metadata": {"path": str(path.parent)}},
-            config=ENCRYPTED,
+            config=KERNELS,
         )  # fmt: skip
         try:
             client.execute()
