@@ -94,6 +94,27 @@ class TestHyperparameters:
         }
 
 
+class TestMetricAndGoal:
+    def test_a_metric_without_a_goal_is_minimized(self):
+        assert analyze.metric_and_goal({"metric": {"name": "loss"}}) == ("loss", "minimize")
+        chosen = {"metric": {"name": "accuracy", "goal": "maximize"}}
+        assert analyze.metric_and_goal(chosen) == ("accuracy", "maximize")
+
+    @pytest.mark.parametrize(
+        ("section", "message"),
+        [
+            ({}, "this sweep has no metric, so no run is the best: "),
+            (
+                {"metrics": [{"name": "loss"}, {"name": "seconds"}]},
+                r"has several goals \(loss and seconds\), .*`rank_fronts`",
+            ),
+        ],
+    )
+    def test_a_sweep_without_a_best_run_is_a_sentence(self, section, message):
+        with pytest.raises(WorkshopError, match=message):
+            analyze.metric_and_goal({"method": "grid"} | section)
+
+
 class TestRank:
     def test_best_comes_first_and_others_are_left_out_with_a_reason(self):
         frame = runs(

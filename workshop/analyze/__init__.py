@@ -9,7 +9,7 @@ from workshop.analyze.confirmation import confirm
 from workshop.analyze.models import best_model, load_model
 from workshop.analyze.parameter_importance import chance_correlation, importance
 from workshop.analyze.pareto import rank_fronts
-from workshop.analyze.ranking import left_out, rank
+from workshop.analyze.ranking import left_out, metric_and_goal, rank
 from workshop.analyze.replicates import rank_points
 from workshop.analyze.running_best import best_so_far
 from workshop.analyze.snapshot import look
@@ -29,6 +29,7 @@ __all__ = [
     "left_out",
     "load_model",
     "look",
+    "metric_and_goal",
     "overhead",
     "rank",
     "rank_fronts",

@@ -1,10 +1,14 @@
 """Rank the runs of a sweep that finished, and explain why the others are left out."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
+from sweepserver.search.metric import Metric
 from workshop.errors import WorkshopError
+from workshop.wording import listed
 
 _UNFINISHED = {
     "pending": "has not started yet",
@@ -16,6 +20,29 @@ _UNFINISHED = {
     "killed": "was stopped before its end",
     "stopped early": "was stopped early by the sweep, because it was behind when compared",
 }
+
+
+def metric_and_goal(definition: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the metric that a sweep's runs are ranked by, and its goal, as `rank` takes them.
+
+    Args:
+        definition: the sweep's, as in `fetch_runs(path).attrs["definition"]`.
+
+    Raises:
+        WorkshopError: the sweep has no metric, or several goals.
+    """
+    metric = Metric.of(definition)
+    if metric is not None:
+        return metric.name, metric.goal
+    if goals := Metric.goals_of(definition):
+        raise WorkshopError(
+            f"this sweep has several goals ({listed(goal.name for goal in goals)}), so no run is "
+            "the best: rank its fronts (`rank_fronts`), or rank by one of the goals"
+        )
+    raise WorkshopError(
+        "this sweep has no metric, so no run is the best: choose a sweep with a metric, or rank by "
+        "a column of the table"
+    )
 
 
 def rank(frame: pd.DataFrame, metric: str, goal: str = "maximize") -> pd.DataFrame:
