@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
-from workshop.adopt import endings, parameters, proposal, report
+from workshop.adopt import adoption, endings, parameters, proposal, report
 from workshop.adopt.effects import effect
 from workshop.adopt.findings import Adoption
 from workshop.adopt.metrics import judges, logged
@@ -128,6 +129,34 @@ def test_a_proposed_sweep_is_one_that_can_be_searched(tmp_path):
     table = report.as_text(Adoption({}, effects=effects)).splitlines()
     assert table[1].split() == ["parameter", "usual", "requested", "effective", "verdict"]
     assert table[2].split() == ["lr", "0.1", "0.05", "-", "used"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        (Parameter(("x",), "adam", "sgd"), ["adam", "sgd"]),
+        (Parameter(("x",), None, 0.1), [None, 0.1]),
+        (Parameter(("x",), False, True), [False, True]),
+        (Parameter(("x",), [64], [64, 64], ([64, 64], [64], [32])), [[64], [64, 64], [32]]),
+        (Parameter(("x",), {"lr": 1}, {"lr": 2}), [{"lr": 1}, {"lr": 2}]),
+        (Parameter(("x",), 16, 32, (8, 16, 32)), [16, 32, 8]),
+    ],
+)
+def test_values_of_any_kind_are_proposed_each_once(parameter, values):
+    found = effect(parameter, losses(2), losses(1), losses(1))
+    text = proposal.text(Path("train.py"), [], None, [found], [parameter.path])
+    assert yaml.safe_load(text)["parameters"] == {"x": {"values": values}}
+
+
+def test_a_parameter_of_which_two_values_are_given_keeps_its_path_and_choices():
+    known = [LR, Parameter(("model.depth",), 2, 1, (1, 2, 4)), Parameter(("net",), "a")]
+    chosen = [Parameter(("model", "depth"), 4, 2), Parameter(("size",), 8, 9)]
+    assert adoption._merged(known, chosen) == [
+        LR,
+        Parameter(("net",), "a"),
+        Parameter(("model.depth",), 4, 2, (1, 2, 4)),
+        Parameter(("size",), 8, 9),
+    ]
 
 
 def rows(count: int, **more) -> Trial:

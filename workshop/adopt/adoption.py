@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,11 +135,11 @@ def _endings(adoption: Adoption, trials: Trials, usual: Point, first: Trial) -> 
 def _merged(known: Sequence[Parameter], chosen: Sequence[Parameter]) -> list[Parameter]:
     """Return parameters, with the values that were given for some of them."""
     names = {parameter.name: parameter for parameter in chosen}
-    paths = {parameter.name: parameter.path for parameter in known}
+    named = {parameter.name: parameter for parameter in known}
     kept = [parameter for parameter in known if parameter.name not in names]
     return kept + [
-        Parameter(paths.get(name, parameter.path), parameter.default, parameter.other)
-        for name, parameter in names.items()
+        replace(named.get(name, given), default=given.default, other=given.other)
+        for name, given in names.items()
     ]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from sweepserver import search
+from sweepserver.search.values import number
 from workshop.adopt.effects import IGNORED, REFUSED, USED, Effect
 from workshop.adopt.metrics import LoggedMetric
 from workshop.adopt.parameters import Parameter
@@ -69,10 +71,9 @@ def _settings(effect: Effect) -> dict[str, Any]:
     parameter, value = effect.parameter, effect.parameter.default
     if effect.verdict != USED or parameter.is_length or _FIXED.search(parameter.name):
         return {"value": value}
-    if parameter.choices:
-        return {"values": list(dict.fromkeys([value, *parameter.choices]))}
-    if isinstance(value, bool):
-        return {"values": [True, False]}
+    if parameter.choices or number(value) is None:
+        values = [value, parameter.other, *parameter.choices]
+        return {"values": list({search.same(each): each for each in values}.values())}
     if isinstance(value, int):
         return {"values": sorted({max(1, value // 2), value, value * 2})}
     return _range(parameter, value)
