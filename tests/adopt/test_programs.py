@@ -3,6 +3,7 @@
 They need no PyTorch, so that a start takes as long as the client does.
 """
 
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sweepserver import search
 from tests.adopt.limits import AS_OPTIONS, LIMITS
 from workshop import cli
 from workshop.adopt import session
@@ -209,6 +211,49 @@ def test_two_values_are_read_or_refused(text):
     assert session.two_values("lr=0.1, 1e-3") == ("lr", [0.1, 0.001])
     with pytest.raises(WorkshopError, match="must name a parameter and two values"):
         session.two_values(text)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("{lr: [0.1, 0.01]}", "parameter 'lr' is [0.1, 0.01]: write value:, values: or min:"),
+        ("{lr: 0.1}", "parameter 'lr' is 0.1: write value:"),
+        ("{opt: {parameters: {name: adam}}}", "parameter 'opt.name' is 'adam': write value:"),
+        ("{lr: {min: 0.1, max: 1.0}}", "parameter 'lr' has distribution uniform, which a grid"),
+        ("[lr]", "parameters is ['lr']: it must map each parameter to its values"),
+        ("", "parameters is None: it must map each parameter to its values"),
+    ],
+)
+def test_parameters_that_cannot_be_searched_are_refused(parameters, words, tmp_path):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(f"program: train.py\nmethod: grid\nparameters: {parameters}\n")
+    with pytest.raises(WorkshopError, match=re.escape(f"sweep.yaml: {words}")):
+        session.definition(file)
+
+
+def test_the_sweep_of_the_trials_has_nothing_that_ends_them(monkeypatch):
+    registered = []
+
+    def create(config, _project):
+        registered.append(config)
+        raise WorkshopError("seen")
+
+    monkeypatch.setattr(session.registration, "create", create)
+    stopped = {"early_terminate": {"type": "hyperband", "min_iter": 1}}
+    tried = load("configs/sweep_config_optuna.yaml") | stopped
+    with pytest.raises(WorkshopError, match="seen"):
+        session.try_out(tried, "adopt-tests")
+    (config,) = registered
+    assert list(search.problems(config)) == []
+    assert config.keys() == {"program", "command", "method", "parameters"}
+    assert config["command"] == tried["command"]
+
+
+@pytest.mark.parametrize("section", ["scheduler", "controller"])
+def test_no_agent_waits_for_a_search_that_runs_elsewhere(section, monkeypatch, capsys):
+    monkeypatch.setattr(session.registration, "register", lambda *_: pytest.fail("registered"))
+    session._prove({section: {"type": "local"}}, "adopt-tests")
+    assert "come from a scheduler or controller, which you start" in capsys.readouterr().out
 
 
 def test_an_interpreter_and_a_folder_are_named_in_the_command(tmp_path):

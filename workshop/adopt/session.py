@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sweepserver.search import numerals
+from sweepserver.search.checks import space_problems
 from workshop.adopt import adoption, report
 from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
@@ -38,11 +39,12 @@ def definition(path: Path, python: str = "", folder: Path | None = None) -> dict
         folder: where it starts; its own folder, or that of the YAML file, if left out.
 
     Raises:
-        WorkshopError: there is no such file.
+        WorkshopError: there is no such file, or its parameters cannot be searched.
     """
     path = path.expanduser().resolve()
     if path.suffix in (".yaml", ".yml"):
         found = programs.placed(read_mapping(path), path.parent)
+        _check_parameters(found, path)
         if folder:
             found = programs.started_in(found, folder.expanduser().resolve())
     else:
@@ -152,12 +154,7 @@ def in_project(
     with_endings: bool = True,
 ) -> Adoption:
     """Try a program as `try_out` does, with two values of parameters that nothing tells."""
-    # Runs belong to a sweep as an agent's do, though they are not handed out by it: it is
-    # registered for their sake alone.
-    sweep = registration.create(
-        {**tried, "method": "random", "parameters": {"tried": {"value": True}}},
-        project,
-    )
+    sweep = registration.create(_for_trials(tried), project)
     folder = home() / "adopt" / sweep.rsplit("/", 1)[-1]
     folder.mkdir(parents=True)
     try:
@@ -172,6 +169,24 @@ def in_project(
         found.say("logs", f"What the trials printed is in {shown(folder)}.")
     _stop(sweep)
     return found
+
+
+def _check_parameters(found: Mapping[str, Any], file: Path) -> None:
+    """Refuse parameters that cannot be searched; without any, the program shows its own."""
+    if "parameters" not in found:
+        return
+    for problem in space_problems(found["parameters"], found.get("method")):
+        raise WorkshopError(f"{shown(file)}: {problem}")
+
+
+def _for_trials(tried: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definition of the sweep that trials belong to.
+
+    Runs belong to a sweep as an agent's do, though they are not handed out by it.  What else a
+    definition has, such as `early_terminate` or `run_cap`, could end them.
+    """
+    start = {key: tried[key] for key in ("program", "command") if key in tried}
+    return {**start, "method": "random", "parameters": {"tried": {"value": True}}}
 
 
 def _source(tried: Mapping[str, Any]) -> Source:
@@ -198,6 +213,12 @@ def _sweep(found: Adoption, tried: Mapping[str, Any], target: Path) -> dict[str,
 
 def _prove(sweep: dict[str, Any], project: str) -> None:
     """Let an agent do one run of a sweep, and say what to do next."""
+    if sweep.get("scheduler") or sweep.get("controller"):
+        print(
+            "No agent has tried it: its values come from a scheduler or controller, which you "
+            "start beside the agents."
+        )
+        return
     path = registration.register(sweep, project)
     run_processes(path, tasks=1, count=1)
     states = registration.states(path)
