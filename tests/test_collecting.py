@@ -1,13 +1,16 @@
 """An instructor collects what the class has done."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sweepserver.people.keys import key_file
 from tests.fixtures.server import launch
+from workshop import cli
 from workshop.classroom import results
+from workshop.connection import backend
 from workshop.errors import WorkshopError
 
 TRAIN = """
@@ -63,3 +66,29 @@ def test_what_is_no_roster_is_refused(tmp_path):
     (tmp_path / "people.csv").write_text("")
     with pytest.raises(WorkshopError, match="with a column `name` in its header"):
         results.people(tmp_path / "people.csv")
+
+
+class TestOutput:
+    @pytest.fixture
+    def roster(self, tmp_path):
+        (tmp_path / "people.csv").write_text("name\n")
+        return str(tmp_path / "people.csv")
+
+    @pytest.mark.parametrize(
+        ("output", "reason"),
+        [("no/all.csv", "No such file or directory"), ("", "Is a directory")],
+    )
+    def test_it_is_checked_before_the_work(self, roster, output, reason, monkeypatch, capsys):
+        monkeypatch.setattr(backend, "connect", lambda _: pytest.fail("work was done"))
+        folder = Path(roster).parent
+        assert cli.main(["results", roster, str(folder / output)]) == 2
+        assert f"cannot be written ({reason}): give another file\n" in capsys.readouterr().err
+        assert [file.name for file in folder.iterdir()] == ["people.csv"]
+
+    def test_an_error_in_writing_it_is_a_sentence(self, roster, monkeypatch, capsys):
+        monkeypatch.setattr(backend, "connect", lambda _: None)
+        assert cli.main(["results", roster, "/dev/full"]) == 2
+        said = capsys.readouterr().err
+        assert said == (
+            "error: /dev/full cannot be written (No space left on device): give another file\n"
+        )

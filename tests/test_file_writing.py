@@ -13,6 +13,7 @@ import pytest
 
 from tests.waiting import patience
 from workshop import files
+from workshop.errors import WorkshopError
 
 UNFINISHED = """\
 import sys
@@ -132,6 +133,33 @@ class TestWriting:
     def test_no_folder(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             files.write(tmp_path / "none" / "file", "")
+
+
+class TestWritable:
+    def test_what_can_be_written_stays_as_it_is(self, file, tmp_path):
+        files.check_writable(file, "give another")
+        files.check_writable(tmp_path / "new.json", "give another")
+        assert [each.name for each in tmp_path.iterdir()] == [file.name]
+        assert file.read_text() == "old"
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("", "Is a directory"),
+            ("no/new.json", "No such file or directory"),
+            ("state.json/new.json", "Not a directory"),
+        ],
+    )
+    def test_what_cannot_be_written_is_a_sentence(self, file, tmp_path, name, reason):
+        with pytest.raises(WorkshopError, match=rf"cannot be written \({reason}\): give another$"):
+            files.check_writable(tmp_path / name, "give another")
+
+    def test_an_error_without_a_reason_of_the_system_is_its_own(self, file):
+        with (
+            pytest.raises(WorkshopError, match=r"cannot be written \(full\): give another$"),
+            files.writing(file, "give another"),
+        ):
+            raise OSError("full")
 
 
 class TestLock:

@@ -172,13 +172,17 @@ def check(
 
 def results(roster: Path, output: Path, project: str, backend: str) -> None:
     """Collect a class's runs, from each person's newest sweep, in one CSV file."""
+    from workshop import files
     from workshop.classroom import results
     from workshop.connection.backend import connect
 
+    step = "give another file"
+    files.check_writable(output, step)
     connect(backend)
     runs = results.results(results.people(roster), project)
-    runs.to_csv(output, index=False)
     print(results.describe(runs))
+    with files.writing(output, step):
+        runs.to_csv(output, index=False)
     print(f"Written: {shown(output.resolve())}")
 
 

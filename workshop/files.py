@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,6 +93,41 @@ def write(
     """
     with replacing(file, mode, sole_writer) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing(file: Path, step: str) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written if the block, which writes it, fails.
+
+    Args:
+        file: which.
+        step: the end of the sentence, what to do next.
+
+    Raises:
+        WorkshopError: An OSError was raised in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or error
+        raise WorkshopError(f"{shown(file)} cannot be written ({problem}): {step}") from None
+
+
+def check_writable(file: Path, step: str) -> None:
+    """See before long work that its result can be written to a file; the file stays as it is.
+
+    Args:
+        file: which, whether or not it exists.
+        step: as for `writing`.
+
+    Raises:
+        WorkshopError: It cannot be written now.
+    """
+    with writing(file, step):
+        if file.exists():
+            file.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=file.parent).close()
 
 
 def lock(

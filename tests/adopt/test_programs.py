@@ -256,6 +256,24 @@ def test_no_agent_waits_for_a_search_that_runs_elsewhere(section, monkeypatch, c
     assert "come from a scheduler or controller, which you start" in capsys.readouterr().out
 
 
+def test_a_sweep_that_could_not_be_written_is_refused_before_a_trial(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(session.backends, "session", lambda _: pytest.fail("was started"))
+    (tmp_path / "train.py").write_text("")
+    output = str(tmp_path / "no" / "my.yaml")
+    assert cli.main(["adopt", str(tmp_path / "train.py"), "--output", output]) == 2
+    said = capsys.readouterr().err
+    assert "my.yaml cannot be written (No such file or directory): give another file with" in said
+    assert said.count("\n") == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["train.py"]
+
+
+def test_a_proposed_sweep_that_cannot_be_written_is_printed(tmp_path, capsys):
+    found = Adoption({}, proposed="method: random\n")
+    with pytest.raises(WorkshopError, match=r"cannot be written \(No such file or directory\)"):
+        session._sweep(found, {}, tmp_path / "no" / "my.yaml")
+    assert "\nmethod: random\n" in capsys.readouterr().out
+
+
 def test_an_interpreter_and_a_folder_are_named_in_the_command(tmp_path):
     (tmp_path / "train.py").write_text("")
     found = session.definition(tmp_path / "train.py", "/opt/venv/bin/python", tmp_path.parent)

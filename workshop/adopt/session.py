@@ -11,6 +11,7 @@ import yaml
 
 from sweepserver.search import numerals
 from sweepserver.search.checks import space_problems
+from workshop import files
 from workshop.adopt import adoption, report
 from workshop.adopt.findings import Adoption
 from workshop.adopt.source import Source
@@ -21,13 +22,13 @@ from workshop.define import definition as definitions
 from workshop.define import program as programs
 from workshop.durations import clock
 from workshop.errors import WorkshopError
-from workshop.files import read_mapping
 from workshop.initialize import registration
 from workshop.initialize.run_states import CLOSED
 from workshop.paths import home, shown
 from workshop.run_agents import run_processes
 
 SHORTEST_MINUTES = 5
+_OTHER_FILE = "give another file with --output"
 
 
 def definition(path: Path, python: str = "", folder: Path | None = None) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def definition(path: Path, python: str = "", folder: Path | None = None) -> dict
     """
     path = path.expanduser().resolve()
     if path.suffix in (".yaml", ".yml"):
-        found = programs.placed(read_mapping(path), path.parent)
+        found = programs.placed(files.read_mapping(path), path.parent)
         _check_parameters(found, path)
         if folder:
             found = programs.started_in(found, folder.expanduser().resolve())
@@ -99,10 +100,14 @@ def run(
         The exit status: 1 if there is a problem.
 
     Raises:
-        WorkshopError: there is no such program, or the sweep names none.
+        WorkshopError: there is no such program, the sweep names none, or the proposed one cannot
+            be written.
     """
     source = _source(tried)
     file = source.file
+    target = (output or file.parent / "sweep.yaml").expanduser().resolve()
+    if "parameters" not in tried:
+        files.check_writable(target, _OTHER_FILE)
     print(
         f"{shown(file)} is started for real, in {programs.folder(tried)}: about seven times, and "
         f"once more per parameter, {AT_ONCE} at a time, each for at most {limits.seconds:g} s. "
@@ -115,7 +120,6 @@ def run(
         found = in_project(project, tried, source, given, limits)
         print(f"\n{report.as_text(found)}")
         if found.proposed:
-            target = (output or file.parent / "sweep.yaml").expanduser().resolve()
             sweep = _sweep(found, tried, target)
             if sweep and found.seconds:
                 _prove(sweep, project)
@@ -197,7 +201,11 @@ def _source(tried: Mapping[str, Any]) -> Source:
 
 
 def _sweep(found: Adoption, tried: Mapping[str, Any], target: Path) -> dict[str, Any] | None:
-    """Return the sweep to run next: the one that was given, or the proposed one, once written."""
+    """Return the sweep to run next: the one that was given, or the proposed one, once written.
+
+    Raises:
+        WorkshopError: it cannot be written; it was printed instead.
+    """
     if "parameters" in tried:
         return dict(found.definition)
     if target.exists():
@@ -206,7 +214,12 @@ def _sweep(found: Adoption, tried: Mapping[str, Any], target: Path) -> dict[str,
             f"another file, use --output FILE:\n\n{found.proposed}"
         )
         return None
-    target.write_text(found.proposed, encoding="utf-8")
+    try:
+        with files.writing(target, _OTHER_FILE):
+            files.write(target, found.proposed)
+    except WorkshopError:
+        print(f"\n{found.proposed}")
+        raise
     print(f"\nWritten: {shown(target)}, a sweep to start from; adjust its ranges to what you know.")
     return definitions.load(target)
 
