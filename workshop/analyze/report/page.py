@@ -7,8 +7,7 @@ from pathlib import Path
 from workshop.analyze.page_templates import template
 from workshop.analyze.plots.export import PICTURE_WIDTH_PX, png
 from workshop.analyze.report.contents import Contents
-from workshop.errors import WorkshopError
-from workshop.paths import shown
+from workshop.files import writing
 
 PAGE = Path(__file__).with_name("page.html")
 PRINTED_ROWS = 8
@@ -22,12 +21,8 @@ def write(contents: Contents, file: Path) -> None:
         WorkshopError: the file cannot be written.
     """
     text = render(contents)
-    try:
+    with writing(file, "give another file with --output"):
         file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise WorkshopError(
-            f"{shown(file)} cannot be written ({error.strerror}): give another file with --output"
-        ) from None
 
 
 def render(contents: Contents) -> str:
