@@ -18,6 +18,7 @@ FIRST = define.load("configs/sweep_config.yaml") | {
         "learning_rate": {"values": [0.01, 0.001]},
         "optimizer": {"values": ["adam", "sgd"]},
         "scale": {"value": "tiny"},
+        "num_epochs": {"values": [9]},
     },
 }
 RESULTS = {(0.01, "adam"): 93, (0.01, "sgd"): 90, (0.001, "sgd"): 95}
@@ -55,7 +56,7 @@ def test_best_points_run_with_every_new_seed_and_nothing_else(first, follow_up):
     points = [(0.001, "sgd"), (0.01, "adam")]
     assert tried == {(*point, seed) for point, seed in itertools.product(points, (1, 2))}
     assert len(runs) == 4
-    assert set(runs["scale"]) == {"tiny"}
+    assert (set(runs["scale"]), set(runs["num_epochs"])) == ({"tiny"}, {9})
     assert set(runs["state"]) == {"finished"}
     definition = runs.attrs["definition"]
     assert definition["metric"] == {"name": METRIC, "goal": "maximize"}

@@ -147,7 +147,7 @@ def _definition(
     fixed = {
         name: settings
         for name, settings in parameters(definition).items()
-        if "value" in settings and name != SEED
+        if name not in (*names, SEED)
     }
     values = [
         {name: value for name, value in point.items() if value == value}  # not NaN
