@@ -1,5 +1,7 @@
 """`wandb sweep-scheduler` as a process beside warm agents."""
 
+from functools import partial
+
 import pytest
 
 from tests.waiting import patience, wait_for
@@ -7,7 +9,13 @@ from workshop import define
 from workshop.analyze import fetch_runs
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
-from workshop.run_agents import run_with_scheduler, scheduled
+from workshop.run_agents import (
+    run_in_process,
+    run_processes,
+    run_warm,
+    run_with_scheduler,
+    scheduled,
+)
 
 pytestmark = pytest.mark.scattered
 
@@ -43,3 +51,14 @@ def test_scheduler_that_fails_ends_its_agents_and_is_quoted(server):
         run_with_scheduler(path, at_once=1)
     assert fetch_runs(path).empty
     assert registration.get(path).state != "FINISHED"
+
+
+def test_agents_without_the_scheduler_say_what_they_wait_for(server, capsys, monkeypatch):
+    monkeypatch.setattr("wandb.agent", lambda *_, **__: None)
+    scheduled = register("optuna", run_cap=2)
+    searched = registration.register(define.load("configs/sweep_config.yaml"), "scheduled")
+    for run in (run_in_process, partial(run_processes, tasks=0), partial(run_warm, at_once=0)):
+        run(scheduled)
+        assert f"`wandb sweep-scheduler {scheduled}`" in capsys.readouterr().out
+        run(searched)
+        assert "scheduler" not in capsys.readouterr().out

@@ -151,7 +151,8 @@ CASES = {
     ),
     "idle": (
         Facts([slurm("FAILED", "1:0")], [ran(1, idle=True)]),
-        "no run: its agent got no run in time: is the sweep paused?",
+        "no run: its agent got no run in time: is the sweep paused, or is its scheduler not "
+        "running?",
     ),
     "an agent that could not start": (
         Facts([slurm("FAILED", "1:0")], [ran(1)], log="error: the server could not be asked"),

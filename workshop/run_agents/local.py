@@ -48,6 +48,7 @@ def run_in_process(
     mode.check(mode.here())
     if program is None:
         check_trainer(path)
+    say_who_enqueues(path)
     train = program or _trainer()
     failed = 0
     current = interruption.Trial()
@@ -82,6 +83,20 @@ def check_trainer(path: str) -> None:
         raise WorkshopError(
             f"sweep {path} starts {shown(started)}, but an agent in this process calls a "
             "function: use run_processes, or pass the function to run_in_process as program="
+        )
+
+
+def say_who_enqueues(path: str) -> None:
+    """Print that a sweep's agents wait for its scheduler, if it has one.
+
+    Raises:
+        WorkshopError: there is no such sweep.
+    """
+    if get(path).config.get("scheduler"):
+        print(
+            f"sweep {path} has a scheduler: its agents wait until `wandb sweep-scheduler {path}`, "
+            "started in the clone, enqueues runs; run_with_scheduler starts both",
+            flush=True,
         )
 
 
@@ -133,6 +148,7 @@ def run_processes(
     place = Path(folder).expanduser().resolve()
     mode.check(mode.find(folder=place))
     _check_program(path, place)
+    say_who_enqueues(path)
     logged = log_folder(path)
     logged.mkdir(parents=True, exist_ok=True)
     waiting = [logged / f"agent-{number}.log" for number in range(tasks, 0, -1)]

@@ -46,6 +46,7 @@ def run_warm(path: str, at_once: int = 2, count: int | None = None) -> list[Path
             is not the agent's failure), or it was interrupted.
     """
     local.check_trainer(path)
+    local.say_who_enqueues(path)
     with interruption.of_processes(path), agents(path, at_once, count) as started:
         progress.follow(path, lambda: any(agent.is_alive() for agent in started))
     return logs(started)

@@ -310,7 +310,10 @@ def _without_run(facts: Facts, last: Start | None) -> Cause | None:
         said = facts.log.strip().splitlines()
         return Cause("no run", said[-1]) if said else None
     if last.idle:
-        return Cause("no run", "its agent got no run in time: is the sweep paused?")
+        return Cause(
+            "no run",
+            "its agent got no run in time: is the sweep paused, or is its scheduler not running?",
+        )
     if words := last_words(facts.log):
         return Cause("no run", words)
     if last.status in _KILLED:
