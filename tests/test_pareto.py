@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import wandb
 
+from sweepserver.search import Scale
 from sweepserver.search.metric import Metric
 from sweepserver.search.pareto import fronts
 from workshop import analyze, define
 from workshop.analyze import confirmation, plots, report, snapshot
+from workshop.analyze.report import contents
 from workshop.define.linter import lint
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
@@ -177,6 +179,19 @@ def test_report_shows_the_front(path):
     )
     assert collected.runs.columns[0] == "front"
     assert len(collected.figures) == 1
+
+
+def test_report_shows_each_pair_of_several_goals_with_its_own_front():
+    goals = [*GOALS, Metric("Loss")]
+    frame = runs([(90, 5), (80, 6), (70, 7)]).assign(Loss=[3.0, 2.0, math.inf], rate=[1, 2, 3])
+    ranked = analyze.rank_fronts(frame, goals)
+    assert list(ranked["front"]) == [1, 1]
+    figures = [*contents._figures(frame, ranked, goals, {"rate": Scale("linear")})]
+    titles = [figure.layout.title.text for figure in figures]
+    assert titles == [
+        f"{ACCURACY} against {SECONDS}", f"{ACCURACY} against Loss", f"{SECONDS} against Loss",
+    ]  # fmt: skip
+    assert [len(figure.data[-1].x) for figure in figures] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The contents of a report: text, tables and figures, from the sweep's server and from SLURM."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,7 +162,9 @@ def _figures(
     if ranked.empty or not goals or not varied:
         return
     if len(goals) > 1:
-        yield plots.pareto_front(ranked, goals, varied)
+        counted = ranked.drop(columns="front")
+        for pair in itertools.combinations(goals, 2):
+            yield plots.pareto_front(analyze.rank_fronts(counted, pair), pair, varied)
         return
     metric, goal = goals[0].name, goals[0].goal
     yield plots.parallel_coordinates(runs, varied, metric, goal)
