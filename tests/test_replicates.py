@@ -79,6 +79,19 @@ def test_no_run_is_an_empty_table_and_an_unknown_metric_is_said():
         analyze.rank_points(runs({0.1: [1]}), "Accuracy", SCALES)
 
 
+def test_seeds_alone_are_replicates_of_one_point():
+    frame = runs({0.1: [50, 54, 52], 0.01: [90]}).drop(columns="learning_rate")
+    frame.loc[3, "state"] = "failed"
+    scales = {"seed": SCALES["seed"]}
+    table = analyze.rank_points(frame, METRIC, scales)
+    assert table[["runs", "left_out", "mean"]].to_numpy().tolist() == [[3, 1, 52]]
+    figure = plots.point_intervals(table, METRIC, scales)
+    assert list(figure.data[0].y) == ["1. all runs"]
+    assert "1 point by mean Validation Accuracy" in figure.layout.meta["alt"]
+    assert "First: all runs with 52 (47.03 to 56.97) from 3 runs" in figure.layout.meta["alt"]
+    assert analyze.rank_points(frame[:0], METRIC, scales).empty
+
+
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_intervals_cover_the_true_mean(seeds):
     """Of 95 % intervals over 600 simulated means, 95 % hold the mean, give or take two."""

@@ -50,12 +50,12 @@ def point_intervals(
         return message(f"No run has finished with a {metric} yet.")
     parameters = [name for name in parameters if name in table and name != "seed"]
     points = table[:MOST_POINTS]
-    texts = [point_text(row, parameters) for _, row in points.iterrows()]
+    texts = [_text(row, parameters) for _, row in points.iterrows()]
     rows = [_lines(f"{rank}. {text}") for rank, text in enumerate(texts, 1)]
     blue, orange = theme.colors[:2]
     figure = go.Figure()
     if chosen is not None:
-        before = {point_text(row, parameters): row["mean"] for _, row in chosen.iterrows()}
+        before = {_text(row, parameters): row["mean"] for _, row in chosen.iterrows()}
         figure.add_scatter(
             x=[before.get(text) for text in texts],
             y=rows,
@@ -123,6 +123,11 @@ def point_intervals(
         height=160 + len(points) * (16 + 18 * max(row.count("<br>") + 1 for row in rows)),
         theme=theme,
     ).update_layout(margin_r=80)
+
+
+def _text(point: pd.Series, parameters: Iterable[str]) -> str:
+    """Return a point's values; in a sweep that varies only seeds, a point has none."""
+    return point_text(point, parameters) or "all runs"
 
 
 def _lines(text: str) -> str:
