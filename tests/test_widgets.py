@@ -259,7 +259,7 @@ def test_the_ledger_is_followed_until_no_task_is_left(server, monkeypatch):
 
 
 class TestForm:
-    @pytest.mark.parametrize("name", ["", "_random", "_bayes"])
+    @pytest.mark.parametrize("name", ["", "_random", "_bayes", "_optuna"])
     def test_it_keeps_what_it_was_given(self, name):
         config = definition.load(f"configs/sweep_config{name}.yaml")
         form = sweep_form(config)
@@ -305,6 +305,22 @@ class TestForm:
         assert (form.problems, metric.value) == ([], "val/f1")
         metric.value = "val/loss"
         assert form.config["metric"]["name"] == "val/loss"
+
+    @pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+    def test_a_metric_without_a_name_is_none(self, tmp_path, method):
+        (tmp_path / "train.py").write_text("")
+        config = {"program": str(tmp_path / "train.py"), "method": method}
+        config["parameters"] = {"depth": {"values": [1, 2]}}
+        form = sweep_form(config)
+        assert form.config == config
+        assert form.problems == lint(config)
+        assert ("section 'metric' is missing" in str(form.problems)) == (method == "bayes")
+
+    def test_only_a_scheduler_searches_without_parameters(self):
+        config = {key: GRID[key] for key in GRID if key != "parameters"}
+        assert "parameters is {}: it must map each parameter" in sweep_form(config).problems[0]
+        scheduled = sweep_form(config | {"scheduler": {"engine": "wandb"}})
+        assert scheduled.problems[0].startswith("parameters is missing, and the scheduler has no")
 
     @pytest.mark.parametrize(
         ("metric", "expected"),

@@ -92,9 +92,12 @@ class SweepForm(Shown):
         """The current sweep configuration, which may have problems."""
         config = copy.deepcopy(self._rest)
         config["method"] = self._method.value
-        chosen = {"name": self._metric.value, "goal": self._goal.value}
-        config["metric"] = copy.deepcopy(self._judged_by) | chosen
-        config["parameters"] = {row.name: row.specification for row in self._rows.children}
+        if name := self._metric.value:
+            chosen = {"name": name, "goal": self._goal.value}
+            config["metric"] = copy.deepcopy(self._judged_by) | chosen
+        # A scheduler may search without them.
+        if self._rows.children or not config.get("scheduler"):
+            config["parameters"] = {row.name: row.specification for row in self._rows.children}
         if self._run_cap.value.strip():
             config["run_cap"] = _whole(self._run_cap.value)
         if self._stops.value:
@@ -122,7 +125,7 @@ class SweepForm(Shown):
         if names[""]:
             found.append("a row has no parameter: choose one, or remove the row")
         config = self.config
-        config["parameters"].pop("", None)
+        config.get("parameters", {}).pop("", None)
         return found + lint(config)
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
