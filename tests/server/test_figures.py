@@ -17,6 +17,7 @@ from workshop import analyze
 from workshop.analyze import plots
 from workshop.analyze.plots import server_figures
 from workshop.connection.local_server import FIGURES
+from workshop.define import search_space
 
 METRIC = "Validation Accuracy"
 SWEEP = {
@@ -92,6 +93,25 @@ class TestDrawing:
     def test_no_parameter_that_varies(self, parameters):
         drawn = draw(SWEEP | {"parameters": parameters})
         assert drawn["parallel"] == drawn["importance"]
+        assert drawn["parallel"] == {"message": "The sweep varies no parameter."}
+
+    def test_a_search_space_is_read_where_it_can_be(self, monkeypatch, tmp_path):
+        (tmp_path / "space.py").write_text(
+            "def space(trial):\n"
+            "    if trial.suggest_categorical('optimizer', ['adam', 'sgd']) == 'sgd':\n"
+            "        trial.suggest_float('learning_rate', 1e-4, 0.1, log=True)\n"
+            "    return {}\n"
+            "def wrong(trial):\n"
+            "    return 1 / 0\n"
+        )
+        monkeypatch.setattr(search_space, "ROOT", tmp_path)
+        monkeypatch.setattr(search_space, "CONFIGS", tmp_path)
+        config = {key: part for key, part in SWEEP.items() if key != "parameters"}
+        scheduler = {"engine": "optuna", "source": "space.py"}
+        drawn = draw(config | {"scheduler": scheduler | {"search_space": "space"}})
+        importances, *_ = drawn["importance"]["data"]
+        assert sorted(importances["y"]) == ["learning_rate", "optimizer"]
+        drawn = draw(config | {"scheduler": scheduler | {"search_space": "wrong"}})
         assert drawn["parallel"] == {"message": "The sweep varies no parameter."}
 
     def test_parameters_called_like_columns_and_values_of_any_kind(self):

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweepserver.search import Scale, hyperparameters
+from sweepserver.search import Scale
 from sweepserver.search.metric import Metric
 from workshop.analyze import parameter_importance, plots
 from workshop.analyze.plots.style import DARK, LIGHT, Theme
 from workshop.analyze.replicates import SEED, rank_points
-from workshop.define import parameter_values
+from workshop.define import parameter_values, search_space
+from workshop.errors import WorkshopError
 from workshop.trainer.config import POINT
 
 HEADING_HEIGHT_PX = 70
@@ -41,7 +42,10 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
     """
     # A parameter may have the same name as another column.
     taken = (*OWN_COLUMNS, metric)
-    varied = hyperparameters(config)
+    try:
+        varied = search_space.hyperparameters(config)
+    except WorkshopError:
+        varied = {}  # a search space that can't be read
     names = {name: f"config.{name}" if name in taken else name for name in varied}
     scales = {names[name]: scale for name, scale in varied.items()}
     frame = pd.DataFrame(
