@@ -3,7 +3,8 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from inspect import signature
 from typing import Any, Literal
 
 from workshop.errors import WorkshopError
@@ -28,7 +29,7 @@ def submit(
     from workshop.run_agents import slurm
 
     backend.connect()
-    options = dict(_sbatch_option(text) for text in option)
+    options = _sbatch_options(option)
     submission = slurm.plan(sweep, tasks, at_once, runs_per_task, site, **options)
     print(submission)
     if dry_run:
@@ -97,7 +98,7 @@ def repair(
             )
         slurm.repair_here(sweep, at_once, only=only, one_per_gpu=one_per_gpu)
         return
-    options: dict[str, Any] = dict(_sbatch_option(text) for text in option)
+    options: dict[str, Any] = _sbatch_options(option)
     if job := slurm.repair(sweep, only=only, site=site, at_once=at_once, **options):
         print(job)
 
@@ -150,6 +151,24 @@ def add_site_commands(parser: argparse.ArgumentParser) -> None:
         "--probe", action="store_true",
         help="also submit a job that says whether a node runs the kit and reaches the server",
     )  # fmt: skip
+
+
+def _sbatch_options(texts: Iterable[str]) -> dict[str, str | bool]:
+    """Return options of `sbatch` by name, none of which is another argument of `plan` or `repair`.
+
+    Raises:
+        WorkshopError: one of them is.
+    """
+    from workshop.run_agents import slurm
+
+    own = [*signature(slurm.plan).parameters, *signature(slurm.repair).parameters]
+    options = dict(map(_sbatch_option, texts))
+    if mistaken := [name for name in options if name in own]:
+        raise WorkshopError(
+            f"sbatch has no option {mistaken[0]!r}: give a long name of its own, such as "
+            "cpus-per-task, and this command's options without -o"
+        )
+    return options
 
 
 def _sbatch_option(text: str) -> tuple[str, str | bool]:
