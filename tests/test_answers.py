@@ -58,6 +58,7 @@ def wrong(number, answer):
     return " ".join(found)
 
 
+OPTUNA = definition.load("configs/sweep_config_optuna.yaml")
 LOG = {"distribution": "log_uniform_values", "min": 0.0001, "max": 0.1}
 COARSE = {"distribution": "q_log_uniform_values", "min": 0.0001, "max": 0.1}
 EARLY = {"type": "hyperband", "min_iter": 1}
@@ -130,6 +131,9 @@ LOSS = {"name": "Validation Loss", "goal": "minimize"}
         ("1.4", without(repaired(), "optimizer"), "the optimizers adam and sgd"),
         ("1.4", repaired(batch_size={"value": 16}), "batch_size was not asked for"),
         ("1.4", repaired(num_epochs={"value": 5}), "three epochs for every run"),
+        ("1.3", OPTUNA, "the method is custom"),
+        ("1.4", OPTUNA, "method is now custom"),
+        ("1.5", ("Does momentum help?", OPTUNA), "it varies 4 parameters"),
         ("1.5", ("Which optimizer is better?", example()), "ask something of your own"),
         (
             "1.5",
@@ -301,6 +305,9 @@ def test_wrong_answers_about_borrowed_agents(server):
     assert "ends after 100 runs, not after 12" in wrong("2.4", lent(run_cap=100))
     assert "never ends by itself" in wrong("2.4", registration.register(endless(), "answers"))
     assert "would have scale smoke" in wrong("2.4", lent({"scale": {"value": "smoke"}}))
+    searched = wrong("2.4", registration.register(OPTUNA, "answers"))
+    assert "would have scale smoke" in searched
+    assert "it varies 4 parameters" in searched
     assert "that of configs/config.yaml" in wrong(
         "2.4", registration.register(endless(), "answers")
     )
@@ -529,6 +536,7 @@ def by(form):
     return {"command": ["${env}", "${interpreter}", "${program}", form]}
 
 
+SCHEDULED = {"method": "custom", "scheduler": OPTUNA["scheduler"]}
 DOTTED = {"optimizer.learning_rate": RATES}
 
 
@@ -541,6 +549,8 @@ DOTTED = {"optimizer.learning_rate": RATES}
         ("8.2", of_program("nested", DOTTED), "is one name with a dot in it"),
         ("8.2", of_program("nested", {"epochs": {"values": [1, 2]}}), "varies no learning_rate"),
         ("8.2", of_program("faulty", grouped()), "it doesn't start nested.py"),
+        ("8.2", of_program("nested", None, **SCHEDULED), "varies no learning_rate"),
+        ("8.3", of_program("hydra_style", None, **SCHEDULED), "varies no optimizer.learning_rate"),
         ("8.2", "optimizer", "this is a str, not a definition"),
         ("8.3", of_program("hydra_style", DOTTED), "its agents pass ${args}: which macro"),
         ("8.3", of_program("hydra_style", DOTTED, **by("${args_json}")), "pass ${args_json}"),

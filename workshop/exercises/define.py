@@ -7,6 +7,7 @@ from typing import Any
 
 from sweepserver.search.metric import Metric
 from workshop.define.definition import load
+from workshop.define.search_space import parameters
 from workshop.exercises.definition import (
     EXAMPLE,
     EXPONENTIAL,
@@ -114,14 +115,14 @@ def repaired(definition: Any) -> Judgment:
         )
     yield from ends_after(definition, 20)
     yield from _logarithmic(definition)
-    parameters = definition["parameters"]
+    tried = parameters(definition)
     yield (
-        set(listed(parameters.get("optimizer", {})) or []) == {"adam", "sgd"},
+        set(listed(tried.get("optimizer", {})) or []) == {"adam", "sgd"},
         "it tries both optimizers",
         "the file meant to compare the optimizers adam and sgd",
     )
     yield (
-        listed(parameters.get("num_epochs", {})) == [3],
+        listed(tried.get("num_epochs", {})) == [3],
         "every run trains for three epochs",
         "the file meant three epochs for every run",
     )
@@ -147,7 +148,7 @@ def own_sweep(answer: Any) -> Judgment:
 
 def _logarithmic(definition: Mapping) -> Judgment:
     """Check that small learning rates of the example's range are drawn as often as large ones."""
-    rate = definition["parameters"].get(RATE, {})
+    rate = parameters(definition).get(RATE, {})
     if listed(rate):
         yield False, "", "learning_rate still lists values, which override a range: remove them"
         return

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sweepserver.search import SECTIONS, Scale, hyperparameters, same
+from sweepserver.search import SECTIONS, Scale, same
 from workshop.define.definition import combinations, load
 from workshop.define.linter import lint
+from workshop.define.search_space import hyperparameters, parameters
 from workshop.exercises.report import Condition, Judgment
 from workshop.wording import count
 
@@ -73,7 +74,7 @@ def _endless(definition: Mapping) -> str:
 
 def repeats(definition: Mapping, runs: int) -> Judgment:
     """Check that the search has more combinations than draws, so that it needn't repeat any."""
-    sizes = [len(listed(part) or []) for part in definition["parameters"].values()]
+    sizes = [len(listed(part) or []) for part in parameters(definition).values()]
     yield (
         0 in sizes or runs <= math.prod(sizes),
         "every run can try something different",
@@ -160,9 +161,9 @@ def _is_new(scale: Scale, tried: Mapping) -> bool:
 
 def _parts(definition: Mapping, but: tuple[str, ...]) -> dict[str, Any]:
     """Return sections and parameters by name, in a form in which equal ones are equal."""
-    parameters = definition.get("parameters", {})
+    section = definition.get("parameters") or {}
     parts = {name: definition[name] for name in _COMPARED if name in definition}
-    parts |= {name: _comparable(specification) for name, specification in parameters.items()}
+    parts |= {name: _comparable(specification) for name, specification in section.items()}
     return {name: part for name, part in parts.items() if name not in but}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workshop.define.definition import grid, load
+from workshop.define.search_space import parameters
 from workshop.exercises.definition import (
     EXAMPLE,
     ends_after,
@@ -146,7 +147,7 @@ def lent_agents(path: Any) -> Judgment:
 
 def _is_tiny(definition: Mapping) -> Judgment:
     """Check that every run of a registered sweep has the smallest scale."""
-    scales = listed(definition["parameters"].get("scale", {})) or ["that of configs/config.yaml"]
+    scales = listed(parameters(definition).get("scale", {})) or ["that of configs/config.yaml"]
     yield (
         scales == ["tiny"],
         "its runs have the right scale",

@@ -11,6 +11,7 @@ from workshop.adopt.effects import USED
 from workshop.adopt.findings import Adoption
 from workshop.adopt.session import try_out
 from workshop.define import program
+from workshop.define.search_space import parameters
 from workshop.errors import WorkshopError
 from workshop.exercises.definition import listed, sound
 from workshop.exercises.report import Condition, Judgment, judge
@@ -65,8 +66,8 @@ def nested(definition: Any) -> Judgment:
     """Sweep a parameter within a group of a program's config."""
     if not (yield from sound(definition)) or not (yield from _starts(definition, "nested.py")):
         return
-    settings = dict(search.flatten(definition["parameters"]))
-    names = [name for name in definition["parameters"] if "." in name]
+    settings = dict(search.flatten(parameters(definition)))
+    names = [name for name in parameters(definition) if "." in name]
     if RATE not in settings:
         advice = (
             f"{names[0]!r} is one name with a dot in it, which the run's config gets beside the "
@@ -99,7 +100,7 @@ def without_hyphens(definition: Any) -> Judgment:
         "its agents pass name=value",
         f"its agents pass {' and '.join(forms) or 'no values at all'}: which macro has no hyphens?",
     )
-    settings = dict(search.flatten(definition["parameters"]))
+    settings = dict(search.flatten(parameters(definition)))
     if DOTTED not in settings:
         yield False, "", f"it varies no {DOTTED[0]}, as the program calls it"
         return

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from workshop.analyze.checks import overhead
+from workshop.define.search_space import parameters
 from workshop.exercises.definition import unchanged
 from workshop.exercises.registered import FAILED, find, in_words, points
 from workshop.exercises.report import Condition, Judgment, judge, parts
@@ -127,7 +128,7 @@ def mended(answer: Any) -> Judgment:
     if answer[0] == answer[1]:
         yield False, "", "both paths are the broken sweep: it has started, so register a new one"
         return
-    wrong = broken.config["parameters"].get("dataset")
+    wrong = parameters(broken.config).get("dataset")
     if wrong is None:
         yield False, "", "the first path isn't the broken sweep's, which has a parameter dataset"
         return
@@ -139,7 +140,7 @@ def mended(answer: Any) -> Judgment:
         f"cancel this one, because the exercises of step 4 use the newest sweep of {other}",
     )
     yield (
-        new.config["parameters"].get("dataset") != wrong,
+        parameters(new.config).get("dataset") != wrong,
         "the new sweep doesn't repeat what made the runs fail",
         "the new sweep uses the same data as the broken one: what does the log of a failed run "
         "say about them?",
