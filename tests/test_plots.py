@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
 from sweepserver.search import Scale
 from workshop import analyze
 from workshop.analyze import plots
-from workshop.analyze.plots import style
-from workshop.analyze.plots.export import PICTURE_WIDTH_PX
+from workshop.analyze.plots import presentation, style
+from workshop.analyze.plots.export import PICTURE_WIDTH_PX, WORDLESS
 from workshop.analyze.plots.style import DARK
 
 METRIC = "Validation Accuracy"
@@ -397,6 +398,15 @@ class TestShow:
         figure = plots.task_timeline(frame)
         plots.show(figure, alt="Two tasks, side by side.")
         assert shown[0][0]["text/plain"] == "Two tasks, side by side." == alt(figure)
+
+    @pytest.mark.parametrize("meta", [None, "mine", {"mine": 1}])
+    def test_figure_of_ones_own_is_asked_for_its_text(self, shown, monkeypatch, meta):
+        monkeypatch.setattr(presentation, "png", lambda _: None)
+        figure = go.Figure(layout_meta=meta)
+        plots.show(figure)
+        assert shown[0][0]["text/plain"] == WORDLESS
+        plots.show(figure, alt="Nothing yet.")
+        assert shown[2][0]["text/plain"] == "Nothing yet."
 
     @pytest.mark.browser
     def test_picture_for_other_viewers(self, frame, shown):

@@ -10,7 +10,7 @@ import html
 import io
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FOLDED = '<details class="widget-as-text">'
 """The start of the text below a widget; the text is expanded where the widget can't be shown."""
 
+WORDLESS = "A figure without a description: plots.show takes one as alt="
+"""The alternative text of a figure by somebody else."""
+
 _NOTHING = "data:text/javascript,"
 """The address of an empty script."""
 
@@ -51,6 +54,12 @@ def png(figure: go.Figure) -> bytes | None:
     """
     draw = _browser()
     return draw(figure) if draw else None
+
+
+def alternative_text(layout: Mapping[str, Any]) -> str:
+    """Return the alternative text in a figure's layout, or that it has none."""
+    meta = layout.get("meta")
+    return meta["alt"] if isinstance(meta, Mapping) and "alt" in meta else WORDLESS
 
 
 def without_widgets(notebook: "NotebookNode") -> "NotebookNode":
@@ -103,7 +112,7 @@ def _with_html_figures(notebook: "NotebookNode") -> "NotebookNode":
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     for output in outputs:
         if figure := output.get("data", {}).get(PLOTLY_JSON):
-            alt = html.escape(figure["layout"].get("meta", {}).get("alt", "A figure"))
+            alt = html.escape(alternative_text(figure["layout"]))
             drawing = plotly.io.to_html(figure, include_plotlyjs=False, full_html=False)
             output.data["text/html"] = f'<div role="img" aria-label="{alt}">{drawing}</div>'
     return notebook

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 import plotly.graph_objects as go
 
-from workshop.analyze.plots.export import PICTURE_WIDTH_PX, PLOTLY_JSON, png
+from workshop.analyze.plots.export import PICTURE_WIDTH_PX, PLOTLY_JSON, alternative_text, png
 from workshop.analyze.plots.style import point_text
 
 
@@ -33,8 +33,9 @@ def show(figure: go.Figure, alt: str | None = None) -> None:
 
     if alt:
         figure.update_layout(meta={"alt": alt})
-    alt = figure.layout.meta["alt"]
-    bundle = {PLOTLY_JSON: json.loads(figure.to_json()), "text/plain": alt}
+    drawing = json.loads(figure.to_json())
+    alt = alternative_text(drawing["layout"])
+    bundle = {PLOTLY_JSON: drawing, "text/plain": alt}
     metadata = {}
     if picture := png(figure):
         bundle["image/png"] = base64.b64encode(picture).decode()
