@@ -314,6 +314,21 @@ class TestSummary:
         assert re.findall(r"^ *\S+-\d+ +(\d) +0\.1 ", told, re.MULTILINE) == ["1", "2"]
         assert told.endswith("The sweep has no metric, so there is no best run.")
 
+    def test_of_several_goals_the_pareto_front_is_first(self, server):
+        parameters = {"depth": {"values": [1, 2, 3]}}
+        metrics = [{"name": "loss"}, {"name": "acc", "goal": "maximize"}]
+        scheduled = {"method": "custom", "scheduler": {"engine": "optuna"}}
+        logged = {1: (3, 1), 2: (2, 2), 3: (1, 1)}
+        runs = [({"depth": depth}, {"loss": a, "acc": b}) for depth, (a, b) in logged.items()]
+        told = self.told(server, runs, parameters=parameters, metrics=metrics, **scheduled)
+        assert re.findall(r"^ +(\d) +\S+-\d+ +(\d) ", told, re.MULTILINE) == [
+            ("1", "3"), ("1", "2"), ("2", "1"),
+        ]  # fmt: skip
+        assert told.endswith(
+            "The sweep has several goals (loss and acc), so there is no best run: choose one from "
+            "front 1, the Pareto front."
+        )
+
     def test_a_program_of_ones_own_needs_no_learning_rate(self, server):
         parameters = {"depth": {"values": [1, 2, 3]}}
         runs = [({"depth": depth}, {"loss": abs(depth - 2) + 0.25}) for depth in (1, 2, 3)]

@@ -13,6 +13,7 @@ from tests.printing import pages_of
 from tests.repository.documents import Page, are_in_order
 from workshop import cli
 from workshop.analyze import report
+from workshop.analyze.pareto import rank_by
 from workshop.analyze.report import contents, page
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
@@ -175,7 +176,7 @@ def test_200_runs_are_less_than_5_megabytes_and_two_printed_pages(
         for epoch in range(30)
     ]
     monkeypatch.setattr("workshop.analyze.history", lambda *_: pd.DataFrame(epochs))
-    ranked = contents._ranked(runs, goals)
+    ranked = rank_by(runs, goals)
     whole = contents.Contents(
         sweep="ada/p/abcdefgh",
         name="rates",

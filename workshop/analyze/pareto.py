@@ -29,6 +29,25 @@ def metrics(goals: Sequence[Goal]) -> list[Metric]:
     return [metric for metric in found if metric]
 
 
+def rank_by(frame: pd.DataFrame, goals: Sequence[Metric]) -> pd.DataFrame:
+    """Return a sweep's runs that count: by `rank` with one goal, by `rank_fronts` with several.
+
+    Without a goal, those are the finished runs in their order.
+
+    Args:
+        frame: runs as `fetch_runs` returns them.
+        goals: the sweep's goals, as `Metric.goals_of` returns them.
+
+    Raises:
+        WorkshopError: the frame lacks a goal.
+    """
+    if len(goals) > 1:
+        return rank_fronts(frame, goals)
+    if goals:
+        return rank(frame, goals[0].name, goals[0].goal)
+    return frame[frame["state"] == "finished"]
+
+
 def rank_fronts(frame: pd.DataFrame, goals: Sequence[Goal]) -> pd.DataFrame:
     """Return the runs that finished with a finite value of every goal, front by front.
 

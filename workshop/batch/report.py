@@ -7,6 +7,7 @@ import yaml
 from sweepserver.search.metric import Metric
 from workshop import analyze, durations, files
 from workshop.analyze.page_templates import template
+from workshop.analyze.pareto import rank_by
 from workshop.analyze.plots.style import result_text, value_text
 from workshop.analyze.snapshot import short
 from workshop.batch.record import Execution, iso, moment
@@ -14,7 +15,7 @@ from workshop.connection.browser_links import is_proxied, is_this_machine
 from workshop.initialize import registration
 from workshop.paths import shown
 from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE
-from workshop.wording import count
+from workshop.wording import count, listed
 
 INDEX = Path(__file__).with_name("index.html")
 REQUESTED = "learning_rate"
@@ -44,7 +45,7 @@ def _given(value: object) -> str:
 def summary(path: str) -> str:
     """Return a summary of a sweep: its finished runs as a table, and the best of them.
 
-    The best run is first, if the sweep has a metric.
+    The best run is first if the sweep has a metric, and the Pareto front if it has several goals.
 
     Args:
         path: the sweep, `entity/project/ID`.
@@ -57,19 +58,17 @@ def summary(path: str) -> str:
     if "dataset" in runs:
         lines.insert(0, f"Data: {', '.join(sorted(set(runs['dataset'].dropna())))}")
 
-    judged = Metric.of(definition)
-    metric = judged and judged.name
-    if judged:
-        finished = analyze.rank(runs, judged.name, judged.goal)
-    else:
-        finished = runs[runs["state"] == "finished"]
+    goals = Metric.goals_of(definition)
+    metrics = [goal.name for goal in goals]
+    finished = rank_by(runs, goals)
     if finished.empty:
-        what = f" with a finite {metric}" if metric else ""
+        what = f" with a finite {listed(metrics)}" if metrics else ""
         return "\n".join([*lines, f"No run has finished{what}."])
 
     varied = analyze.hyperparameters(definition)
     others = [name for name in varied if name != REQUESTED]
-    wanted = dict.fromkeys(["name", *others, REQUESTED, EFFECTIVE_LEARNING_RATE, metric])
+    fronts = ["front"] if len(goals) > 1 else []
+    wanted = dict.fromkeys([*fronts, "name", *others, REQUESTED, EFFECTIVE_LEARNING_RATE, *metrics])
     table = finished[[name for name in wanted if name in finished]].rename(
         columns={
             REQUESTED: "requested learning rate",
@@ -80,10 +79,13 @@ def summary(path: str) -> str:
     lines += [
         "", table.to_string(index=False, float_format="{:g}".format, formatters=nulls), ""
     ]  # fmt: skip
-    if not metric:
+    if not goals:
         return "\n".join([*lines, "The sweep has no metric, so there is no best run."])
+    if fronts:
+        why = f"The sweep has several goals ({listed(metrics)}), so there is no best run"
+        return "\n".join([*lines, f"{why}: choose one from front 1, the Pareto front."])
     best = finished.iloc[0]
-    found = result_text(metric, best[metric], definition)
+    found = result_text(metrics[0], best[metrics[0]], definition)
     if REQUESTED in finished:
         found = f"learning rate {value_text(best[REQUESTED])}, {found}"
     return "\n".join([*lines, f"Best run: {best['name']} with {found}"])

@@ -15,6 +15,7 @@ from sweepserver.search.metric import Metric
 from workshop import analyze
 from workshop.analyze import plots
 from workshop.analyze.parameter_importance import chance_correlation, importance
+from workshop.analyze.pareto import rank_by
 from workshop.analyze.plots.style import point_text, result_text
 from workshop.analyze.replicates import SEED
 from workshop.analyze.report.environment import here, of_run
@@ -85,7 +86,7 @@ def collect(path: str) -> Contents:
     runs = analyze.fetch_runs(path)
     varied = analyze.hyperparameters(definition)
     goals = Metric.goals_of(definition)
-    ranked = _ranked(runs, goals)
+    ranked = rank_by(runs, goals)
     ledger = slurm.ledger(path)
     best = None if ranked.empty else str(ranked.iloc[0]["path"])
     return Contents(
@@ -111,14 +112,6 @@ def collect(path: str) -> Contents:
 def _plain(definition: Any) -> dict[str, Any]:
     """Return a definition without the description, which is shown as the question."""
     return {key: value for key, value in dict(definition).items() if key != "description"}
-
-
-def _ranked(runs: pd.DataFrame, goals: list[Metric]) -> pd.DataFrame:
-    if len(goals) > 1:
-        return analyze.rank_fronts(runs, goals)
-    if goals:
-        return analyze.rank(runs, goals[0].name, goals[0].goal)
-    return runs[runs["state"] == "finished"]
 
 
 def _result(
