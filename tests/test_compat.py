@@ -71,7 +71,7 @@ def test_an_account_has_two_names():
 
 def test_a_sweep_is_asked_for_by_a_query_of_our_own(server):
     path = registration.register(definition.load("configs/sweep_config.yaml"), "compat")
-    sweep = _compat.ask_for_sweep(wandb.Api(), path, QUERY, first=5)
+    sweep = _compat.ask_for_sweep(wandb.Api(), path.split("/"), QUERY, first=5)
     assert (sweep.config["method"], sweep.page) == ("grid", {"edges": []})
 
 

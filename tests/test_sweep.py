@@ -7,9 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+from workshop import analyze
+from workshop.analyze import confirmation
+from workshop.analyze.report.contents import collect
 from workshop.define import definition, save
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
+from workshop.run_agents import local, slurm
 
 GRID = definition.load("configs/sweep_config.yaml")
 TINY = GRID | {"parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
@@ -162,3 +166,27 @@ def test_faulty_sweep_is_not_registered(server):
 def test_unknown_sweep_is_an_error_with_the_form_of_a_path(server):
     with pytest.raises(WorkshopError, match=r"'local/found-again/nothing1' was not found.*entity/"):
         registration.get("local/found-again/nothing1")
+
+
+@pytest.mark.parametrize("path", ["abcd1234", "mine/abcd1234", "me/mine/sweeps/abcd1234", "me//a"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        registration.get,
+        registration.runs,
+        registration.states,
+        registration.remaining,
+        registration.stop,
+        local.run_processes,
+        slurm.plan,
+        slurm.ledger,
+        analyze.fetch_runs,
+        analyze.look,
+        analyze.best_model,
+        confirmation.plan,
+        collect,
+    ],
+)
+def test_path_in_another_form_is_a_sentence_before_a_server_is_asked(use, path):
+    with pytest.raises(WorkshopError, match=rf"^'{path}' is not the full path.*entity/project/ID"):
+        use(path)

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,19 +79,19 @@ def former_account_url(url: str) -> str:
 
 
 def ask_for_sweep(
-    api: "wandb.Api", path: str, query: str, **variables: object
+    api: "wandb.Api", path: Sequence[str], query: str, **variables: object
 ) -> "wandb.apis.public.Sweep | None":
     """Return a sweep that is loaded by a query of our own.
 
     Args:
         api: The client to ask with.
-        path: `entity/project/ID`.
+        path: The sweep's entity, project and ID.
         query: The GraphQL document; it also gets the variables of the path.
         variables: Its own variables.
     """
     from wandb.apis.public import Sweep
 
-    entity, project, name = path.split("/")
+    entity, project, name = path
     return Sweep.get(api, entity, project, name, query=query, **variables)
 
 

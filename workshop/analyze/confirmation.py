@@ -19,6 +19,7 @@ from workshop.define.search_space import hyperparameters, parameters
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.initialize.run_tables import fetch_runs
+from workshop.initialize.server_paths import split
 from workshop.trainer.config import POINT, resolve
 from workshop.wording import count, listed
 
@@ -130,7 +131,7 @@ def confirm(path: str, top: int = 3, seeds: int = 5) -> str:
 
 def register(follow_up: FollowUp) -> str:
     """Register what `plan` returned, and return its path."""
-    return registration.register(follow_up.definition, follow_up.sweep.split("/")[1])
+    return registration.register(follow_up.definition, split(follow_up.sweep)[1])
 
 
 def _definition(
@@ -175,7 +176,7 @@ def _follow_ups(path: str) -> list[str]:
     """Return the paths of the sweeps that confirm a sweep."""
     import wandb
 
-    entity, project, _ = path.split("/")
+    entity, project, _ = split(path)
     sweeps = wandb.Api().project(project, entity).sweeps()
     return ["/".join(found.path) for found in sweeps if _confirmed(found.config) == path]
 

@@ -15,6 +15,7 @@ from workshop._compat import ask_for_sweep, client_errors
 from workshop.errors import WorkshopError
 from workshop.initialize.histories import history_spec, values_in
 from workshop.initialize.run_states import CLOSED, ENDED
+from workshop.initialize.server_paths import split
 from workshop.trainer.metrics import METRICS
 from workshop.wording import count
 
@@ -164,7 +165,8 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
         api: the client to use; a new one costs another query, to check its key.
 
     Raises:
-        WorkshopError: there is no such sweep, or the server does not answer.
+        WorkshopError: the path is incomplete, there is no such sweep, or the server does not
+            answer.
     """
     import pandas as pd
     import wandb
@@ -172,6 +174,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
     from workshop.define.parameter_values import column
     from workshop.define.search_space import hyperparameters
 
+    split(path)
     try:
         api = api or wandb.Api()
         asked = _named.get(path, METRICS[-1])
@@ -210,7 +213,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
 
 def _ask(api: "wandb.Api", path: str, metric: str) -> "wandb.apis.public.Sweep":
     """Query a sweep, its runs, and the values that they have logged for a metric."""
-    found = ask_for_sweep(api, path, _QUERY, specs=[history_spec(metric)])
+    found = ask_for_sweep(api, split(path), _QUERY, specs=[history_spec(metric)])
     if found is None:
         raise ValueError("the server has no such sweep")
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweepserver.search.values import lookup
 from workshop._compat import ask_for_sweep
+from workshop.initialize.server_paths import split
 
 if TYPE_CHECKING:
     import wandb
@@ -56,13 +57,14 @@ def logged_values(api: "wandb.Api", sweep_path: str, metric: str) -> dict[str, l
         The values by run ID, in the order of steps.
 
     Raises:
+        WorkshopError: the path is incomplete.
         ValueError: the server does not return them.
     """
     options = {"specs": [history_spec(metric)], "first": RUNS_PER_PAGE}
     values: dict[str, list[Any]] = {}
     after = None
     while True:
-        sweep = ask_for_sweep(api, sweep_path, _QUERY, after=after, **options)
+        sweep = ask_for_sweep(api, split(sweep_path), _QUERY, after=after, **options)
         # If a query fails, the client falls back to its own one, which has no history.
         page = getattr(sweep, "page", None)
         if page is None:

@@ -14,6 +14,7 @@ from workshop.connection import client_variables
 from workshop.define.linter import check
 from workshop.errors import WorkshopError
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
+from workshop.initialize.server_paths import split
 
 if TYPE_CHECKING:
     import wandb
@@ -76,10 +77,11 @@ def get(path: str) -> "wandb.apis.public.Sweep":
     """Return the registered sweep `entity/project/ID`.
 
     Raises:
-        WorkshopError: there is no such sweep.
+        WorkshopError: the path is incomplete, or there is no such sweep.
     """
     import wandb
 
+    split(path)
     try:
         return wandb.Api().sweep(path)
     except client_errors() as error:
@@ -95,10 +97,13 @@ def runs(path: str, *, whole: bool = True) -> "wandb.apis.public.Runs":
     Args:
         path: the sweep, `entity/project/ID`.
         whole: whether to include configs and summaries, which would otherwise take a query per run.
+
+    Raises:
+        WorkshopError: the path is incomplete.
     """
     import wandb
 
-    entity, project, sweep_id = path.split("/")
+    entity, project, sweep_id = split(path)
     # wandb's own sweep object would fetch only ten runs per query.
     return wandb.Api().runs(
         f"{entity}/{project}",
@@ -109,7 +114,11 @@ def runs(path: str, *, whole: bool = True) -> "wandb.apis.public.Runs":
 
 
 def states(path: str) -> Counter:
-    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...)."""
+    """Return how many of the sweep's runs are in each state (`running`, `finished`, ...).
+
+    Raises:
+        WorkshopError: the path is incomplete.
+    """
     return Counter(run.state for run in runs(path, whole=False))
 
 
@@ -118,6 +127,9 @@ def remaining(path: str) -> int | None:
 
     These are the points that were never handed out, as W&B's search counts them.  A run that failed
     counts as handed out, because W&B doesn't retry it.
+
+    Raises:
+        WorkshopError: the path is incomplete, or there is no such sweep.
     """
     config, found = get(path).config, list(runs(path))
     reached = reached_values(path, config, found)
@@ -153,7 +165,8 @@ def stop(path: str) -> None:
         path: the sweep, `entity/project/ID`.
 
     Raises:
-        WorkshopError: the server refuses, for example because the sweep has already ended.
+        WorkshopError: the path is incomplete, or the server refuses, for example because the
+            sweep has already ended.
     """
     _order("stop", path)
 
@@ -167,7 +180,8 @@ def resume(path: str) -> None:
         path: the sweep, `entity/project/ID`.
 
     Raises:
-        WorkshopError: the server refuses, for example because the sweep is canceled.
+        WorkshopError: the path is incomplete, or the server refuses, for example because the
+            sweep is canceled.
     """
     _order("resume", path)
 
@@ -181,13 +195,15 @@ def cancel(path: str) -> None:
         path: the sweep, `entity/project/ID`.
 
     Raises:
-        WorkshopError: the server refuses, for example because the sweep has already ended.
+        WorkshopError: the path is incomplete, or the server refuses, for example because the
+            sweep has already ended.
     """
     _order("cancel", path)
 
 
 def _order(word: str, path: str) -> None:
     """Run a `wandb sweep` command, which the client has no Python function for."""
+    split(path)
     environment = os.environ.copy()
     environment.pop("WANDB_SERVICE", None)  # the command must not use our background process
     done = subprocess.run(

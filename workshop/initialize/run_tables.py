@@ -15,6 +15,7 @@ from workshop.define.search_space import hyperparameters
 from workshop.errors import WorkshopError
 from workshop.initialize.cache import CachedApi
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
+from workshop.initialize.server_paths import split
 from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE, METRICS
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
         or empty.
 
     Raises:
-        WorkshopError: there is no such sweep, or the server doesn't answer and nothing is cached.
+        WorkshopError: the path is incomplete, there is no such sweep, or the server doesn't answer
+            and nothing is cached.
     """
+    split(sweep_path)
     cached = CachedApi()
     answer = cached.ask("runs", sweep_path, lambda api: _sweep_and_rows(api, sweep_path))
     definition, rows = answer["definition"], answer["rows"]
@@ -129,7 +132,7 @@ def _columns(definition: Mapping) -> list[str]:
 
 def _sweep_and_rows(api: "wandb.Api", sweep_path: str) -> dict[str, Any]:
     sweep = api.sweep(sweep_path)
-    entity, project, sweep_id = sweep.path
+    entity, project, sweep_id = split(sweep_path)
     # lazy=False asks for config and summary right away; otherwise each is a query per run.
     runs = api.runs(
         f"{entity}/{project}", filters={"sweep": sweep_id}, per_page=RUNS_PER_PAGE, lazy=False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workshop._compat import client_errors
 from workshop.errors import WorkshopError
+from workshop.initialize.server_paths import split
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -48,11 +49,11 @@ def hand_back(sweep_path: str, run_id: str, left: float | None = None) -> bool:
         Whether it was handed back; if not, it was already taken up, finished or handed back.
 
     Raises:
-        WorkshopError: the server refuses.
+        WorkshopError: the path is incomplete, or the server refuses.
     """
     import wandb
 
-    entity, project, _ = sweep_path.split("/")
+    entity, project, _ = split(sweep_path)
     # Nothing about this process may be recorded in the run.
     quiet = wandb.Settings(
         console="off", silent=True, x_disable_stats=True, x_disable_meta=True,

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
+from workshop.initialize.server_paths import split
 from workshop.paths import ROOT, SLURM, home, shown
 from workshop.run_agents.slurm import commands, journal, task_environment
 from workshop.run_agents.slurm.accounting import claimed
@@ -218,21 +219,6 @@ def check_accepted(site: str) -> None:
     environment = task_environment.scrubbed(profile.inherit).variables | cluster_variables(site)
     options = words(profile.sbatch_options())
     commands.run(["sbatch", "--test-only", *options, str(SCRIPT)], environment)
-
-
-def split(sweep_path: str) -> list[str]:
-    """Return entity, project and ID of a sweep.
-
-    Raises:
-        WorkshopError: the path is incomplete.
-    """
-    parts = sweep_path.split("/")
-    if len(parts) != 3 or not all(parts):
-        raise WorkshopError(
-            f"{sweep_path!r} is not the full path of a sweep: give entity/project/ID, because "
-            "an agent on another machine can't find a sweep by its ID alone"
-        )
-    return parts
 
 
 def _runs_to_do(sweep_path: str) -> int:

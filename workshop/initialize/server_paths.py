@@ -1,0 +1,18 @@
+"""Paths on a W&B server: `entity/project/ID`, of a sweep or a run."""
+
+from workshop.errors import WorkshopError
+
+
+def split(sweep_path: str) -> list[str]:
+    """Return entity, project and ID of a sweep.
+
+    Raises:
+        WorkshopError: this isn't the full path of a sweep.
+    """
+    parts = sweep_path.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise WorkshopError(
+            f"{sweep_path!r} is not the full path of a sweep: give entity/project/ID as "
+            "`wandb sweep` printed it, not its ID alone or the path of its page"
+        )
+    return parts
