@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import wandb
 
 from workshop import analyze
 from workshop.analyze import confirmation
@@ -149,6 +150,15 @@ def test_newest_passes_over_cancelled_sweeps(server):
     assert registration.newest("cancelled") == second
     subprocess.run([sys.executable, "-m", "wandb", "sweep", "--cancel", second], check=True)
     assert registration.newest("cancelled") == first
+
+
+def test_path_names_the_entity_that_the_client_is_set_to(server, monkeypatch):
+    monkeypatch.setenv("WANDB_ENTITY", server.entity)
+    monkeypatch.setattr(wandb.Api, "default_entity", "somebody-else")
+    path = registration.register(TINY, "entity")
+    assert path.startswith(f"{server.entity}/entity/")
+    assert registration.get(path).config["parameters"] == TINY["parameters"]
+    assert registration.newest("entity") == path
 
 
 def test_sweep_with_no_end_has_no_remaining_number(server):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sweepserver.search.values import closest
-from workshop.connection import client_variables
 from workshop.define.definition import load
 from workshop.errors import WorkshopError
 from workshop.failure_lab import cluster_failures
@@ -148,8 +147,6 @@ def register(failure: str, project: str) -> str:
         WorkshopError: there is no such failure, or it needs a rehearsal cluster, which can't run
             here.
     """
-    import wandb
-
     if failure == SURPRISE:
         failure = random.choice(_possible())  # noqa: S311 - nothing depends on it
     if failure in cluster_failures.LEVERS:
@@ -158,9 +155,7 @@ def register(failure: str, project: str) -> str:
     definition |= _known(failure).changes
     definition["command"] = ["${env}", "python", "-m", PROGRAM, failure, "${args}"]
     # Without the linter, which would find some of the faults.
-    with client_variables.restored():
-        sweep_id = wandb.sweep(definition, project=project)
-    return f"{wandb.Api().default_entity}/{project}/{sweep_id}"
+    return registration.create(definition, project)
 
 
 def run_agents(path: str, runner: str = "agent_processes", site: str = slurm.AUTO) -> list[Path]:

@@ -40,16 +40,22 @@ def create(config: Mapping, project: str) -> str:
     try:
         with client_variables.restored():
             sweep_id = wandb.sweep(dict(config), project=project)
+            entity = _entity(wandb.Api())  # in here, the client's is that of the new sweep
     except client_errors() as error:
         raise WorkshopError(f"the sweep could not be registered: {error}") from None
-    return f"{wandb.Api().default_entity}/{project}/{sweep_id}"
+    return f"{entity}/{project}/{sweep_id}"
+
+
+def _entity(api: "wandb.Api") -> str:
+    """Return the entity that the client uses: its setting's, otherwise that of its key."""
+    return api.settings["entity"] or api.default_entity
 
 
 def newest(project: str) -> str:
     """Return the path of the project's newest sweep, except canceled ones.
 
     Args:
-        project: its name, or `entity/project` for somebody else's.
+        project: its name, or `entity/project` for another entity's than the client's.
 
     Raises:
         WorkshopError: the project has no sweep.
@@ -58,7 +64,7 @@ def newest(project: str) -> str:
 
     api = wandb.Api()
     entity, _, project = project.rpartition("/")
-    entity = entity or api.default_entity
+    entity = entity or _entity(api)
     try:
         sweeps = list(api.project(project, entity).sweeps())
     except client_errors():
