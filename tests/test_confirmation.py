@@ -11,6 +11,9 @@ from workshop.run_agents.local import run_in_process
 from workshop.trainer.config import resolve
 
 METRIC = "Validation Accuracy"
+PROJECT = "für später"
+"""Addresses escape its name."""
+
 FIRST = define.load("configs/sweep_config.yaml") | {
     "metric": {"name": METRIC, "goal": "maximize", "target": 1000},
     "early_terminate": {"type": "hyperband", "min_iter": 3},
@@ -37,7 +40,7 @@ def program():
 
 @pytest.fixture(scope="module")
 def first(server):
-    path = registration.register(FIRST, "confirmed")
+    path = registration.register(FIRST, PROJECT)
     run_in_process(path, program=program)
     return path
 
@@ -101,7 +104,7 @@ def test_seeds_that_the_sweep_itself_varied_are_used(server):
 def test_command_says_what_to_run(first, capsys):
     assert cli.main(["confirm", first, "--top", "1", "--seeds", "1"]) == 0
     page = capsys.readouterr().out
-    path = registration.newest("confirmed")
+    path = registration.newest(PROJECT)
     assert f"1 point of {first}, each with the new seeds " in page
     assert "learning_rate 0.001, optimizer sgd: Validation Accuracy 99 in 1 run" in page
     assert f"wandb agent {path}" in page

@@ -142,6 +142,19 @@ def test_values_are_read_as_the_definition_has_them(server, capsys):
     assert "null" in summary(path).splitlines()[3]
 
 
+def test_paths_of_runs_lead_to_them_in_a_project_whose_name_addresses_escape(server):
+    import wandb
+
+    config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
+    path = registration.create(config, "für später")
+    settings = wandb.Settings(sweep_id=path.rsplit("/", 1)[1], silent=True)
+    with wandb.init(project="für später", id="first", settings=settings) as run:
+        run.log({METRIC: 50.0})
+    frame = analyze.fetch_runs(path)
+    assert list(frame["path"]) == ["local/für später/first"]
+    assert list(analyze.history(frame["path"], [METRIC])[METRIC]) == [50]
+
+
 class TestServer:
     def test_runs_are_a_tidy_frame(self, sweep_path):
         frame = analyze.fetch_runs(sweep_path)

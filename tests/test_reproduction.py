@@ -14,6 +14,9 @@ from workshop.analyze.reproduction import Reproduction
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 
+PROJECT = "für später"
+"""Addresses escape its name."""
+
 TINY = ["--scale=tiny", "--num_epochs=1", "--learning_rate=1e-2", "--optimizer=sgd"]
 
 
@@ -21,23 +24,23 @@ def test_a_run_comes_out_again(server, capfd):
     from workshop.connection.backend import connect
 
     connect("local")
-    environment = os.environ | {"WANDB_PROJECT": "again", "WANDB_RUN_ID": "original"}
+    environment = os.environ | {"WANDB_PROJECT": PROJECT, "WANDB_RUN_ID": "original"}
     command = [sys.executable, "-m", "workshop.wandb_sweep", *TINY]
     subprocess.run(command, cwd=ROOT, env=environment, timeout=patience(300), check=True)
-    original = wandb.Api().run("local/again/original")
+    original = wandb.Api().run(f"local/{PROJECT}/original")
     del original.config["log_model"]  # as an older version of the kit would have left it
     original.update()
-    assert cli.main(["reproduce", "local/again/original"]) == 0
+    assert cli.main(["reproduce", f"local/{PROJECT}/original"]) == 0
     said = capfd.readouterr().out
-    assert "Run local/again/original, again as local/again/" in said
+    assert f"Run local/{PROJECT}/original, again as local/{PROJECT}/" in said
     assert "The metrics agree exactly." in said, said
     assert "hardware are the same" in said
-    runs = {run.id: run for run in wandb.Api().runs("local/again")}
+    runs = {run.id: run for run in wandb.Api().runs(f"local/{PROJECT}")}
     new = runs.pop(next(name for name in runs if name != "original"))
     assert "log_model" not in runs["original"].config
     assert new.config == runs["original"].config | {"log_model": False}
     assert new.state == "finished"
-    assert new.notes == "Reproduces local/again/original"
+    assert new.notes == f"Reproduces local/{PROJECT}/original"
 
 
 def test_what_cannot_be_reproduced_is_a_sentence(server):

@@ -152,6 +152,12 @@ def test_newest_passes_over_cancelled_sweeps(server):
     assert registration.newest("cancelled") == first
 
 
+def test_newest_is_found_again_in_a_project_whose_name_addresses_escape(server):
+    path = registration.register(TINY, "für später")
+    assert registration.newest("für später") == path == registration.newest("local/für später")
+    assert registration.states(path) == {}
+
+
 def test_path_names_the_entity_that_the_client_is_set_to(server, monkeypatch):
     monkeypatch.setenv("WANDB_ENTITY", server.entity)
     monkeypatch.setattr(wandb.Api, "default_entity", "somebody-else")

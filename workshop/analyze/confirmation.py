@@ -19,7 +19,7 @@ from workshop.define.search_space import hyperparameters, parameters
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
 from workshop.initialize.run_tables import fetch_runs
-from workshop.initialize.server_paths import split
+from workshop.initialize.server_paths import path_of, split
 from workshop.trainer.config import POINT, resolve
 from workshop.wording import count, listed
 
@@ -178,7 +178,7 @@ def _follow_ups(path: str) -> list[str]:
 
     entity, project, _ = split(path)
     sweeps = wandb.Api().project(project, entity).sweeps()
-    return ["/".join(found.path) for found in sweeps if _confirmed(found.config) == path]
+    return [path_of(found) for found in sweeps if _confirmed(found.config) == path]
 
 
 def _confirmed(definition: Mapping[str, Any]) -> str | None:

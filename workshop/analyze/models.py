@@ -138,7 +138,7 @@ def _artifact(api: "wandb.Api", run: "wandb.apis.public.Run", run_path: str) -> 
     """Return the artifact of a run's model."""
     from workshop.trainer.best_epoch import ALIAS, FILE, KIND, artifact_name
 
-    name = f"{'/'.join(run.path[:2])}/{artifact_name(run.id)}:{ALIAS}"
+    name = f"{run.entity}/{run.project}/{artifact_name(run.id)}:{ALIAS}"
     if not api.artifact_exists(name, KIND):
         if run.config.get("log_model"):
             raise WorkshopError(

@@ -21,6 +21,7 @@ from workshop._compat import client_errors, save_sweep_values
 from workshop.analyze.plots.style import value_text
 from workshop.analyze.report.environment import of_run
 from workshop.errors import WorkshopError
+from workshop.initialize.server_paths import path_of
 from workshop.paths import ROOT
 from workshop.trainer.config import TrainingConfig, resolve, stored
 from workshop.trainer.metrics import METRICS
@@ -113,9 +114,8 @@ def reproduce(path: str) -> Reproduction:
             f"run {path} is {original.state}, so it has no result to reproduce: give a finished run"
         )
     again = _train(original, _configuration(original))
-    new_path = "/".join(again.path)
     metrics = {name: (_value(original, name), _value(again, name)) for name in METRICS}
-    return Reproduction(path, new_path, metrics, _differences(original, again))
+    return Reproduction(path, path_of(again), metrics, _differences(original, again))
 
 
 def _agree(old: float, new: float) -> bool:
@@ -141,7 +141,7 @@ def _configuration(run: "wandb.apis.public.Run") -> dict[str, Any]:
     missing = [name for name in TrainingConfig.model_fields if name not in found]
     if missing:
         raise WorkshopError(
-            f"run {'/'.join(run.path)} lacks part of the configuration of workshop/wandb_sweep.py "
+            f"run {path_of(run)} lacks part of the configuration of workshop/wandb_sweep.py "
             f"({missing[0]}): only runs of this version's program can be reproduced"
         )
     values = {name: found[name] for name in TrainingConfig.model_fields}
@@ -151,18 +151,17 @@ def _configuration(run: "wandb.apis.public.Run") -> dict[str, Any]:
 
 def _train(original: "wandb.apis.public.Run", values: Mapping[str, Any]) -> "wandb.apis.public.Run":
     """Run the kit's program with these values in its own process; return its run."""
-    entity, project, _ = original.path
     run_id = secrets.token_hex(4)
     own = {name: value for name, value in os.environ.items() if name not in NOT_ITS_OWN}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
         save_sweep_values(file, dict(values))
         variables = {
-            "WANDB_ENTITY": entity,
-            "WANDB_PROJECT": project,
+            "WANDB_ENTITY": original.entity,
+            "WANDB_PROJECT": original.project,
             "WANDB_RUN_ID": run_id,
             "WANDB_NAME": f"{original.name} again",
-            "WANDB_NOTES": f"Reproduces {'/'.join(original.path)}",
+            "WANDB_NOTES": f"Reproduces {path_of(original)}",
             "WANDB_SWEEP_PARAM_PATH": str(file),  # as an agent hands values on, types and all
         }
         done = subprocess.run(
@@ -175,7 +174,7 @@ def _train(original: "wandb.apis.public.Run", values: Mapping[str, Any]) -> "wan
         raise WorkshopError(
             f"the training ended with exit status {done.returncode}: see its output above"
         )
-    return _run(f"{entity}/{project}/{run_id}")
+    return _run(f"{original.entity}/{original.project}/{run_id}")
 
 
 def _value(run: "wandb.apis.public.Run", name: str) -> float:
@@ -186,7 +185,7 @@ def _value(run: "wandb.apis.public.Run", name: str) -> float:
 def _differences(
     original: "wandb.apis.public.Run", again: "wandb.apis.public.Run"
 ) -> dict[str, tuple[str, str]]:
-    old, new = (of_run("/".join(run.path)) for run in (original, again))
+    old, new = (of_run(path_of(run)) for run in (original, again))
     found = {
         name: (old.get(name, ""), new.get(name, ""))
         for name in COMPARED

@@ -14,7 +14,7 @@ from workshop.connection import client_variables
 from workshop.define.linter import check
 from workshop.errors import WorkshopError
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
-from workshop.initialize.server_paths import split
+from workshop.initialize.server_paths import path_of, split
 
 if TYPE_CHECKING:
     import wandb
@@ -76,7 +76,7 @@ def newest(project: str) -> str:
             "02_initialize_the_sweep, or `wandb sweep configs/sweep_config.yaml`), or name a sweep "
             "of another project, as entity/project/ID"
         )
-    return "/".join(max(sweeps, key=lambda sweep: sweep.created_at).path)
+    return path_of(max(sweeps, key=lambda sweep: sweep.created_at))
 
 
 def get(path: str) -> "wandb.apis.public.Sweep":

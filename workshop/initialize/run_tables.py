@@ -15,7 +15,7 @@ from workshop.define.search_space import hyperparameters
 from workshop.errors import WorkshopError
 from workshop.initialize.cache import CachedApi
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
-from workshop.initialize.server_paths import split
+from workshop.initialize.server_paths import path_of, split
 from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE, METRICS
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _row(
         "host": summary.get("Host"),
         "array_task": summary.get("Array Task"),
         "stopped_early": run.state == "killed" and hyperband.is_judged(definition, values),
-        "path": "/".join(run.path),
+        "path": path_of(run),
     }
     known |= {name: lookup(summary, name) for name in SUMMARY}
     known |= {goal.name: goal.value(summary) for goal in Metric.goals_of(definition)}

@@ -1,6 +1,11 @@
 """Paths on a W&B server: `entity/project/ID`, of a sweep or a run."""
 
+from typing import TYPE_CHECKING
+
 from workshop.errors import WorkshopError
+
+if TYPE_CHECKING:
+    import wandb
 
 
 def split(sweep_path: str) -> list[str]:
@@ -16,3 +21,11 @@ def split(sweep_path: str) -> list[str]:
             "`wandb sweep` printed it, not its ID alone or the path of its page"
         )
     return parts
+
+
+def path_of(found: "wandb.apis.public.Sweep | wandb.apis.public.Run") -> str:
+    """Return the path of a sweep or a run, by which the client finds it again.
+
+    The client's own `path` is for addresses: it escapes spaces and umlauts.
+    """
+    return f"{found.entity}/{found.project}/{found.id}"
