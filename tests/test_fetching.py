@@ -15,6 +15,7 @@ from tests.waiting import patience, wait_for
 from workshop import analyze
 from workshop.analyze.snapshot import look
 from workshop.batch.report import summary
+from workshop.define.search_space import OWN_COLUMNS
 from workshop.errors import WorkshopError
 from workshop.initialize import registration, run_tables
 
@@ -140,6 +141,33 @@ def test_values_are_read_as_the_definition_has_them(server, capsys):
     assert list(shown["learning_rate"]) == ["0.1", "0.01", "0.01"]
     assert list(shown["dropout"]) == ["null", "0.05", "-"]
     assert "null" in summary(path).splitlines()[3]
+
+
+def test_parameter_named_like_another_column_has_one_of_its_own(server):
+    import wandb
+
+    names = [*OWN_COLUMNS, "epochs", "loss"]
+    definition = {
+        "method": "random",
+        "metric": {"name": "loss", "goal": "minimize"},
+        "parameters": {name: {"values": ["a", "b"]} for name in names},
+    }
+    path = registration.create(definition, "columns")
+    varied = list(analyze.hyperparameters(registration.get(path).config))
+    assert look(path).varied == varied
+    assert analyze.fetch_runs(path)[varied].empty
+    settings = wandb.Settings(sweep_id=path.rsplit("/", 1)[1], silent=True)
+    config = dict.fromkeys(names, "a")
+    with wandb.init(project="columns", name="one", config=config, settings=settings) as run:
+        run.log({"loss": 0.5, "Epoch": 3})
+    for frame in (analyze.fetch_runs(path), look(path).runs):
+        assert frame.columns.is_unique
+        first = frame.iloc[0]
+        assert list(first[varied]) == ["a"] * len(names)
+        assert list(first[["run", "name", "state", "loss"]]) == [run.id, "one", "finished", 0.5]
+    table = look(path).table()
+    assert list(table.columns) == ["name", "state", "epoch", *varied, "loss"]
+    assert list(table["epoch"]) == ["3"]
 
 
 def test_paths_of_runs_lead_to_them_in_a_project_whose_name_addresses_escape(server):

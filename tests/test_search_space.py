@@ -22,6 +22,19 @@ def test_parameters_of_every_branch_are_found():
     assert drawn["learning_rate"] == "log_uniform_values, min 0.0001, max 0.3"
 
 
+def test_parameter_named_like_another_column_gets_one_of_its_own():
+    lists = {name: {"values": [1, 2]} for name in ("loss", "epochs", "state", "seconds")}
+    definition = {
+        "metric": {"name": "loss", "goal": "minimize"},
+        "parameters": lists | {"host": {"parameters": {"cpus": {"values": [1, 2]}}}},
+    }
+    own = ["loss", "epochs", "state", "seconds", "host.cpus"]
+    shown = ["config.loss", "epochs", "config.state", "config.seconds", "host.cpus"]
+    assert list(search_space.scales(definition)) == own
+    assert list(search_space.hyperparameters(definition)) == shown
+    assert search_space.columns(own, definition) == dict(zip(own, shown, strict=True))
+
+
 def test_search_space_is_the_one_that_optuna_sees():
     """The same names and bounds as in the distributions of real trials."""
     import optuna

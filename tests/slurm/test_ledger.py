@@ -281,6 +281,17 @@ def test_nested_parameters_have_their_values_in_the_ledger(arrays):
     assert list(task_ledger.ledger(nested.path)["configuration"]) == ["o.rate 0.2"]
 
 
+def test_parameters_named_like_columns_have_their_values_in_the_ledger(arrays):
+    config = {"method": "grid", "parameters": {"seconds": {"values": [10, 20]}}}
+    named = Arrays(arrays.logs, arrays.server, config)
+    run = named.take()
+    wandb.init(project="ledger", id=run, config={"seconds": 10}).finish()
+    (values,) = named.task("7_1", "RUNNING", run).glob("wandb/*/*.yaml")
+    for text, shown in (("seconds: {value: 20}\n", "seconds 20"), ("", "seconds 10")):
+        values.write_text(text)
+        assert list(task_ledger.ledger(named.path)["configuration"]) == [shown]
+
+
 PROGRAM = """\
 import argparse, os, sys
 rate = float(sys.argv[1].partition("=")[2])

@@ -60,9 +60,9 @@ class Snapshot:
         metric: the name of the sweep's metric; None if it has none.
         goal: `maximize` or `minimize`.
         goals: the names of the goals of a sweep with several; empty for other sweeps.
-        varied: the parameters that the sweep varies.
-        runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and `epochs`
-            (done and planned, NaN if unknown), a column per parameter that the sweep varies, and
+        varied: the columns of the parameters that the sweep varies, see `analyze.hyperparameters`.
+        runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and
+            `planned_epochs` (NaN if unknown), a column per parameter that the sweep varies, and
             the run's value of the metric so far (NaN if it has none yet).
     """
 
@@ -144,7 +144,7 @@ class Snapshot:
         shown = self.runs[["name", "state"]].copy()
         shown["epoch"] = [
             _epoch(done, planned)
-            for done, planned in zip(self.runs["epoch"], self.runs["epochs"], strict=True)
+            for done, planned in zip(self.runs["epoch"], self.runs["planned_epochs"], strict=True)
         ]
         for column in [*self.varied, *([self.metric] if self.metric else [])]:
             shown[column] = [short(value) for value in self.runs[column]]
@@ -172,7 +172,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
     import wandb
 
     from workshop.define.parameter_values import column
-    from workshop.define.search_space import hyperparameters
+    from workshop.define.search_space import columns, hyperparameters, scales
 
     split(path)
     try:
@@ -189,14 +189,12 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
             "`wandb sweep` printed it, or try again in a minute"
         ) from None
     nodes = [edge["node"] for edge in found.seen["edges"]]
-    scales = hyperparameters(found.config)
-    varied = list(scales)
-    numbers = ["epoch", "epochs", *([metric.name] if metric else [])]
-    rows = [
-        _row(node, varied, metric) for node in sorted(nodes, key=lambda node: node["createdAt"])
-    ]
+    varied = hyperparameters(found.config)
+    names = columns(scales(found.config), found.config)
+    numbers = dict.fromkeys(["epoch", "planned_epochs", *([metric.name] if metric else [])])
+    rows = [_row(node, names, metric) for node in sorted(nodes, key=lambda node: node["createdAt"])]
     runs = pd.DataFrame(rows, columns=["run", "name", "state", *varied, *numbers])
-    for name, scale in scales.items():
+    for name, scale in varied.items():
         runs[name] = column([row[name] for row in rows], scale)
     for name in numbers:
         runs[name] = pd.to_numeric(runs[name], errors="coerce").astype(float)
@@ -205,7 +203,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
         expected=found.expected_run_count,
         metric=metric and metric.name,
         goal=metric.goal if metric else "minimize",
-        varied=varied,
+        varied=list(varied),
         runs=runs,
         goals="" if metric else ", ".join(goal.name for goal in Metric.goals_of(found.config)),
     )
@@ -219,12 +217,12 @@ def _ask(api: "wandb.Api", path: str, metric: str) -> "wandb.apis.public.Sweep":
     return found
 
 
-def _row(node: Mapping, varied: list[str], metric: Metric | None) -> dict[str, Any]:
+def _row(node: Mapping, columns: Mapping[str, str], metric: Metric | None) -> dict[str, Any]:
     config = {key: entry["value"] for key, entry in json.loads(node["config"] or "{}").items()}
     summary = json.loads(node["summaryMetrics"] or "{}")
-    row = {name: _inner(config, name) for name in varied}
+    row = {column: _inner(config, name) for name, column in columns.items()}
     row |= {"run": node["name"], "name": node["displayName"], "state": node["state"]}
-    row |= {"epoch": summary.get("Epoch"), "epochs": config.get("num_epochs")}
+    row |= {"epoch": summary.get("Epoch"), "planned_epochs": config.get("num_epochs")}
     if metric:
         row[metric.name] = metric.value(summary, values_in(node, metric.name))
     return row

@@ -5,25 +5,51 @@ function in Optuna's define-by-run style replaces them: it asks a trial for one 
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sweepserver import search
 from sweepserver.search import Scale
+from sweepserver.search.metric import Metric
 from workshop.errors import WorkshopError
 from workshop.paths import CONFIGS, ROOT
+from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE, METRICS
 
 MOST_BRANCHES = 200
 """The limit for a search space whose later parameters depend on earlier values."""
 
 
+OWN_COLUMNS = (
+    "run", "name", "state", "epoch", "planned_epochs", "started", "seconds", "host", "array_task",
+    "stopped_early", "path", *METRICS, EFFECTIVE_LEARNING_RATE,
+)  # fmt: skip
+"""The columns of tables of runs that aren't parameters, besides those of the sweep's metrics."""
+
+
 def hyperparameters(definition: Mapping[str, Any]) -> dict[str, Scale]:
-    """Return the hyperparameters that a sweep varies, each with its scale.
+    """Return the hyperparameters that a sweep varies, each with its scale, by their columns.
+
+    A hyperparameter's column in a table of runs has its name, or is `config.NAME` if the table has
+    another column of that name, such as `seconds` or the sweep's metric.
+    """
+    found = scales(definition)
+    names = columns(found, definition)
+    return {names[name]: scale for name, scale in found.items()}
+
+
+def scales(definition: Mapping[str, Any]) -> dict[str, Scale]:
+    """Return the scales of the hyperparameters that a sweep varies, by their own names.
 
     See `sweepserver.search.hyperparameters`; if a scheduler has a search space, they are those
     that `parameters` finds there.
     """
     return search.hyperparameters({"parameters": parameters(definition)})
+
+
+def columns(names: Iterable[str], definition: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of a sweep's parameters in tables of runs, by their own names."""
+    taken = {*OWN_COLUMNS, *(metric.name for metric in Metric.goals_of(definition))}
+    return {name: f"config.{name}" if name in taken else name for name in names}
 
 
 def parameters(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sweepserver.search import hyperband
 from sweepserver.search.metric import Metric, curve
 from sweepserver.search.values import lookup, number
 from workshop.define.parameter_values import column
-from workshop.define.search_space import hyperparameters
+from workshop.define.search_space import columns, hyperparameters
 from workshop.errors import WorkshopError
 from workshop.initialize.cache import CachedApi
 from workshop.initialize.histories import RUNS_PER_PAGE, logged_values
@@ -55,6 +55,9 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
           enough values for the first comparison;
         - `path` (`entity/project/run`), and the rest of the run's config, a column per key.
 
+        A key of the config that is named like another column is `config.NAME`, as in
+        `analyze.hyperparameters`.  The sweep's metric takes the place of a column of its name.
+
         `attrs["definition"]` is the sweep configuration, and `attrs["note"]` the printed sentence,
         or empty.
 
@@ -71,7 +74,7 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
     first = ["run", "name", "state", *scales, *metrics]
     first += ["started", "seconds", "host", "array_task", "stopped_early", "path"]
     others = sorted({key for row in rows for key in row} - set(first))
-    frame = pd.DataFrame(rows, columns=first + others)
+    frame = pd.DataFrame(rows, columns=list(dict.fromkeys(first + others)))
     for name, scale in scales.items():
         frame[name] = column([row.get(name, math.nan) for row in rows], scale)
     for name in [*metrics, "seconds"]:
@@ -176,9 +179,8 @@ def _row(
     if metric:
         known[metric.name] = metric.value(summary, logged)
     chosen = _flatten(run.config)
-    return known | {
-        f"config.{key}" if key in known else key: value for key, value in chosen.items()
-    }
+    names = columns(chosen, definition)
+    return known | {names[key]: value for key, value in chosen.items()}
 
 
 def _started(run: "wandb.apis.public.Run") -> float | None:

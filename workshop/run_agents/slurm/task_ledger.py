@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sweepserver.search import Scale
 from sweepserver.search.values import lookup
-from workshop.define.search_space import hyperparameters
+from workshop.define.search_space import columns, scales
 from workshop.errors import WorkshopError
 from workshop.files import read_mapping
 from workshop.paths import shown
@@ -87,6 +87,7 @@ class _Look:
         runs: the sweep's runs, as `fetch_runs` returns them, by ID.
         holders: the last task that each run was given to, by run.
         varied: the parameters that the sweep varies.
+        columns: their columns in `runs`.
         problem: why SLURM does not answer; empty if it does.
     """
 
@@ -94,6 +95,7 @@ class _Look:
     runs: "pd.DataFrame"
     holders: Mapping[str, _Task]
     varied: Mapping[str, Scale]
+    columns: Mapping[str, str]
     problem: str
 
     def state(self, run: str | None) -> str:
@@ -136,7 +138,8 @@ def _look(sweep_path: str) -> _Look:
     from workshop.initialize.registration import get
     from workshop.initialize.run_tables import fetch_runs
 
-    varied = hyperparameters(get(sweep_path).config)
+    definition = get(sweep_path).config
+    varied = scales(definition)
     jobs: set[str] = set()
     found = set(journal.arrays(sweep_path))
     while True:
@@ -166,6 +169,7 @@ def _look(sweep_path: str) -> _Look:
         runs,
         {run: by_name[name] for run, name in named.items()} | newest,
         varied,
+        columns(varied, definition),
         problem,
     )
 
@@ -283,7 +287,8 @@ def _row(look: _Look, task: _Task, run: str | None) -> dict[str, Any]:
     given = task.newest(run)
     values = given and _values(given.file)
     if not values and run in look.runs.index:
-        values = dict(look.runs.loc[run])
+        stored = look.runs.loc[run]
+        values = {name: stored[column] for name, column in look.columns.items()}
     found = cause(_facts(look, task, run))
     return {
         "task": task.name,
