@@ -21,7 +21,6 @@ from io import StringIO
 from pathlib import Path
 
 import torch
-import wandb
 
 from benchmarks import counting
 from benchmarks.report import Report
@@ -338,8 +337,7 @@ def registered(program: str, rates: list[float], **parameters: object) -> str:
     }
     # Without the kit's linter, which does not know the programs of this benchmark.
     with redirect_stdout(StringIO()):
-        sweep_id = wandb.sweep(definition, project="benchmark")
-    return f"{wandb.Api().default_entity}/benchmark/{sweep_id}"
+        return registration.create(definition, "benchmark")
 
 
 def ends(path: str, work: Callable[[], object]) -> list[float]:

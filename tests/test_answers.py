@@ -332,7 +332,7 @@ def command(action, path):
 def test_wrong_answers_about_registered_sweeps(server):
     example_path = registration.register(example(), "answers")
     assert "would have scale smoke" in wrong("2.1", example_path)
-    assert "isn't a full path" in wrong("2.1", example_path.rpartition("/")[2])
+    assert "is not the full path of a sweep" in wrong("2.1", example_path.rpartition("/")[2])
     assert "there is no sweep" in wrong("2.1", f"{example_path[:-3]}xxx")
     tiny = example(parameters=example()["parameters"] | {"scale": {"value": "tiny"}})
     other = registration.register(tiny | {"method": "random", "run_cap": 8}, "answers")

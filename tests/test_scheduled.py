@@ -59,6 +59,7 @@ def test_agents_without_the_scheduler_say_what_they_wait_for(server, capsys, mon
     searched = registration.register(define.load("configs/sweep_config.yaml"), "scheduled")
     for run in (run_in_process, partial(run_processes, tasks=0), partial(run_warm, at_once=0)):
         run(scheduled)
-        assert f"`wandb sweep-scheduler {scheduled}`" in capsys.readouterr().out
+        said = f"agents of sweep {scheduled} wait for `wandb sweep-scheduler {scheduled}`: start it"
+        assert said in capsys.readouterr().out
         run(searched)
-        assert "scheduler" not in capsys.readouterr().out
+        assert "agents of sweep" not in capsys.readouterr().out

@@ -176,7 +176,7 @@ def results(roster: Path, output: Path, project: str, backend: str) -> None:
     from workshop.classroom import results
     from workshop.connection.backend import connect
 
-    step = "give another file"
+    step = "give another file, in a folder that you can write to"
     files.check_writable(output, step)
     connect(backend)
     runs = results.results(results.people(roster), project)

@@ -114,7 +114,7 @@ def writing(file: Path, step: str) -> Iterator[None]:
 
 
 def check_writable(file: Path, step: str) -> None:
-    """See before long work that its result can be written to a file; the file stays as it is.
+    """Check before long work that its result can be written to a file, which stays as it is.
 
     Args:
         file: which, whether or not it exists.

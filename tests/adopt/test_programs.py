@@ -253,7 +253,7 @@ def test_the_sweep_of_the_trials_has_nothing_that_ends_them(monkeypatch):
 def test_no_agent_waits_for_a_search_that_runs_elsewhere(section, monkeypatch, capsys):
     monkeypatch.setattr(session.registration, "register", lambda *_: pytest.fail("registered"))
     session._prove({section: {"type": "local"}}, "adopt-tests")
-    assert "come from a scheduler or controller, which you start" in capsys.readouterr().out
+    assert re.search(r"start `wandb [a-z-]+ SWEEP` beside the agents", capsys.readouterr().out)
 
 
 def test_a_sweep_that_could_not_be_written_is_refused_before_a_trial(tmp_path, monkeypatch, capsys):

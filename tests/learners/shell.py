@@ -108,7 +108,7 @@ ANSWERS: Answers = {
             sweep_id = path.split("/")[-1]
             path = sweep_id
             """,
-            "isn't a full path",
+            "is not the full path of a sweep",
         ),
         Attempt('path = f"{server.entity}/{project}/{sweep_id}"'),
     ],

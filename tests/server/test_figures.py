@@ -115,14 +115,18 @@ class TestDrawing:
         assert drawn["parallel"] == {"message": "The sweep varies no parameter."}
 
     def test_parameters_called_like_columns_and_values_of_any_kind(self):
-        names = ["run", "name", "state", METRIC, "list"]
+        names = ["run", "name", "state", "seconds", METRIC, "list"]
         config = SWEEP | {"parameters": {name: {"values": [1, 2, 3]} for name in names}}
         config["parameters"]["list"] = {"values": [[1, 2], [3]]}
         values = [1, "two", None, math.nan, True, [1], {"a": 1}, 10**400]
         points = [dict.fromkeys(names, value) for value in values]
         runs = [run | {"point": point} for run, point in zip(trials(8), points, strict=True)]
         drawn = draw(config, runs)
-        assert len(drawn["parallel"]["data"]) == 8
+        missing = [line["y"][0] < -0.1 for line in drawn["parallel"]["data"]]
+        assert len(missing) == 8
+        assert not all(missing)
+        for axis in range(1, len(names) - 1):
+            assert [line["y"][axis] < -0.1 for line in drawn["parallel"]["data"]] == missing
         assert "message" not in drawn["importance"]
 
     def test_values_are_what_the_definition_makes_of_them(self):

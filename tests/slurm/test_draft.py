@@ -194,7 +194,7 @@ def test_a_folder_that_is_somebody_elses(cluster_of_records, profiles, monkeypat
     monkeypatch.setattr(draft, "_chosen", lambda *_: shutil.rmtree(profiles))
     monkeypatch.setattr(draft, "text", lambda *_: "")
     assert cli.main(["site", "new", "mine"]) == 2
-    assert "can't be written (No such file or directory): make the profile in a" in (
+    assert "cannot be written (No such file or directory): make the profile in a" in (
         capsys.readouterr().err
     )
 

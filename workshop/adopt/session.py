@@ -106,7 +106,7 @@ def run(
     source = _source(tried)
     file = source.file
     target = (output or file.parent / "sweep.yaml").expanduser().resolve()
-    if "parameters" not in tried:
+    if "parameters" not in tried and not target.exists():
         files.check_writable(target, _OTHER_FILE)
     print(
         f"{shown(file)} is started for real, in {programs.folder(tried)}: about seven times, and "
@@ -226,10 +226,10 @@ def _sweep(found: Adoption, tried: Mapping[str, Any], target: Path) -> dict[str,
 
 def _prove(sweep: dict[str, Any], project: str) -> None:
     """Let an agent do one run of a sweep, and say what to do next."""
-    if sweep.get("scheduler") or sweep.get("controller"):
+    if command := definitions.searcher(sweep):
         print(
-            "No agent has tried it: its values come from a scheduler or controller, which you "
-            "start beside the agents."
+            f"No agent has tried it, because another process picks its values: start `{command} "
+            "SWEEP` beside the agents."
         )
         return
     path = registration.register(sweep, project)

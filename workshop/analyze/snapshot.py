@@ -172,7 +172,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
     import wandb
 
     from workshop.define.parameter_values import column
-    from workshop.define.search_space import columns, hyperparameters, scales
+    from workshop.define.search_space import columns, scales
 
     split(path)
     try:
@@ -189,8 +189,9 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
             "`wandb sweep` printed it, or try again in a minute"
         ) from None
     nodes = [edge["node"] for edge in found.seen["edges"]]
-    varied = hyperparameters(found.config)
-    names = columns(scales(found.config), found.config)
+    own = scales(found.config)
+    names = columns(own, found.config)
+    varied = {names[name]: scale for name, scale in own.items()}
     numbers = dict.fromkeys(["epoch", "planned_epochs", *([metric.name] if metric else [])])
     rows = [_row(node, names, metric) for node in sorted(nodes, key=lambda node: node["createdAt"])]
     runs = pd.DataFrame(rows, columns=["run", "name", "state", *varied, *numbers])

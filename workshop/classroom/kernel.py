@@ -10,6 +10,7 @@ from ipykernel.kernelspec import install
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.paths import jupyter_data_dir
 
+from workshop import files
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT, shown
 
@@ -31,7 +32,7 @@ def register(prefix: Path | None = None) -> Path:
         WorkshopError: the folder cannot be written.
     """
     folder = _folder(prefix)
-    try:
+    with files.writing(folder, "give an environment of yours, --prefix FOLDER"):
         install(
             user=prefix is None,
             prefix=str(prefix) if prefix else None,
@@ -40,11 +41,6 @@ def register(prefix: Path | None = None) -> Path:
             # A copy of the kit takes precedence over an installed one.
             env={"PYTHONPATH": str(ROOT)},
         )
-    except OSError as error:
-        raise WorkshopError(
-            f"{shown(folder)} cannot be written ({error.strerror}): give an environment of yours, "
-            "--prefix FOLDER"
-        ) from None
     return folder
 
 

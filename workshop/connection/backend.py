@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop._compat import client_errors, client_settings_if_started
-from workshop.connection import browser_links, local_server, mode
+from workshop.connection import browser_links, client_variables, local_server, mode
 from workshop.connection.credentials import account_url, api_url, is_account
 from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
@@ -170,7 +170,7 @@ def _entity(url: str) -> str:
     import wandb
 
     try:
-        return wandb.Api().default_entity
+        return client_variables.entity(wandb.Api())
     except client_errors() as error:
         raise WorkshopError(
             f"the W&B server at {url} did not accept your key ({str(error).splitlines()[0]}): "

@@ -3,6 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import wandb
 
 # The address of this process's client, which disappears when the client ends.
 _OF_THE_PROCESS = "WANDB_SERVICE"
@@ -22,6 +26,16 @@ def restored() -> Iterator[None]:
         for name in _variables().keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+def entity(api: "wandb.Api") -> str:
+    """Return the entity that the client uses: that of `WANDB_ENTITY` or its settings, or the key's.
+
+    Args:
+        api: a client, which asks its server for the key's.
+    """
+    own = api.default_entity  # also checks the key
+    return api.settings["entity"] or own
 
 
 def _variables() -> dict[str, str]:

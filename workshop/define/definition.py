@@ -44,6 +44,17 @@ def combinations(config: Mapping) -> int | None:
     return search.expected_runs(dict(config))
 
 
+def searcher(config: Mapping) -> str | None:
+    """Return the command that searches a sweep in a process of its own; None if the server does.
+
+    Until that command runs, the sweep's agents wait.
+    """
+    if config.get("scheduler"):
+        return "wandb sweep-scheduler"
+    is_controlled = (config.get("controller") or {}).get("type") == "local"
+    return "wandb controller" if is_controlled else None
+
+
 def preview(config: Mapping) -> "pd.DataFrame":
     """Return a preview of what the sweep tries, as a table.
 

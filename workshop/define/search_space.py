@@ -18,19 +18,18 @@ from workshop.trainer.metrics import EFFECTIVE_LEARNING_RATE, METRICS
 MOST_BRANCHES = 200
 """The limit for a search space whose later parameters depend on earlier values."""
 
-
 OWN_COLUMNS = (
     "run", "name", "state", "epoch", "planned_epochs", "started", "seconds", "host", "array_task",
-    "stopped_early", "path", *METRICS, EFFECTIVE_LEARNING_RATE,
+    "stopped_early", "path", "front", "person", *METRICS, EFFECTIVE_LEARNING_RATE,
 )  # fmt: skip
-"""The columns of tables of runs that aren't parameters, besides those of the sweep's metrics."""
+"""The columns that any table of runs may have, besides parameters and the sweep's metrics."""
 
 
 def hyperparameters(definition: Mapping[str, Any]) -> dict[str, Scale]:
     """Return the hyperparameters that a sweep varies, each with its scale, by their columns.
 
-    A hyperparameter's column in a table of runs has its name, or is `config.NAME` if the table has
-    another column of that name, such as `seconds` or the sweep's metric.
+    A hyperparameter's column in a table of runs has its name, or is `config.NAME` if tables of runs
+    have another column of that name, such as `seconds` or the sweep's metric.
     """
     found = scales(definition)
     names = columns(found, definition)
@@ -157,6 +156,8 @@ class _Questions:
 
 
 def _range(low: float, high: float, step: float | None, log: bool) -> dict[str, Any]:
+    if low == high:
+        return {"value": low}
     found: dict[str, Any] = {"min": low, "max": high}
     if log:
         return found | {"distribution": "log_uniform_values"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workshop.define import definition
 from workshop.errors import WorkshopError
 from workshop.initialize import registration
+from workshop.initialize.server_paths import split
 
 if TYPE_CHECKING:
     import wandb
@@ -25,8 +26,10 @@ def find(
     if path.split() != [path]:
         yield False, "", f"{path!r} isn't just a path: give only entity/project/ID"
         return None
-    if path.count("/") != 2:
-        yield False, "", f"{path!r} isn't a full path: an agent elsewhere needs entity/project/ID"
+    try:
+        split(path)
+    except WorkshopError as problem:
+        yield False, "", str(problem)
         return None
     try:
         found = registration.get(path)

@@ -40,15 +40,11 @@ def create(config: Mapping, project: str) -> str:
     try:
         with client_variables.restored():
             sweep_id = wandb.sweep(dict(config), project=project)
-            entity = _entity(wandb.Api())  # in here, the client's is that of the new sweep
+            # In this block, the client's is that of the new sweep.
+            entity = client_variables.entity(wandb.Api())
     except client_errors() as error:
         raise WorkshopError(f"the sweep could not be registered: {error}") from None
     return f"{entity}/{project}/{sweep_id}"
-
-
-def _entity(api: "wandb.Api") -> str:
-    """Return the entity that the client uses: its setting's, otherwise that of its key."""
-    return api.settings["entity"] or api.default_entity
 
 
 def newest(project: str) -> str:
@@ -64,7 +60,7 @@ def newest(project: str) -> str:
 
     api = wandb.Api()
     entity, _, project = project.rpartition("/")
-    entity = entity or _entity(api)
+    entity = entity or client_variables.entity(api)
     try:
         sweeps = list(api.project(project, entity).sweeps())
     except client_errors():

@@ -55,7 +55,7 @@ def fetch_runs(sweep_path: str) -> pd.DataFrame:
           enough values for the first comparison;
         - `path` (`entity/project/run`), and the rest of the run's config, a column per key.
 
-        A key of the config that is named like another column is `config.NAME`, as in
+        A key of the config that is named like another column of such tables is `config.NAME`, as in
         `analyze.hyperparameters`.  The sweep's metric takes the place of a column of its name.
 
         `attrs["definition"]` is the sweep configuration, and `attrs["note"]` the printed sentence,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from workshop import wording
 from workshop.connection import client_variables, mode
+from workshop.define import definition as definitions
 from workshop.define import program as programs
 from workshop.errors import WorkshopError
 from workshop.initialize.registration import get
@@ -43,12 +44,19 @@ def run_in_process(
         WorkshopError: the client's mode keeps runs from the server, the sweep's program isn't the
             trainer and no `program` is given, or it was interrupted.
     """
+    say_who_searches(path)
+    run_agent(path, count, program)
+
+
+def run_agent(
+    path: str, count: int | None = None, program: Callable[[], object] | None = None
+) -> None:
+    """Do what `run_in_process` does, without a word about who searches."""
     import wandb
 
     mode.check(mode.here())
     if program is None:
         check_trainer(path)
-    say_who_enqueues(path)
     train = program or _trainer()
     failed = 0
     current = interruption.Trial()
@@ -86,16 +94,17 @@ def check_trainer(path: str) -> None:
         )
 
 
-def say_who_enqueues(path: str) -> None:
-    """Print that a sweep's agents wait for its scheduler, if it has one.
+def say_who_searches(path: str) -> None:
+    """Print what a sweep's agents wait for, if it isn't the server that searches.
 
     Raises:
         WorkshopError: there is no such sweep.
     """
-    if get(path).config.get("scheduler"):
+    config = get(path).config
+    if command := definitions.searcher(config):
+        both = "; run_with_scheduler starts both" if config.get("scheduler") else ""
         print(
-            f"sweep {path} has a scheduler: its agents wait until `wandb sweep-scheduler {path}`, "
-            "started in the clone, enqueues runs; run_with_scheduler starts both",
+            f"agents of sweep {path} wait for `{command} {path}`: start it in the clone{both}",
             flush=True,
         )
 
@@ -148,7 +157,7 @@ def run_processes(
     place = Path(folder).expanduser().resolve()
     mode.check(mode.find(folder=place))
     _check_program(path, place)
-    say_who_enqueues(path)
+    say_who_searches(path)
     logged = log_folder(path)
     logged.mkdir(parents=True, exist_ok=True)
     waiting = [logged / f"agent-{number}.log" for number in range(tasks, 0, -1)]

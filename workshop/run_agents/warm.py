@@ -46,7 +46,7 @@ def run_warm(path: str, at_once: int = 2, count: int | None = None) -> list[Path
             is not the agent's failure), or it was interrupted.
     """
     local.check_trainer(path)
-    local.say_who_enqueues(path)
+    local.say_who_searches(path)
     with interruption.of_processes(path), agents(path, at_once, count) as started:
         progress.follow(path, lambda: any(agent.is_alive() for agent in started))
     return logs(started)
@@ -106,7 +106,7 @@ def _agent(path: str, count: int | None, log: Path, environment: Mapping[str, st
     with log.open("w") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
-    local.run_in_process(path, count)
+    local.run_agent(path, count)
 
 
 def _interrupt(process: BaseProcess) -> None:

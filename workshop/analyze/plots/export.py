@@ -36,8 +36,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FOLDED = '<details class="widget-as-text">'
 """The start of the text below a widget; the text is expanded where the widget can't be shown."""
 
-WORDLESS = "A figure without a description: plots.show takes one as alt="
-"""The alternative text of a figure by somebody else."""
+WORDLESS = "This figure has no description: pass one with plots.show(figure, alt=...)"
+"""The alternative text of a figure that has none."""
 
 _NOTHING = "data:text/javascript,"
 """The address of an empty script."""

@@ -40,13 +40,11 @@ def draw_sweep(config: dict, metric: str, runs: list[dict]) -> dict[str, bytes]:
         needs in pixels, or {"message"} if there is nothing to draw.  Of a sweep of points and
         seeds, there is also "points": the means of its points over the seeds that are done.
     """
-    # A parameter may have the same name as another column.
-    taken = (*OWN_COLUMNS, metric)
     try:
-        varied = search_space.hyperparameters(config)
+        varied = search_space.scales(config)
     except WorkshopError:
         varied = {}  # a search space that can't be read
-    names = {name: f"config.{name}" if name in taken else name for name in varied}
+    names = search_space.columns(varied, config)
     scales = {names[name]: scale for name, scale in varied.items()}
     frame = pd.DataFrame(
         [{column: run[column] for column in OWN_COLUMNS} | {metric: run["value"]} for run in runs],

@@ -165,8 +165,8 @@ def _sbatch_options(texts: Iterable[str]) -> dict[str, str | bool]:
     options = dict(map(_sbatch_option, texts))
     if mistaken := [name for name in options if name in own]:
         raise WorkshopError(
-            f"sbatch has no option {mistaken[0]!r}: give a long name of its own, such as "
-            "cpus-per-task, and this command's options without -o"
+            f"{mistaken[0]!r} is no option of sbatch: -o takes sbatch's long names, such as "
+            "cpus-per-task; give this command's own options without -o"
         )
     return options
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from sweepserver.search.values import closest
+from workshop import files
 from workshop.durations import clock
 from workshop.errors import WorkshopError
 from workshop.paths import shown
@@ -56,16 +57,12 @@ def write(name: str, partition: str = "") -> Path:
         raise WorkshopError(taken)
     found = inventory.take()
     draft = text(name, found, _chosen(found, partition))
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(draft)
-    except FileExistsError:
-        raise WorkshopError(taken) from None
-    except OSError as error:
-        raise WorkshopError(
-            f"{shown(file)} can't be written ({error.strerror}): make the profile in a copy of "
-            "the kit that is yours"
-        ) from None
+    with files.writing(file, "make the profile in a copy of the kit that is yours"):
+        try:
+            with file.open("x", encoding="utf-8") as stream:
+                stream.write(draft)
+        except FileExistsError:
+            raise WorkshopError(taken) from None
     return file
 
 
