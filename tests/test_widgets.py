@@ -400,6 +400,7 @@ class TestForm:
         controls(form, "values")[0].value = "0.3, 0.03"
         file = tmp_path / "my_sweep.yaml"
         controls(form, "File")[0].value = str(file)
+        assert f"Not saved yet: {file}" in form._saved.value
         (save,) = controls(form, "Save")
         save.click()
         assert html.escape(f'Saved. Use it with load("{file}").') in form._saved.value

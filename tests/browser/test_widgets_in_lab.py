@@ -112,6 +112,8 @@ def test_a_form_is_filled_in_by_keyboard_and_read_at_any_width(run, page, lab):
     page.wait_for_selector(".jupyter-widgets >> text=[0.1, 0.01, 0.001, 0.0001, 0.2]")
     file = lab[0] / "my_sweep.yaml"
     page.get_by_label("File", exact=True).fill(str(file))
+    # On a busy machine, the click has overtaken the name on the way to the kernel.
+    page.wait_for_selector(f".jupyter-widgets >> text=Not saved yet: {file}")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # Save
     page.wait_for_selector(f'.jupyter-widgets >> text=Saved. Use it with load("{file}")')

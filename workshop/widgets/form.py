@@ -74,6 +74,7 @@ class SweepForm(Shown):
         add.layout.align_self = "flex-start"
         self._result = ipywidgets.HTML(layout={"min_width": "0"})
         self._file = ipywidgets.Text(description="File", value=FILE, **_WIDE)
+        self._file.observe(lambda _: self._renamed(), "value")
         save = button("Save", "Save the YAML in this file", lambda _: self._save(), icon="save")
         self._saved = ipywidgets.HTML(layout={"flex": "1 1 15em", "min_width": "0"})
         for control in (self._method, self._metric, self._goal, self._run_cap, self._spared):
@@ -173,6 +174,10 @@ class SweepForm(Shown):
         except WorkshopError as error:
             said = f"Not saved: {error}"
         self._saved.value = paragraph(said, "margin: 0")
+
+    def _renamed(self) -> None:
+        """Show that a name has arrived, which a click may overtake on the way to the kernel."""
+        self._saved.value = paragraph(f"Not saved yet: {self._file.value}", "margin: 0")
 
     def _changed(self) -> None:
         self._saved.value = ""  # it was about another configuration
