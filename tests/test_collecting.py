@@ -68,6 +68,9 @@ def test_what_is_no_roster_is_refused(tmp_path):
         results.people(tmp_path / "people.csv")
 
 
+NEXT_STEP = "give another file, in a folder that you can write to"
+
+
 class TestOutput:
     @pytest.fixture
     def roster(self, tmp_path):
@@ -82,7 +85,7 @@ class TestOutput:
         monkeypatch.setattr(backend, "connect", lambda _: pytest.fail("work was done"))
         folder = Path(roster).parent
         assert cli.main(["results", roster, str(folder / output)]) == 2
-        assert f"cannot be written ({reason}): give another file\n" in capsys.readouterr().err
+        assert f"cannot be written ({reason}): {NEXT_STEP}\n" in capsys.readouterr().err
         assert [file.name for file in folder.iterdir()] == ["people.csv"]
 
     def test_an_error_in_writing_it_is_a_sentence(self, roster, monkeypatch, capsys):
@@ -90,5 +93,5 @@ class TestOutput:
         assert cli.main(["results", roster, "/dev/full"]) == 2
         said = capsys.readouterr().err
         assert said == (
-            "error: /dev/full cannot be written (No space left on device): give another file\n"
+            f"error: /dev/full cannot be written (No space left on device): {NEXT_STEP}\n"
         )

@@ -44,6 +44,7 @@ def run_in_process(
         WorkshopError: the client's mode keeps runs from the server, the sweep's program isn't the
             trainer and no `program` is given, or it was interrupted.
     """
+    check_here(path, program)
     say_who_searches(path)
     run_agent(path, count, program)
 
@@ -51,12 +52,9 @@ def run_in_process(
 def run_agent(
     path: str, count: int | None = None, program: Callable[[], object] | None = None
 ) -> None:
-    """Do what `run_in_process` does, without a word about who searches."""
+    """Do what `run_in_process` does after `check_here`, without a word about who searches."""
     import wandb
 
-    mode.check(mode.here())
-    if program is None:
-        check_trainer(path)
     train = program or _trainer()
     failed = 0
     current = interruption.Trial()
@@ -78,6 +76,17 @@ def run_agent(
         wandb.agent(path, function=trial, count=count)
     if failed:
         print(f"{wording.count(failed, 'run')} failed", file=sys.stderr)
+
+
+def check_here(path: str, program: Callable[[], object] | None = None) -> None:
+    """Check that an agent in this process can do a sweep's runs, and that its server sees them.
+
+    Raises:
+        WorkshopError: it can't, as `run_in_process` says.
+    """
+    mode.check(mode.here())
+    if program is None:
+        check_trainer(path)
 
 
 def check_trainer(path: str) -> None:

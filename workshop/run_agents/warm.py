@@ -106,6 +106,7 @@ def _agent(path: str, count: int | None, log: Path, environment: Mapping[str, st
     with log.open("w") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
+    local.check_here(path)
     local.run_agent(path, count)
 
 
