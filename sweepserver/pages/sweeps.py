@@ -12,7 +12,6 @@ from sweepserver.pages import tables
 from sweepserver.pages.formats import count
 from sweepserver.pages.listing import (
     ROWS_PER_PAGE,
-    count_unstarted,
     find_project,
     part_of,
     runs_table,
@@ -68,9 +67,9 @@ def sweep(visit: Visit, entity: str, project: str, sweep: str) -> dict:
         best = best_of(store, record, runs, metric) if metric else None
         front = front_of(store, record, runs, fronts) if fronts is not None else None
         expected = visit.state.lifecycle.proposals.trials.expected_runs(found)
-        unstarted = count_unstarted(store, found)
     config = found.settings
     number_live = sum(number for run, number in states if run.is_live)
+    unstarted = sum(number for run, number in states if run.never_started)
     total = sum(number for _, number in states)
     return {
         "project": record,

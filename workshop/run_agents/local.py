@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from workshop import wording
 from workshop.connection import client_variables, mode
@@ -44,15 +45,18 @@ def run_in_process(
         WorkshopError: the client's mode keeps runs from the server, the sweep's program isn't the
             trainer and no `program` is given, or it was interrupted.
     """
-    check_here(path, program)
-    say_who_searches(path)
+    mode.check(mode.here())
+    config = get(path).config
+    if program is None:
+        check_trainer(path, config)
+    say_who_searches(path, config)
     run_agent(path, count, program)
 
 
 def run_agent(
     path: str, count: int | None = None, program: Callable[[], object] | None = None
 ) -> None:
-    """Do what `run_in_process` does after `check_here`, without a word about who searches."""
+    """Do what `run_in_process` does after its checks, without a word about who searches."""
     import wandb
 
     train = program or _trainer()
@@ -78,24 +82,13 @@ def run_agent(
         print(f"{wording.count(failed, 'run')} failed", file=sys.stderr)
 
 
-def check_here(path: str, program: Callable[[], object] | None = None) -> None:
-    """Check that an agent in this process can do a sweep's runs, and that its server sees them.
-
-    Raises:
-        WorkshopError: it can't, as `run_in_process` says.
-    """
-    mode.check(mode.here())
-    if program is None:
-        check_trainer(path)
-
-
-def check_trainer(path: str) -> None:
+def check_trainer(path: str, config: Mapping[str, Any]) -> None:
     """Check that a sweep's program is the trainer, which this process can call.
 
     Raises:
-        WorkshopError: it isn't, or there is no such sweep.
+        WorkshopError: it isn't.
     """
-    started = programs.file(get(path).config)
+    started = programs.file(config)
     if started not in (None, programs.TRAINER):
         raise WorkshopError(
             f"sweep {path} starts {shown(started)}, but an agent in this process calls a "
@@ -103,13 +96,8 @@ def check_trainer(path: str) -> None:
         )
 
 
-def say_who_searches(path: str) -> None:
-    """Print what a sweep's agents wait for, if it isn't the server that searches.
-
-    Raises:
-        WorkshopError: there is no such sweep.
-    """
-    config = get(path).config
+def say_who_searches(path: str, config: Mapping[str, Any]) -> None:
+    """Print what a sweep's agents wait for, if it isn't the server that searches."""
     if command := definitions.searcher(config):
         both = "; run_with_scheduler starts both" if config.get("scheduler") else ""
         print(
@@ -165,8 +153,9 @@ def run_processes(
     tasks = len(slots) if tasks is None else tasks
     place = Path(folder).expanduser().resolve()
     mode.check(mode.find(folder=place))
-    _check_program(path, place)
-    say_who_searches(path)
+    config = get(path).config
+    _check_program(path, config, place)
+    say_who_searches(path, config)
     logged = log_folder(path)
     logged.mkdir(parents=True, exist_ok=True)
     waiting = [logged / f"agent-{number}.log" for number in range(tasks, 0, -1)]
@@ -206,16 +195,15 @@ def run_processes(
     return list(logs.values())
 
 
-def _check_program(path: str, folder: Path) -> None:
+def _check_program(path: str, config: Mapping[str, Any], folder: Path) -> None:
     """Check that agents that start in a folder find their sweep's program.
 
     Raises:
-        WorkshopError: they don't, or there is no such sweep.
+        WorkshopError: they don't.
     """
-    definition = get(path).config
-    if place := programs.unfound_in(definition, folder):
+    if place := programs.unfound_in(config, folder):
         raise WorkshopError(
-            f"sweep {path} starts {definition['program']}, which is not in {shown(place)}: pass "
+            f"sweep {path} starts {config['program']}, which is not in {shown(place)}: pass "
             "its folder to run_processes as folder=, or register the definition's file again with "
             "`register(load(FILE), PROJECT)`, which records the folder"
         )

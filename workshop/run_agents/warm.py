@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from workshop.connection import mode
+from workshop.initialize.registration import get
 from workshop.paths import ROOT
 from workshop.run_agents import interruption, local, progress
 from workshop.trainer import cpus
@@ -45,8 +47,9 @@ def run_warm(path: str, at_once: int = 2, count: int | None = None) -> list[Path
         WorkshopError: the sweep's program isn't the trainer, an agent itself failed (a failed run
             is not the agent's failure), or it was interrupted.
     """
-    local.check_trainer(path)
-    local.say_who_searches(path)
+    config = get(path).config
+    local.check_trainer(path, config)
+    local.say_who_searches(path, config)
     with interruption.of_processes(path), agents(path, at_once, count) as started:
         progress.follow(path, lambda: any(agent.is_alive() for agent in started))
     return logs(started)
@@ -106,7 +109,8 @@ def _agent(path: str, count: int | None, log: Path, environment: Mapping[str, st
     with log.open("w") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
-    local.check_here(path)
+    mode.check(mode.here())
+    local.check_trainer(path, get(path).config)
     local.run_agent(path, count)
 
 
