@@ -11,7 +11,7 @@ from workshop.run_agents.local import run_in_process
 from workshop.trainer.config import resolve
 
 METRIC = "Validation Accuracy"
-PROJECT = "für später"
+PROJECT = "naïve follow-ups"
 """Addresses escape its name."""
 
 FIRST = define.load("configs/sweep_config.yaml") | {

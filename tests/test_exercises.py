@@ -83,7 +83,7 @@ def paths(solved):
         "done": registration.newest(PROJECT),
         "broken": "/".join(broken.path),
         "mended": "/".join(mended.path),
-        "untouched": registration.register(definition, "answers"),
+        "untouched": registration.register(definition, "exercises-answers"),
     }
 
 
@@ -107,13 +107,13 @@ def test_wrong_answers_about_agents(paths):
     assert f"register it in {PROJECT}-broken, as the broken one" in said
     definition = registration.get(mended).config
     assert "it isn't done yet: no runs yet" in wrong(
-        "3.4", (broken, registration.register(definition, "answers"))
+        "3.4", (broken, registration.register(definition, "exercises-answers"))
     )
-    quick = registration.register(definition | {"run_cap": 1}, "answers")
+    quick = registration.register(definition | {"run_cap": 1}, "exercises-answers")
     assert "run_cap was not asked for" in wrong("3.4", (broken, quick))
     definition["parameters"]["dataset"] = {"value": "images:pictures"}
     assert "uses the same data" in wrong(
-        "3.4", (broken, registration.register(definition, "answers"))
+        "3.4", (broken, registration.register(definition, "exercises-answers"))
     )
 
 

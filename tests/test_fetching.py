@@ -174,12 +174,12 @@ def test_paths_of_runs_lead_to_them_in_a_project_whose_name_addresses_escape(ser
     import wandb
 
     config = {"method": "grid", "parameters": {"learning_rate": {"values": [0.1, 0.01]}}}
-    path = registration.create(config, "für später")
+    path = registration.create(config, "naïve rows")
     settings = wandb.Settings(sweep_id=path.rsplit("/", 1)[1], silent=True)
-    with wandb.init(project="für später", id="first", settings=settings) as run:
+    with wandb.init(project="naïve rows", id="first", settings=settings) as run:
         run.log({METRIC: 50.0})
     frame = analyze.fetch_runs(path)
-    assert list(frame["path"]) == ["local/für später/first"]
+    assert list(frame["path"]) == ["local/naïve rows/first"]
     assert list(analyze.history(frame["path"], [METRIC])[METRIC]) == [50]
 
 

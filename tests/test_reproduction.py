@@ -14,7 +14,7 @@ from workshop.analyze.reproduction import Reproduction
 from workshop.errors import WorkshopError
 from workshop.paths import ROOT
 
-PROJECT = "für später"
+PROJECT = "naïve repeats"
 """Addresses escape its name."""
 
 TINY = ["--scale=tiny", "--num_epochs=1", "--learning_rate=1e-2", "--optimizer=sgd"]

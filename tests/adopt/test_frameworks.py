@@ -50,7 +50,7 @@ def test_a_program_with_hydra(server, tmp_path):
     (tmp_path / "train.py").write_text(program)
     tried = session.definition(tmp_path / "train.py", sys.executable)
     found = session.in_project(
-        "adopt-tests", tried, Source(tmp_path / "train.py"), {}, LIMITS, with_endings=False
+        "adopt-frameworks", tried, Source(tmp_path / "train.py"), {}, LIMITS, with_endings=False
     )
     assert found.is_ready, found.observations
     verdicts = {effect.parameter.name: effect.verdict for effect in found.effects}
@@ -71,7 +71,7 @@ def test_a_program_with_lightning_is_interrupted_and_resumes(server, tmp_path):
     (tmp_path / "trials").mkdir()
     definition = session.definition(tmp_path / "train.py", sys.executable)
     sweep = {**definition, "method": "random", "parameters": {"lr": {"value": 0.05}}}
-    path = registration.create(sweep, "adopt-tests")
+    path = registration.create(sweep, "adopt-frameworks")
     trials = Trials(path, definition, tmp_path / "trials", LIMITS)
     usual = {("lr",): 0.05, ("epochs",): EPOCHS}
     cut = trials.one(usual, warning=signal.SIGUSR1)

@@ -32,7 +32,7 @@ def test_each_step_runs_without_a_sweep(step, monkeypatch):
 
 @pytest.mark.slow
 def test_the_last_step_passes_the_try_out(server):
-    found = try_out(STEPS[-1], "adopt-tests")
+    found = try_out(STEPS[-1], "adopt-own-program")
     assert found.is_ready, found.observations
     verdicts = {effect.parameter.name: effect.verdict for effect in found.effects}
     assert verdicts == dict.fromkeys(("learning_rate", "momentum", "epochs"), USED)
@@ -43,7 +43,9 @@ def test_a_program_that_refuses_the_form_of_its_values_is_asked_about_the_form(s
         "program": str(PROGRAMS / "hydra_style.py"),
         "parameters": {"optimizer.learning_rate": {"values": [0.1, 0.01]}},
     }
-    (problem,) = [each for each in try_out(refused, "adopt-tests").observations if each.is_problem]
+    (problem,) = [
+        each for each in try_out(refused, "adopt-own-program").observations if each.is_problem
+    ]
     assert "there is no setting '--optimizer.learning_rate'" in problem.sentence
     assert problem.sentence.endswith(
         "takes its values as ${args}, as its sweep's command has them."

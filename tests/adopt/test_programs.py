@@ -116,7 +116,7 @@ def tried(file: Path, given: dict[str, list] | None = None, with_endings: bool =
     definition = session.definition(file)
     program = programs.file(definition)
     return session.in_project(
-        "adopt-tests", definition, Source(program), given or {}, LIMITS, with_endings
+        "adopt-programs", definition, Source(program), given or {}, LIMITS, with_endings
     )
 
 
@@ -242,7 +242,7 @@ def test_the_sweep_of_the_trials_has_nothing_that_ends_them(monkeypatch):
     stopped = {"early_terminate": {"type": "hyperband", "min_iter": 1}}
     tried = load("configs/sweep_config_optuna.yaml") | stopped
     with pytest.raises(WorkshopError, match="seen"):
-        session.try_out(tried, "adopt-tests")
+        session.try_out(tried, "adopt-programs")
     (config,) = registered
     assert list(search.problems(config)) == []
     assert config.keys() == {"program", "command", "method", "parameters"}
@@ -252,7 +252,7 @@ def test_the_sweep_of_the_trials_has_nothing_that_ends_them(monkeypatch):
 @pytest.mark.parametrize("section", ["scheduler", "controller"])
 def test_no_agent_waits_for_a_search_that_runs_elsewhere(section, monkeypatch, capsys):
     monkeypatch.setattr(session.registration, "register", lambda *_: pytest.fail("registered"))
-    session._prove({section: {"type": "local"}}, "adopt-tests")
+    session._prove({section: {"type": "local"}}, "adopt-programs")
     assert re.search(r"start `wandb [a-z-]+ SWEEP` beside the agents", capsys.readouterr().out)
 
 

@@ -35,7 +35,7 @@ def definition(tmp_path):
 def test_a_run_is_interrupted_twice_and_has_each_row_once(server, definition, tmp_path):
     (tmp_path / "trials").mkdir()
     sweep = {**definition, "method": "random", "parameters": {"lr": {"value": 0.1}}}
-    path = registration.create(sweep, "adopt-tests")
+    path = registration.create(sweep, "adopt-resumable-program")
     trials = Trials(path, definition, tmp_path / "trials", LIMITS)
     usual = {("lr",): 0.1, ("epochs",): EPOCHS}
     first = trials.one(usual, warning=signal.SIGUSR1)
@@ -71,7 +71,7 @@ def test_a_program_begins_with_the_signals_of_an_arrays_task(server, tmp_path):
 @pytest.mark.slow
 def test_a_try_out_says_that_it_bears_signals_and_resumes(server, definition):
     source = Source(session.programs.file(definition))
-    found = session.in_project("adopt-tests", definition, source, {}, LIMITS)
+    found = session.in_project("adopt-resumable-program", definition, source, {}, LIMITS)
     said = {each.subject: each.sentence for each in found.observations}
     assert found.is_ready, said
     assert "(USR1) ends it with status 75: its run can resume later" in said["warning"]

@@ -27,7 +27,7 @@ def test_client_server_and_kit_read_the_same_value(server, tmp_path, name, reach
         "parameters": {"x": {"values": [0.5, 1, 0.1, 0.2]}},
     }
     (tmp_path / "train.py").write_text(PROGRAM)
-    path = f"{server.entity}/metric/{wandb.sweep(config, project='metric')}"
+    path = f"{server.entity}/metric-flow/{wandb.sweep(config, project='metric-flow')}"
     subprocess.run([sys.executable, "-m", "wandb", "agent", path], cwd=tmp_path, check=True)
     found = registration.get(path)
     assert found.state.upper() == "FINISHED", "the second run reached the target"

@@ -71,11 +71,11 @@ def test_the_dry_run_says_what_is_repeated_and_what_is_left_out(
 
 def test_a_sweep_whose_parameters_are_its_schedulers_is_looked_at(server, capsys):
     config = load("configs/sweep_config_optuna.yaml")
-    sweep_id = wandb.sweep(config, project="scheduled")
+    sweep_id = wandb.sweep(config, project="repair-scheduled")
     picked = {"optimizer": "adam", "learning_rate": 0.1}
-    run = wandb.init(project="scheduled", config=picked, settings={"sweep_id": sweep_id})
+    run = wandb.init(project="repair-scheduled", config=picked, settings={"sweep_id": sweep_id})
     run.finish(exit_code=1)
-    assert cli.main(["repair", f"{server.entity}/scheduled/{sweep_id}", "--dry-run"]) == 0
+    assert cli.main(["repair", f"{server.entity}/repair-scheduled/{sweep_id}", "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert below(printed, "failed: to be retried") == ["optimizer adam, learning_rate 0.1"]
 
