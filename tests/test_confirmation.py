@@ -107,8 +107,8 @@ def test_command_says_what_to_run(first, capsys):
     path = registration.newest(PROJECT)
     assert f"1 point of {first}, each with the new seeds " in page
     assert "learning_rate 0.001, optimizer sgd: Validation Accuracy 99 in 1 run" in page
-    assert f"wandb agent {path}" in page
-    assert f"workshop submit {path}" in page
+    assert f"wandb agent '{path}'\n" in page
+    assert f"workshop submit '{path}'\n" in page
 
 
 @pytest.mark.parametrize(

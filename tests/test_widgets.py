@@ -20,6 +20,7 @@ from tests.browser.web import HOP, serving
 from tests.notebooks import write_notebook
 from tests.server.poster import EVIL, Poster
 from tests.waiting import patience, wait_for
+from workshop.analyze import snapshot
 from workshop.analyze.plots.export import PLOTLY_JSON, WIDGET_VIEW
 from workshop.analyze.snapshot import look
 from workshop.batch import start
@@ -82,6 +83,18 @@ class TestLook:
         assert text.startswith("7 of 8 runs ended · 1 failed, 6 finished, 1 running\n")
         assert f"Best so far: {METRIC} 52 (trial-6: learning_rate 0.002154, optimizer sgd)" in text
         assert len(text.splitlines()) == 2 + 1 + 8
+
+    def test_later_runs_of_a_sweep_with_very_many_are_not_taken_for_runs_that_never_started(
+        self, eight, monkeypatch
+    ):
+        monkeypatch.setattr(snapshot, "_MOST_RUNS", 6)
+        registration.stop(eight)
+        seen = look(eight)
+        assert list(seen.runs["name"]) == [f"trial-{number}" for number in range(1, 7)]
+        assert seen.ended == 6
+        assert seen.headline.endswith(" · not looked at: 2 later runs")
+        assert not seen.complete
+        assert "never started" not in seen.closing
 
     def test_a_sweep_without_runs_says_so(self, server):
         seen = look(registration.register(GRID, "look-empty"))

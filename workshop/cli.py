@@ -12,7 +12,7 @@ from workshop.adopt import command_line as adoption
 from workshop.classroom import command_line as classroom
 from workshop.connection import local_server
 from workshop.errors import WorkshopError, exit_status
-from workshop.paths import WHEEL_PARTS, shown
+from workshop.paths import WHEEL_PARTS, shown, typed
 from workshop.run_agents.rehearsal import command_line as cluster
 from workshop.run_agents.slurm import command_line as arrays
 
@@ -190,9 +190,10 @@ def new(folder: Path) -> None:
     """Start your own sweep from a template of four files."""
     from workshop.adopt import template
 
-    made = shown(template.make(folder))
-    print(f"{made} has {', '.join(template.FILES)}.")
-    print(f"Replace `train` with your own task, then: workshop adopt {made}/sweep_config.yaml")
+    made = template.make(folder)
+    print(f"{shown(made)} has {', '.join(template.FILES)}.")
+    sweep_file = typed(made / "sweep_config.yaml")
+    print(f"Replace `train` with your own task, then: workshop adopt {sweep_file}")
 
 
 def confirm(sweep: str, top: int, seeds: int) -> None:
@@ -204,8 +205,8 @@ def confirm(sweep: str, top: int, seeds: int) -> None:
     follow_up = confirmation.plan(sweep, top, seeds)
     path = confirmation.register(follow_up)
     print(follow_up)
-    print(f"Run it with: wandb agent {path}")
-    print(f"or on a cluster: workshop submit {path}")
+    print(f"Run it with: wandb agent {shlex.quote(path)}")
+    print(f"or on a cluster: workshop submit {shlex.quote(path)}")
 
 
 def report(sweep: str, output: Path | None) -> None:

@@ -1,6 +1,7 @@
 """The paths of the kit's files."""
 
 from pathlib import Path
+from shlex import quote
 
 ROOT = Path(__file__).resolve().parents[1]
 WHEEL_PARTS = ROOT / "workshop" / "kit"
@@ -31,3 +32,9 @@ def shown(path: Path) -> str:
         if path.is_relative_to(base):
             return f"{prefix}{path.relative_to(base)}"
     return str(path)
+
+
+def typed(path: Path) -> str:
+    """Return `path` as one types it in a shell: as `shown` does, and quoted if it needs to be."""
+    text = shown(path)
+    return f"~/{quote(text[2:])}" if text.startswith("~/") else quote(text)

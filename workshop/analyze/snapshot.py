@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     import wandb
 
 
+_MOST_RUNS = 1000
+"""W&B returns no more at once."""
+
 # `runs` under its own name would be replaced by the client with a list that asks once more.
 _QUERY = """
-query SweepProgress($entity: String, $project: String!, $name: String!, $specs: [JSONString!]!) {
+query SweepProgress(
+  $entity: String, $project: String!, $name: String!, $first: Int!, $specs: [JSONString!]!
+) {
   project(name: $project, entityName: $entity) {
     sweep(sweepName: $name) {
-      id name state config runCountExpected
-      seen: runs(first: 1000) {
+      id name state config runCount runCountExpected
+      seen: runs(first: $first) {
         edges {
           node {
             name displayName state createdAt config summaryMetrics
@@ -61,6 +66,7 @@ class Snapshot:
         goal: `maximize` or `minimize`.
         goals: the names of the goals of a sweep with several; empty for other sweeps.
         varied: the columns of the parameters that the sweep varies, see `analyze.hyperparameters`.
+        handed_out: how many runs the sweep has so far; `runs` has the first 1,000 at most.
         runs: a row per run, the oldest first: `run` (ID), `name`, `state`, `epoch` and
             `planned_epochs` (NaN if unknown), a column per parameter that the sweep varies, and
             the run's value of the metric so far (NaN if it has none yet).
@@ -71,6 +77,7 @@ class Snapshot:
     metric: str | None
     goal: str
     varied: list[str]
+    handed_out: int
     runs: "pd.DataFrame" = field(repr=False)
     goals: str = ""
 
@@ -87,8 +94,8 @@ class Snapshot:
     @property
     def complete(self) -> bool:
         """Whether nothing will change: every run has ended, and no other will be handed out."""
-        handed_out = self.expected is not None and len(self.runs) >= self.expected
-        return (handed_out or self.closed) and self.ended == len(self.runs)
+        all_handed_out = self.expected is not None and self.handed_out >= self.expected
+        return (all_handed_out or self.closed) and self.ended == self.handed_out
 
     @property
     def best(self) -> "pd.Series | None":
@@ -109,7 +116,9 @@ class Snapshot:
             ended = f"{self.ended} of {count(self.expected, 'run')}"
         counts = sorted(Counter(self.runs["state"]).items())
         states = ", ".join(f"{number} {state}" for state, number in counts)
-        return f"{ended} ended · {states or 'no runs yet'}"
+        unseen = self.handed_out - len(self.runs)
+        more = f" · not looked at: {count(unseen, 'later run')}" if unseen else ""
+        return f"{ended} ended · {states or 'no runs yet'}{more}"
 
     @property
     def closing(self) -> str:
@@ -120,7 +129,7 @@ class Snapshot:
             return "The sweep is stopped: current runs continue to their end."
         if self.expected is None:
             return "The sweep has ended: no more runs will start."
-        unstarted = self.expected - len(self.runs)
+        unstarted = self.expected - self.handed_out
         if unstarted <= 0:
             return ""
         return f"The sweep ended early: {count(unstarted, 'run was', 'runs were')} never started."
@@ -205,6 +214,7 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
         metric=metric and metric.name,
         goal=metric.goal if metric else "minimize",
         varied=list(varied),
+        handed_out=found.runCount if len(rows) == _MOST_RUNS else len(rows),
         runs=runs,
         goals="" if metric else ", ".join(goal.name for goal in Metric.goals_of(found.config)),
     )
@@ -212,7 +222,8 @@ def look(path: str, api: "wandb.Api | None" = None) -> Snapshot:
 
 def _ask(api: "wandb.Api", path: str, metric: str) -> "wandb.apis.public.Sweep":
     """Query a sweep, its runs, and the values that they have logged for a metric."""
-    found = ask_for_sweep(api, split(path), _QUERY, specs=[history_spec(metric)])
+    specs = [history_spec(metric)]
+    found = ask_for_sweep(api, split(path), _QUERY, first=_MOST_RUNS, specs=specs)
     if found is None:
         raise ValueError("the server has no such sweep")
     return found

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from workshop.errors import WorkshopError
-from workshop.paths import shown
+from workshop.paths import shown, typed
 from workshop.wording import count, listed
 
 
@@ -19,12 +19,12 @@ def copy(folder: Path | None, update: bool, dry_run: bool) -> None:
     if dry_run:
         raise WorkshopError("--dry-run says what an update would change: add --update")
     made = copies.copy(folder or copies.USUAL)
-    print(f"Your copy is {shown(made)}. In every terminal: source {shown(made)}/activate")
+    print(f"Your copy is {shown(made)}. In every terminal: source {typed(made / 'activate')}")
     if copies.is_outdated(made):
         print(
             "This copy is from another version of the kit. It still works and hasn't been changed. "
             "To get a copy of this version, name another folder. If the copy was made from this "
-            f"very kit: workshop copy --update {shown(made)}"
+            f"very kit: workshop copy --update {typed(made)}"
         )
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from workshop import files
 from workshop.errors import WorkshopError
-from workshop.paths import shown
+from workshop.paths import shown, typed
 from workshop.preflight.finding import Finding
 from workshop.preflight.report import as_json as findings_as_json
 
@@ -101,7 +101,7 @@ def leave(findings: Sequence[Finding], folder: Path) -> Path:
         if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
             raise WorkshopError(
                 f"in {shown(folder)} anybody could replace other people's files: ask its owner to "
-                f"run `chmod +t {shown(folder)}`"
+                f"run `chmod +t {typed(folder)}`"
             )
         result = folder / f"{platform.node()}-{secrets.token_hex(8)}.json"
         # Others may read it, so that the instructor can collect it.

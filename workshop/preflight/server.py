@@ -13,7 +13,7 @@ from workshop.connection.browser_links import is_this_machine
 from workshop.connection.credentials import API_KEY, Key, account_url, api_url, find_key, netrc_file
 from workshop.connection.reachability import check_reachable
 from workshop.errors import WorkshopError
-from workshop.paths import ROOT, shown
+from workshop.paths import ROOT, shown, typed
 from workshop.preflight.finding import Finding
 
 
@@ -149,7 +149,7 @@ def _wrong_key(url: str, key: Key | None) -> Finding | None:
     if key.file and key.is_open_to_others:
         return Finding(
             "key", f"{key.place} can be read by others", "problem",
-            f"run `chmod 600 {shown(key.file)}`",
+            f"run `chmod 600 {typed(key.file)}`",
         )  # fmt: skip
     return None
 

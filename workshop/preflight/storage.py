@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from sweepserver.file_systems import file_system, is_network
 from workshop.paths import home, shown
@@ -69,7 +70,7 @@ def _temporary() -> Finding:
     if wanted and (refusal(Path(wanted)) or not Path(wanted).is_dir()):
         return Finding(
             "TMPDIR", f"{wanted} is not a writable folder, so Python uses {folder}",
-            "note", f"create that folder, or export TMPDIR={folder}",
+            "note", f"create that folder, or export TMPDIR={quote(str(folder))}",
         )  # fmt: skip
     folder = Path(wanted or folder)
     kind = file_system(folder)

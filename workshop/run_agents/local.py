@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from workshop import wording
@@ -100,10 +101,8 @@ def say_who_searches(path: str, config: Mapping[str, Any]) -> None:
     """Print what a sweep's agents wait for, if it isn't the server that searches."""
     if command := definitions.searcher(config):
         both = "; run_with_scheduler starts both" if config.get("scheduler") else ""
-        print(
-            f"agents of sweep {path} wait for `{command} {path}`: start it in the clone{both}",
-            flush=True,
-        )
+        start = f"`{command} {quote(path)}`: start it in the clone"
+        print(f"agents of sweep {path} wait for {start}{both}", flush=True)
 
 
 def _trainer() -> Callable[[], object]:

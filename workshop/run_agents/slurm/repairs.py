@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from sweepserver import search
@@ -358,7 +359,7 @@ def _find_work(
     if state in ("paused", "canceled"):
         raise WorkshopError(
             f"sweep {sweep_path} is {state}, so its agents would get no runs: resume it with "
-            f"`wandb sweep --resume {sweep_path}`, then repair it"
+            f"`wandb sweep --resume {quote(sweep_path)}`, then repair it"
         )
 
     def give_work() -> None:

@@ -248,7 +248,7 @@ def _runs_to_do(sweep_path: str) -> int:
     if state not in ("PENDING", "RUNNING"):
         raise WorkshopError(
             f"sweep {sweep_path} is {state.lower()}, so its agents would get no runs, although "
-            f"{left} are left: resume it with `wandb sweep --resume {sweep_path}`"
+            f"{left} are left: resume it with `wandb sweep --resume {shlex.quote(sweep_path)}`"
         )
     return left - int(taken)
 

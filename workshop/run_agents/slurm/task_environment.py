@@ -8,7 +8,7 @@ from typing import NamedTuple
 from workshop.connection import mode
 from workshop.connection.credentials import find_key, netrc_file, server_url
 from workshop.errors import WorkshopError
-from workshop.paths import ROOT, shown
+from workshop.paths import ROOT, shown, typed
 
 # Variables that a task must not inherit from the shell, notebook or job that submits it:
 _FOREIGN = re.compile(
@@ -118,5 +118,5 @@ def check_key(environment: Mapping[str, str]) -> None:
     if key.file and key.is_open_to_others:
         raise WorkshopError(
             f"the key in {shown(key.file)} can be read by others, who could write to your runs: "
-            f"run `chmod 600 {shown(key.file)}`"
+            f"run `chmod 600 {typed(key.file)}`"
         )
