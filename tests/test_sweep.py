@@ -31,13 +31,13 @@ class TestSave:
         file = save(GRID, tmp_path / "mine.yaml")
         assert save(TINY, file) == file
         assert definition.load(file) == TINY
-        for edited in (file.read_text() + "# mine\n", "", "name: mine\n"):
-            file.write_text(edited)
+        for edited in (file.read_bytes() + b"# mine\n", b"", b"name: mine\n", b"name: \xfcber\n"):
+            file.write_bytes(edited)
             with pytest.raises(
                 WorkshopError, match=r"mine\.yaml was edited, or written by somethi"
             ):
                 save(GRID, file)
-            assert file.read_text() == edited
+            assert file.read_bytes() == edited
         assert definition.load(save(GRID, file, overwrite=True)) == GRID
 
     def test_a_relative_path_is_one_in_the_clone(self):

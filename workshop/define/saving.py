@@ -43,22 +43,19 @@ def save(config: Mapping[str, Any], path: str | Path, overwrite: bool = False) -
             f"{str(path)!r} is a folder: name a file in it, such as configs/my_sweep.yaml"
         )
     try:
-        if not overwrite and file.exists() and not _is_untouched(file):
-            raise WorkshopError(
-                f"{shown(file)} was edited, or written by something else, so it is kept: choose "
-                "another name, or call save with overwrite=True"
-            )
-        files.write(file, _signed(as_yaml(config)))
+        text = _signed(as_yaml(config))
     except yaml.YAMLError as error:
         raise WorkshopError(
             f"the sweep configuration cannot be written as YAML ({error}): use lists and plain "
             "numbers and texts, such as float(x) for a number of numpy"
         ) from error
-    except (OSError, UnicodeError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise WorkshopError(
-            f"{shown(file)} cannot be written ({problem}): choose a file in a folder of yours"
-        ) from error
+    with files.writing(file, "choose a file in a folder of yours"):
+        if not overwrite and file.exists() and not _is_untouched(file):
+            raise WorkshopError(
+                f"{shown(file)} was edited, or written by something else, so it is kept: choose "
+                "another name, or call save with overwrite=True"
+            )
+        files.write(file, text)
     return file
 
 
@@ -70,5 +67,5 @@ def _signed(text: str) -> str:
 
 def _is_untouched(file: Path) -> bool:
     """Return whether a file is as `save` has left it."""
-    text = file.read_text(encoding="utf-8")
+    text = file.read_bytes().decode(errors="replace")
     return text == _signed(text.partition("\n")[2])
