@@ -59,7 +59,7 @@ def test_second_copy_leaves_what_was_changed_and_brings_what_is_missing(mine, ca
     assert cli.main(["copy", str(mine)]) == 0
     assert notebook.read_text() == "changed"
     assert (mine / "configs" / "sweep_config.yaml").exists()
-    assert f"source {mine}/activate" in capsys.readouterr().out
+    assert f"source '{mine}/activate'\n" in capsys.readouterr().out
 
 
 def test_copy_is_made_complete_from_a_terminal_that_uses_it(mine):
