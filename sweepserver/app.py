@@ -345,14 +345,15 @@ def make_app(
 async def reap_forever(store: Store, lifecycle: Lifecycle) -> None:
     """End silent runs periodically."""
 
-    def reap() -> None:
+    def reap() -> bool:
         with store.writing():
-            lifecycle.reap_silent_runs()
+            return lifecycle.reap_silent_runs()
 
     while True:
         await asyncio.sleep(REAPING_INTERVAL_S)
         try:
-            await run_in_threadpool(until_ready, reap)
+            while await run_in_threadpool(until_ready, reap):
+                pass  # others write in between
         except sqlite3.Error:
             pass  # the disk is full, which whoever asks for something is told
         except Exception:

@@ -82,7 +82,7 @@ UNLISTED_RUN_S = 20  # between an agent not listing a run any more and the run c
 AGENT_SILENCE_S = 75
 RUN_SILENCE_S = 120
 STOPPED_RUN_SILENCE_S = 40
-RUNS_KILLED_AT_ONCE = 20  # within one transaction
+RUNS_ENDED_AT_ONCE = 20  # within one transaction, for which others wait
 
 ENDED = ("FINISHED", "CANCELED")
 ORDERS = {
@@ -125,7 +125,7 @@ class Lifecycle:
             Unready: Many runs are to be ended first.
         """
         sweep = self._store.change(sweep, state=state, updated_at=self.now())
-        if state == "CANCELED" and self._kill_some(sweep) == RUNS_KILLED_AT_ONCE:
+        if state == "CANCELED" and self._kill_some(sweep) == RUNS_ENDED_AT_ONCE:
             raise Unready((self.kill_runs, sweep))
         if state in ENDED:
             self._early_termination.forget_sweep(sweep)
@@ -133,8 +133,8 @@ class Lifecycle:
 
     def kill_runs(self, sweep: Sweep) -> None:
         """End the live runs of a sweep in several transactions, so that others can write."""
-        killed = RUNS_KILLED_AT_ONCE
-        while killed == RUNS_KILLED_AT_ONCE:
+        killed = RUNS_ENDED_AT_ONCE
+        while killed == RUNS_ENDED_AT_ONCE:
             with self._store.writing():
                 killed = self._kill_some(sweep)
 
@@ -145,7 +145,7 @@ class Lifecycle:
             f"(SELECT id FROM runs WHERE sweep_id = ? AND state IN {LIVE_STATES} LIMIT ?)",
             STOP_ORDERED,
             sweep.id,
-            RUNS_KILLED_AT_ONCE,
+            RUNS_ENDED_AT_ONCE,
         ).rowcount
 
     def finish_if_exhausted(self, sweep: Sweep) -> Sweep:
@@ -285,8 +285,12 @@ class Lifecycle:
             )
         return self._store.change(run, state=state)
 
-    def reap_silent_runs(self) -> None:
-        """End the runs whose processes have gone silent; to be called every few seconds."""
+    def reap_silent_runs(self) -> bool:
+        """End some runs whose processes have gone silent; to be called every few seconds.
+
+        Returns:
+            Whether there may be more, which is to be called for in another transaction.
+        """
         # Without their texts, which may be long.
         rows = self._store.execute(
             "SELECT id, name, state, sweep_id, agent_id, stop_ordered, preempting "  # noqa: S608
@@ -294,9 +298,14 @@ class Lifecycle:
         )
         live = [SimpleNamespace(**dict(row)) for row in rows]
         self.silence.look([run.id for run in live])
+        ended = 0
         for run in live:
             if state := self._end_of(run):
                 self.end(self._store.get(Run, run.id), state)
+                ended += 1
+            if ended == RUNS_ENDED_AT_ONCE:
+                return True
+        return False
 
     def _end_of(self, run: SimpleNamespace) -> str | None:
         """Return the state in which a live run has ended; None if it hasn't."""

@@ -97,11 +97,14 @@ class Trials:
 
     def _has_much(self, sweep: Sweep) -> bool:
         """Return whether much of a sweep is to be read."""
+        most = MOST_RUNS_AT_ONCE
+        if self._store.is_writing:  # what the transaction itself has changed can't be read before
+            most += sum(sweep_id == sweep.id for sweep_id, _ in self._changing)
         kept = self._kept.get(sweep.id)
         if kept is not None and kept.config == sweep.config:
-            return len(kept.changed) > MOST_RUNS_AT_ONCE
+            return len(kept.changed) > most
         statement = "SELECT 1 FROM runs WHERE sweep_id = ? LIMIT 1 OFFSET ?"
-        is_much = self._store.execute(statement, sweep.id, MOST_RUNS_AT_ONCE).fetchone()
+        is_much = self._store.execute(statement, sweep.id, most).fetchone()
         return len(sweep.config) > MOST_CONFIG_CHARACTERS or is_much is not None
 
     def _of(self, sweep: Sweep) -> search.Past:

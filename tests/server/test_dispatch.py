@@ -1,7 +1,7 @@
 import pytest
 
 from sweepserver.allowance import Allowance
-from sweepserver.errors import Unready
+from sweepserver.errors import Unready, until_ready
 from sweepserver.scheduling.lifecycle import (
     AGENT_SILENCE_S,
     RUN_SILENCE_S,
@@ -337,3 +337,25 @@ def test_runs_that_go_on_are_looked_after_without_their_texts(world: World):
     with world.store.writing(Allowance(100_000)):
         world.lifecycle.reap_silent_runs()
     assert {run.state for run in world.store.all(Run)} == {"pending"}
+
+
+def test_all_runs_are_ended_that_go_silent_at_once(world: World):
+    """As they do when a cluster goes down."""
+    enqueue(world, 45, 10)
+    for run in world.store.all(Run):
+        world.post(run.name)
+    attempts = 0
+
+    def reap() -> bool:
+        nonlocal attempts
+        attempts += 1
+        assert attempts < 20, "each attempt undoes the last"
+        with world.store.writing():
+            return world.lifecycle.reap_silent_runs()
+
+    for _ in range(3):
+        assert {run.state for run in world.store.all(Run)} == {"running"}
+        world.clock.seconds += RUN_SILENCE_S / 2.5
+        while until_ready(reap):
+            assert {run.state for run in world.store.all(Run)} == {"running", "crashed"}
+    assert {run.state for run in world.store.all(Run)} == {"crashed"}

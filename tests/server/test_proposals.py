@@ -232,6 +232,17 @@ def test_prior_runs_join_a_sweep_and_count_as_tried(api: Api):
     }
 
 
+def test_a_sweep_may_begin_with_many_runs(api: Api):
+    names = [f"r{number}" for number in range(45)]
+    for number, name in enumerate(names):
+        api.run(name, config=json.dumps({"x": {"value": number}}))
+        api.finish(name)
+    prior = json.dumps({"$or": [{"name": name} for name in names]})
+    grid = GRID | {"parameters": {"x": {"values": list(range(50))}}}
+    sweep = api.register(grid, priorRunsFilters=prior)
+    assert (sweep["runCount"], sweep["runCountExpected"]) == (45, 50)
+
+
 def test_prior_runs_are_known_though_the_clock_is_set_back(api: Api, monkeypatch):
     api.run("one", config='{"x": {"value": 1}}')
     api.finish("one")

@@ -144,6 +144,18 @@ def test_much_is_read_in_parts_before_others_have_to_wait_for_it(world: World, m
         assert trials.of(world.sweep).count == len(chance.runs())
 
 
+def test_what_a_transaction_itself_has_changed_is_read_in_it(world: World):
+    """Reading before it, and repeating it, would bring the same changes again."""
+    number = 3 * trials_module.MOST_RUNS_AT_ONCE
+    for value in range(number):
+        world.dispatcher.enqueue(world.sweep, {"lr": {"value": value}}, "local")
+    trials = world.lifecycle.proposals.trials
+    with world.store.writing():
+        for run in world.store.all(Run):
+            world.store.change(run, state="failed")
+        assert trials.of(world.sweep).count == number
+
+
 def test_a_config_that_is_too_long_for_a_point_is_not_kept(world: World):
     """What the search picked is known besides."""
     long = {"text": {"value": "x" * trials_module.MOST_POINT_CHARACTERS}, "lr": {"value": 0.2}}
