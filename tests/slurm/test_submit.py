@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 import yaml
 
 from tests.slurm.cluster import Cluster
@@ -265,11 +266,12 @@ def test_a_server_in_a_batch_job_is_reached_and_each_submits_their_own(
     with class_server(tmp_path / "class", address, on_cluster) as url:
         assert address in url
         monkeypatch.setenv("WANDB_BASE_URL", url)
-        for variable in ("WANDB_ENTITY", "WANDB_PROJECT"):  # the client's memory of other tests
+        for variable in ("WANDB_ENTITY", "WANDB_PROJECT"):
             monkeypatch.delenv(variable, raising=False)
         for name in ("bob", "ada"):
             keys = tmp_path / "class" / "store" / "keys" / f"{name}.netrc"
             monkeypatch.setenv("NETRC", str(keys))
+            wandb.teardown()  # a client keeps the server and the key that it has found
             if name == "bob":
                 path = registration.register(definition.load("configs/sweep_config.yaml"), "class")
                 lines = []
