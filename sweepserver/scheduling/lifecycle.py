@@ -289,7 +289,7 @@ class Lifecycle:
         """End some runs whose processes have gone silent; to be called every few seconds.
 
         Returns:
-            Whether there may be more, which is to be called for in another transaction.
+            Whether there may be more: then call it again, in another transaction.
         """
         # Without their texts, which may be long.
         rows = self._store.execute(

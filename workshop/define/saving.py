@@ -67,5 +67,5 @@ def _signed(text: str) -> str:
 
 def _is_untouched(file: Path) -> bool:
     """Return whether a file is as `save` has left it."""
-    text = file.read_bytes().decode(errors="replace")
+    text = file.read_text(encoding="utf-8", errors="replace")
     return text == _signed(text.partition("\n")[2])
