@@ -7,7 +7,7 @@ import nbformat
 
 from tests.browser.lab import choose, save
 from tests.fixtures.browser import PAGE_DEADLINE_MS
-from tests.hub.running import Hub, Participant
+from tests.hub.running import Hub, Participant, commands
 from tests.waiting import wait_for
 
 # As JupyterLab asks its server: with the token that other sites cannot read.
@@ -75,18 +75,24 @@ class Visitor:
         cells = []
 
         def has_ended() -> bool:
-            if not self._is_idle(path):
+            if self._state(path) != "idle":
                 return False
             save(self.page)
-            try:
-                notebook = nbformat.read(self.copy / path, as_version=4)
-            except nbformat.reader.NotJSONError:
-                return False  # a widget has changed it, and it is just being saved again
-            cells[:] = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            cells[:] = self._cells(path)
             assert [output for cell in cells for output in cell.outputs if is_error(output)] == []
-            return all(cell.execution_count for cell in cells)
+            return bool(cells) and all(cell.execution_count for cell in cells)
 
-        wait_for(has_ended, f"all cells of {path} have run", 900)
+        def told() -> str:
+            return "\n".join(
+                [
+                    f"all cells of {path} have run; the kernel is {self._state(path)}",
+                    *self.page.locator(".jp-Dialog").all_inner_texts(),
+                    *(str(cell) for cell in self._cells(path) if not cell.execution_count),
+                    commands(self.who.name),
+                ]
+            )
+
+        wait_for(has_ended, told, 900)
         return cells
 
     def follow(self, link):
@@ -109,15 +115,23 @@ class Visitor:
         """The participant's copy of the kit."""
         return self.who.home / "sweep-workshop"
 
-    def _is_idle(self, path: str) -> bool:
-        """Tell whether a kernel was idle for a while: between two cells it is for a moment."""
+    def _state(self, path: str) -> str:
+        """Return a kernel's state: idle if it was for a while, as it is between two cells."""
         for _ in range(4):
             sessions = self.page.evaluate(GET, f"{self.base}/api/sessions")
             (kernel,) = [each["kernel"] for each in sessions if each["path"] == path]
             if kernel["execution_state"] != "idle":
-                return False
+                break
             self.page.wait_for_timeout(300)
-        return True
+        return kernel["execution_state"]
+
+    def _cells(self, path: str) -> list[nbformat.NotebookNode]:
+        """Return the cells with code of a notebook as it was saved last."""
+        try:
+            notebook = nbformat.read(self.copy / path, as_version=4)
+        except nbformat.reader.NotJSONError:
+            return []  # a widget has changed it, and it is just being saved again
+        return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
     def _note_foreign(self, request) -> None:
         if not request.url.startswith((self.hub.url, "data:", "blob:")):

@@ -73,6 +73,14 @@ def processes(user: str) -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+def commands(user: str) -> str:
+    """Return the processes of a user with their commands, for a person to read."""
+    found = subprocess.run(
+        ["ps", "-ww", "-u", user, "-o", "pid,ppid,stat,etimes,args"], capture_output=True, text=True
+    )
+    return found.stdout
+
+
 class Hub:
     """JupyterHub with the kit's configuration, run by a Python of the kit's environment.
 
