@@ -13,6 +13,7 @@ next run does at its start (`clean_dead_runs`).
 import contextlib
 import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -53,12 +54,14 @@ def remember_user(name: str) -> None:
 
 
 def remove_user(name: str) -> None:
-    """Remove a user of this machine with all that runs for them."""
+    """Remove a user of this machine with all that runs for them and their temporary files."""
     kill_user(name)
-    for place in Path("/tmp").glob("workshop-cluster-*"):  # of a rehearsal cluster
-        with contextlib.suppress(OSError, KeyError):  # gone, or of a user who is
-            if place.owner() == name:
-                shutil.rmtree(place)
+    with contextlib.suppress(KeyError):  # already removed
+        uid = pwd.getpwnam(name).pw_uid
+        for place in Path("/tmp").iterdir():
+            with contextlib.suppress(OSError):  # gone since
+                if place.lstat().st_uid == uid:
+                    shutil.rmtree(place) if place.is_dir() else place.unlink()
     subprocess.run(["userdel", name], capture_output=True)
 
 

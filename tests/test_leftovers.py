@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import leftovers
+from tests.fixtures.requirements import lacking
+from tests.hub.running import missing, participants
 from tests.waiting import wait_for
 from workshop.paths import ROOT
 
@@ -64,3 +66,16 @@ def test_the_next_run_cleans_up_after_one_whose_cleaner_is_gone(tmp_path, monkey
     assert daemons[living].poll() is None
     daemons[living].kill()
     daemons[living].wait()
+
+
+def test_a_users_temporary_files_go_with_them():
+    if reason := missing():
+        lacking("hub", reason)
+    with participants(1) as (one,):
+        made = subprocess.run(
+            ["runuser", "-u", one.name, "--", "mktemp", "--directory"],
+            env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        folder = Path(made)
+        assert folder.owner() == one.name
+    assert not folder.exists()

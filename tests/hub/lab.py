@@ -32,10 +32,12 @@ class Visitor:
         self.hub = hub
         self.base = f"{hub.url}/user/{who.name}"
         self.problems = []
+        self._console = []
         # Cells out of sight do not exist.
         self._context = browser.new_context(viewport={"width": 1280, "height": 5000})
         self._context.on("weberror", lambda error: self.problems.append(str(error.error)))
         self._context.on("request", self._note_foreign)
+        self._context.on("console", lambda message: self._console.append(message.text))
         self._context.set_default_timeout(PAGE_DEADLINE_MS)
         self.page = self._context.new_page()
         self.page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
@@ -89,6 +91,8 @@ class Visitor:
                     *self.page.locator(".jp-Dialog").all_inner_texts(),
                     *(str(cell) for cell in self._cells(path) if not cell.execution_count),
                     commands(self.who.name),
+                    *self._console[-40:],
+                    *self.hub.warnings()[-40:],
                 ]
             )
 

@@ -134,6 +134,10 @@ class Hub:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    def warnings(self) -> list[str]:
+        """Return what the hub and the participants' servers said of what isn't as usual."""
+        return [line for line in self.log.read_text().splitlines() if not line.startswith("[I")]
+
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.log.read_text()
         try:
