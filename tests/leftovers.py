@@ -15,6 +15,7 @@ import fcntl
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -60,8 +61,9 @@ def remove_user(name: str) -> None:
         uid = pwd.getpwnam(name).pw_uid
         for place in Path("/tmp").iterdir():
             with contextlib.suppress(OSError):  # gone since
-                if place.lstat().st_uid == uid:
-                    shutil.rmtree(place) if place.is_dir() else place.unlink()
+                found = place.lstat()  # of a link itself
+                if found.st_uid == uid:
+                    shutil.rmtree(place) if stat.S_ISDIR(found.st_mode) else place.unlink()
     subprocess.run(["userdel", name], capture_output=True)
 
 

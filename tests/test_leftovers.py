@@ -68,7 +68,7 @@ def test_the_next_run_cleans_up_after_one_whose_cleaner_is_gone(tmp_path, monkey
     daemons[living].wait()
 
 
-def test_a_users_temporary_files_go_with_them():
+def test_a_users_temporary_files_go_with_them(tmp_path):
     if reason := missing():
         lacking("hub", reason)
     with participants(1) as (one,):
@@ -76,6 +76,10 @@ def test_a_users_temporary_files_go_with_them():
             ["runuser", "-u", one.name, "--", "mktemp", "--directory"],
             env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
-        folder = Path(made)
+        folder, link = Path(made), Path(f"{made}-link")
         assert folder.owner() == one.name
+        link.symlink_to(tmp_path)
+        os.lchown(link, folder.stat().st_uid, -1)
     assert not folder.exists()
+    assert not link.is_symlink()
+    assert tmp_path.exists()

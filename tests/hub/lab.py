@@ -74,15 +74,14 @@ class Visitor:
     def wait_for_end(self, name: str) -> list[nbformat.NotebookNode]:
         """Wait until all cells with code have run; return them, none of which had an error."""
         path = f"notebooks/{name}.ipynb"
-        cells = []
 
-        def has_ended() -> bool:
+        def ended() -> list[nbformat.NotebookNode]:
             if self._state(path) != "idle":
-                return False
+                return []
             save(self.page)
-            cells[:] = self._cells(path)
+            cells = self._cells(path)
             assert [output for cell in cells for output in cell.outputs if is_error(output)] == []
-            return bool(cells) and all(cell.execution_count for cell in cells)
+            return cells if all(cell.execution_count for cell in cells) else []
 
         def told() -> str:
             return "\n".join(
@@ -96,8 +95,7 @@ class Visitor:
                 ]
             )
 
-        wait_for(has_ended, told, 900)
-        return cells
+        return wait_for(ended, told, 900)
 
     def follow(self, link):
         """Click a link in the notebook; return the tab that it opens."""
